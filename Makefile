@@ -1,0 +1,59 @@
+# The first `make quickstart` or `make test` makes the virtual environment .venv and installs the
+# project into it; later ones reuse it. PYTHON names the interpreter that .venv is made from:
+#   make test PYTHON=python3.12
+
+PYTHON ?= python3
+RUN := .venv/bin/python
+
+# TensorFlow's start-up notes hide what a newcomer should read; set it to 0 to see them.
+TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL
+
+.PHONY: help quickstart test lint clean check-python
+
+help:
+	@echo "make quickstart   train a small model and evaluate it, into runs/quickstart"
+	@echo "make test         run the unit tests"
+	@echo "make lint         check style and docstrings"
+	@echo "make clean        remove .venv, build leftovers and caches (runs and models stay)"
+
+quickstart: .venv/installed
+	$(RUN) -m dgn_tf.train --flagfile=flags/quickstart.cfg --run_dir=runs/quickstart
+	$(RUN) -m dgn_tf.evaluate --run_dir=runs/quickstart
+
+test: .venv/installed
+	$(RUN) -m pytest
+
+lint: .venv/installed
+	$(RUN) -m ruff check .
+
+clean:
+	rm -rf .venv build dist dgn_tf.egg-info .pytest_cache .ruff_cache
+	find dgn_tf tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is the last thing its recipe makes, so an interrupted one is done again.
+.venv/installed: setup.cfg pyproject.toml .venv/created
+	$(RUN) -m pip install --disable-pip-version-check -e ".[test]"
+	@touch $@
+
+.venv/created: | check-python
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+# An environment that is ready is used as it is, whatever python3 is by now, unless PYTHON was
+# given and asks for another version.
+check-python:
+	@if [ "$(origin PYTHON)" = file ] && [ -e .venv/created ]; then exit 0; fi; \
+	command -v "$(PYTHON)" >/dev/null || { \
+	  echo "$(PYTHON) is not on this machine: name a Python 3.11, 3.12 or 3.13, as in" \
+	    "'make test PYTHON=python3.12'." >&2; exit 1; }; \
+	version=$$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \
+	case "$$version" in 3.11|3.12|3.13) ;; *) \
+	  echo "$(PYTHON) is Python $$version; dgn_tf needs 3.11, 3.12 or 3.13: name one, as in" \
+	    "'make test PYTHON=python3.12'." >&2; exit 1;; esac; \
+	"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: install its venv module (on Debian and" \
+	    "Ubuntu: apt install python$$version-venv)." >&2; exit 1; }; \
+	[ ! -x $(RUN) ] || $(RUN) -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')" || { \
+	  echo ".venv was made with another Python than $(PYTHON) ($$version): run 'make clean' first." >&2; \
+	  exit 1; }

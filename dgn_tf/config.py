@@ -1,0 +1,226 @@
+"""Settings of a run: frozen dataclasses, checked when made, kept as JSON.
+
+Every setting is declared once, here, with its help; the command-line flags are made from these
+declarations.
+"""
+
+import dataclasses
+import json
+
+MODELS = ("deformable", "abp")
+BORDERS = ("edge", "zeros")
+SIDES = (32, 64, 128, 256)
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used; the message names it and says what to do."""
+
+
+def _setting(default, help, choices=None, fixed=True):
+    """A dataclass field. A run that is resumed may not change a `fixed` setting."""
+    return dataclasses.field(
+        default=default, metadata={"help": help, "choices": choices, "fixed": fixed}
+    )
+
+
+def _require(condition, flag, value, wanted):
+    if not condition:
+        raise InputError(f"--{flag}={value}: must be {wanted}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which pictures, and in which shape the model sees them."""
+
+    data: str = _setting(
+        "heads",
+        "What to learn from: heads[:SPLIT], folder:PATH, tfds:NAME[:SPLIT] or npz:PATH[:KEY].",
+    )
+    side: int = _setting(64, "Height and width of a picture in pixels.", SIDES)
+    channels: int = _setting(3, "1 for grey, 3 for colour.", (1, 3))
+    limit: int = _setting(0, "Use the first LIMIT examples only; 0 for all.")
+    data_dir: str = _setting(
+        "", "Folder of prepared TFDS data sets; empty for the TFDS default.", fixed=False
+    )
+
+    def __post_init__(self):
+        """Check the ranges."""
+        _require(self.side in SIDES, "side", self.side, f"one of {SIDES}")
+        _require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
+        _require(self.limit >= 0, "limit", self.limit, "0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The generators (Table IV) and how they share the work (section 5.7)."""
+
+    model: str = _setting(
+        "deformable", "deformable, or abp: the plain generator with no geometry.", MODELS
+    )
+    appearance_dim: int = _setting(64, "d_a, length of z_a.")
+    geometry_dim: int = _setting(64, "d_g, length of z_g.")
+    alpha: float = _setting(
+        0.625, "Filters per layer, appearance over geometric generator (scheme 1)."
+    )
+    appearance_scheme: int = _setting(
+        1, "Weights of the appearance generator: 1 as stored, 2 scaled at run time.", (1, 2)
+    )
+    geometry_scheme: int = _setting(
+        1, "Weights of the geometric generator: 1 as stored, 2 scaled at run time.", (1, 2)
+    )
+    appearance_beta: float = _setting(1.0, "Factor of scheme 2 on the appearance weights.")
+    geometry_beta: float = _setting(0.3, "Factor of scheme 2 on the geometric weights.")
+    max_displacement: float = _setting(
+        20 / 64, "Bound of the displacement as a fraction of the side."
+    )
+    smoothing: float = _setting(
+        0.0, "Gaussian filter on the displacement, its standard deviation as a fraction of the side."
+    )
+    border: str = _setting(
+        "edge", "Outside the canonical picture: edge repeats its border, zeros is Eq. 4.", BORDERS
+    )
+    fold_penalty: float = _setting(
+        0.0, "Weight on the folded part of the field in the learning loss."
+    )
+    mean_penalty: float = _setting(0.0, "Weight on the mean displacement in the learning loss.")
+
+    def __post_init__(self):
+        """Check the ranges."""
+        _require(self.model in MODELS, "model", self.model, f"one of {MODELS}")
+        _require(self.border in BORDERS, "border", self.border, f"one of {BORDERS}")
+        for name in ("appearance_dim", "geometry_dim"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name in ("alpha", "appearance_beta", "geometry_beta", "max_displacement"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        for name in ("appearance_scheme", "geometry_scheme"):
+            _require(getattr(self, name) in (1, 2), name, getattr(self, name), "1 or 2")
+        for name in ("smoothing", "fold_penalty", "mean_penalty"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningConfig:
+    """Alternating back-propagation (Algorithm 1).
+
+    Schedules are numbers or "fraction of the run:value" pairs.
+    """
+
+    epochs: int = _setting(
+        1000,
+        "Passes over the data; a longer run goes on from where a shorter one ended.",
+        fixed=False,
+    )
+    batch_size: int = _setting(100, "Examples in a learning step.")
+    langevin_steps: int = _setting(20, "l, Langevin steps before each learning step.")
+    step_size: str = _setting("0.1", "delta of Eq. 7, a number or a schedule.")
+    sigma: str = _setting(
+        "0:1.5,0.1:1.0",
+        "Standard deviation of a pixel on the [0, 1] scale, a number or a schedule.",
+    )
+    noise: bool = _setting(True, "Noise in the Langevin steps of training.")
+    simultaneous: bool = _setting(False, "Move all latent groups at once instead of in turn.")
+    learning_rate: str = _setting(
+        "0:1e-3,0.1:8e-4,0.2:6e-4,0.3:5e-4,0.4:4e-4,0.5:3e-4,0.7:2e-4,0.9:1e-4",
+        "Learning rate of Adam, a number or a schedule.",
+    )
+    seed: int = _setting(
+        0, "Seed of the networks, the chains, the noise and the order of the examples."
+    )
+
+    def __post_init__(self):
+        """Check the ranges."""
+        for name in ("epochs", "batch_size", "langevin_steps"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
+        for name in ("step_size", "sigma", "learning_rate"):
+            try:
+                parse_schedule(getattr(self, name))
+            except ValueError as error:
+                raise InputError(f"--{name}: {error}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordConfig:
+    """What a run writes, and when. None of it changes the numbers."""
+
+    checkpoint_epochs: int = _setting(
+        10, "Epochs between checkpoints; the end and SIGTERM save too.", fixed=False
+    )
+    keep_checkpoints: int = _setting(3, "Checkpoints to keep, at least 2.", fixed=False)
+    picture_epochs: int = _setting(
+        50, "Epochs between sample sheets; the end makes them too.", fixed=False
+    )
+
+    def __post_init__(self):
+        """Check the ranges."""
+        for name in ("checkpoint_epochs", "picture_epochs"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        _require(
+            self.keep_checkpoints >= 2, "keep_checkpoints", self.keep_checkpoints, "at least 2"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of a training run."""
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    learning: LearningConfig = dataclasses.field(default_factory=LearningConfig)
+    record: RecordConfig = dataclasses.field(default_factory=RecordConfig)
+
+    def to_json(self):
+        """The settings as indented JSON, one object a section."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text):
+        """The settings of a `to_json`.
+
+        Raises:
+            InputError: not JSON, or a section or setting that does not exist.
+        """
+        try:
+            sections = json.loads(text)
+            return cls(
+                **{f.name: f.type(**sections.pop(f.name)) for f in dataclasses.fields(cls)},
+                **sections,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"not a configuration of this program: {error}") from None
+
+    def settings(self):
+        """Every setting by its flag's name: (value, field)."""
+        return {
+            f.name: (getattr(section, f.name), f)
+            for section in (self.data, self.model, self.learning, self.record)
+            for f in dataclasses.fields(section)
+        }
+
+
+def parse_schedule(text):
+    """Steps of a schedule: [(fraction of the run, value)], the first at 0.
+
+    Args:
+        text: a number ("0.1"), or "fraction:value" pairs, such as "0:1e-3,0.1:8e-4".
+
+    Raises:
+        ValueError: anything else, fractions that do not rise from 0 to below 1, or values that are
+            not above 0.
+    """
+    try:
+        pairs = [pair.split(":") for pair in text.split(",")]
+        if len(pairs) == 1 and len(pairs[0]) == 1:
+            pairs = [["0", text]]
+        steps = [(float(fraction), float(value)) for fraction, value in pairs]
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither a number nor fraction:value pairs like 0:1e-3,0.5:5e-4"
+        ) from None
+    fractions = [fraction for fraction, _ in steps]
+    rising = all(a < b for a, b in zip(fractions, [*fractions[1:], 1.0], strict=True))
+    if fractions[0] != 0 or not rising:
+        raise ValueError(f"{text!r}: fractions must start at 0 and rise, all below 1")
+    if not all(0 < value < float("inf") for _, value in steps):
+        raise ValueError(f"{text!r}: values must be above 0 and finite")
+    return steps

@@ -1,0 +1,1 @@
+"""Data sets of images, by one name each."""

@@ -1,0 +1,106 @@
+"""A data set in memory: pictures, stable ids, names and, where known, ground-truth factors."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from dgn_tf.config import InputError
+
+
+def as_float(images: np.ndarray) -> np.ndarray:
+    """Maps stored bytes (uint8, any shape, 0..255) to model values (float32 in [-1, 1])."""
+    return np.asarray(images, np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def as_bytes(images: np.ndarray) -> np.ndarray:
+    """Maps model values (float, any shape, [-1, 1]) to bytes (uint8), rounded and clipped."""
+    scaled = (np.asarray(images, np.float32) + np.float32(1)) * np.float32(127.5)
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def stable_id(name: bytes) -> int:
+    """Returns the first 63 bits of the SHA-256 of `name`: the same wherever the example is met."""
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") >> 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examples:
+    """A data set of N square pictures.
+
+    Attributes:
+      images: uint8 [N, S, S, C], 0..255, C is 1 or 3.
+      ids: int64 [N], unique and non-negative. An example's id depends on neither its position
+        nor the other examples, so whatever is kept by id survives a change of the data set.
+      names: N names for people: a relative path, a TFDS id or a row number.
+      factors: name -> array [N, ...], the labels that came with the data; empty without labels.
+
+    Raises:
+      InputError: if the arrays do not fit together, when made.
+    """
+
+    images: np.ndarray
+    ids: np.ndarray
+    names: tuple[str, ...]
+    factors: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = self.images.shape
+        if self.images.dtype != np.uint8 or len(shape) != 4:
+            raise InputError(
+                f"images must be uint8 [N, S, S, C]; found {self.images.dtype} {list(shape)}"
+            )
+        if shape[1] != shape[2] or shape[3] not in (1, 3):
+            raise InputError(f"images must be square with 1 or 3 channels; found {list(shape)}")
+        count = shape[0]
+        if count == 0:
+            raise InputError("a data set needs at least one image")
+        if self.ids.dtype != np.int64 or self.ids.shape != (count,):
+            raise InputError(
+                f"ids must be int64 [{count}]; found {self.ids.dtype} {list(self.ids.shape)}"
+            )
+        if self.ids.min() < 0 or np.unique(self.ids).size != count:
+            raise InputError("ids must be unique and not negative")
+        if len(self.names) != count:
+            raise InputError(f"{count} images need as many names; found {len(self.names)}")
+        for name, values in self.factors.items():
+            if values.ndim < 1 or len(values) != count:
+                raise InputError(
+                    f"factor {name!r} must be [{count}, ...]; found {list(values.shape)}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def side(self) -> int:
+        """The side S of every picture, in pixels."""
+        return self.images.shape[1]
+
+    @property
+    def channels(self) -> int:
+        """The number of channels C, 1 or 3."""
+        return self.images.shape[3]
+
+    def subset(self, indices: Sequence[int] | np.ndarray) -> "Examples":
+        """Returns the examples at `indices` (integers, or a boolean mask [N]), in that order."""
+        chosen = np.arange(len(self))[np.asarray(indices)]
+        return Examples(
+            images=self.images[chosen],
+            ids=self.ids[chosen],
+            names=tuple(self.names[i] for i in chosen),
+            factors={name: values[chosen] for name, values in self.factors.items()},
+        )
+
+    def mean_image(self) -> np.ndarray:
+        """Returns the mean picture, float32 [S, S, C] in [-1, 1]."""
+        mean = self.images.mean(axis=0, dtype=np.float64)
+        return (mean / 127.5 - 1).astype(np.float32)
+
+    def fingerprint(self) -> str:
+        """Returns the SHA-256, in hex, of shape, ids and pixels: equal only for equal data."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.ids, dtype="<i8"))
+        digest.update(np.ascontiguousarray(self.images))
+        return digest.hexdigest()

@@ -1,0 +1,103 @@
+"""Command-line flags made from the settings' declarations, and what every app shares."""
+
+import contextlib
+import dataclasses
+import os
+import sys
+import time
+import typing
+
+import tensorflow as tf
+from absl import app, flags, logging
+from tqdm import tqdm
+
+from dgn_tf.config import Config, InputError
+
+_DEFINERS = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+def define_config_flags():
+    """Declare one flag for every setting of `Config`."""
+    for name, (default, field) in Config().settings().items():
+        text = field.metadata["help"]
+        if field.type is str and field.metadata["choices"]:
+            flags.DEFINE_enum(name, default, field.metadata["choices"], text)
+        else:
+            _DEFINERS[field.type](name, default, text)
+
+
+def config_from_flags(values):
+    """The `Config` that the flags say.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+    sections = typing.get_type_hints(Config)
+    return Config(
+        **{
+            section: kind(**{f.name: values[f.name].value for f in dataclasses.fields(kind)})
+            for section, kind in sections.items()
+        }
+    )
+
+
+def flagfile(config):
+    """The text of a flagfile that gives `config`."""
+    lines = ["# All settings of this run, for --flagfile."]
+    for name, (value, field) in config.settings().items():
+        lines.append(f"--{name}={str(value).lower() if field.type is bool else value}")
+    return "\n".join(lines) + "\n"
+
+
+def run(main):
+    """Run an app: parse the flags, call `main(argv)`; a user's error is one line and exit status 2."""
+
+    def guarded(argv):
+        # The libraries' notes on what they are doing would bury the program's own lines.
+        logging.set_verbosity(logging.WARNING)
+        tf.get_logger().setLevel("ERROR")
+        if len(argv) > 1:
+            _fail(f"{argv[1]!r} is no flag: flags look like --name=value (see --help).")
+        try:
+            return main(argv)
+        except InputError as error:
+            _fail(str(error))
+
+    app.run(guarded)
+
+
+def _fail(message):
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+@contextlib.contextmanager
+def progress(label, seconds=15.0):
+    """A reporter `report(done, total)`: a bar with an ETA on a terminal, else lines `seconds` apart."""
+    watched, start = sys.stderr.isatty(), time.monotonic()
+    last = [start]
+    with tqdm(desc=label, disable=not watched) as bar:
+
+        def report(done, total):
+            bar.total = total
+            bar.update(done - bar.n)
+            now = time.monotonic()
+            if not watched and (now - last[0] >= seconds or (done >= total and last[0] > start)):
+                last[0] = now
+                left = (now - start) / max(done, 1) * (total - done)
+                print(f"{label}: {done} of {total}, about {left:.0f} s left", file=sys.stderr, flush=True)
+
+        yield report
+
+
+def write_text(path, text):
+    """Write a text file aside, then rename it into place."""
+    partial = f"{path}.partial"
+    with open(partial, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(partial, path)

@@ -1,0 +1,1 @@
+"""Langevin inference, persistent chains, learners and their loop."""

@@ -1,0 +1,123 @@
+"""Alternating back-propagation: infer the latents, then learn the networks (Algorithm 1)."""
+
+import tensorflow as tf
+
+from dgn_tf.learning.langevin import langevin, squared_error
+from dgn_tf.learning.noise import example_normal
+from dgn_tf.learning.schedules import RunSchedule
+
+
+class AlternatingBackprop(tf.Module):
+    """Maximum likelihood by Langevin inference and gradient steps in turn (Algorithm 1).
+
+    Args:
+        model: a Keras model with `latent_dims`, `part`, `combine`, `regularization` and
+            `diagnostics`.
+        chains: the `Chains` of the training examples.
+        optimizer: a Keras optimizer.
+        total_steps: learning steps of the whole run, for the schedules.
+        langevin_steps: l, Langevin steps before each learning step.
+        step_size: delta, a number or a schedule (`parse_schedule`).
+        sigma: standard deviation of a pixel on the [0, 1] scale, a number or a schedule.
+        noise: whether the Langevin steps are noisy, as Eq. 7.
+        simultaneous: whether the groups move at once instead of in turn.
+        scale: tf.Variable that multiplies step_size, 1 by default; the loop halves it to rescue a run. A learning rate that
+            should slow down with it uses the same variable.
+        seed: keys the noise, with the step and the example's id.
+
+    Raises:
+        ValueError: a schedule that cannot be read.
+    """
+
+    def __init__(
+        self,
+        model,
+        chains,
+        optimizer,
+        *,
+        total_steps,
+        langevin_steps=20,
+        step_size="0.1",
+        sigma="1.0",
+        noise=True,
+        simultaneous=False,
+        scale=None,
+        seed=0,
+    ):
+        super().__init__(name="alternating")
+        self.model = model
+        self.chains = chains
+        self.optimizer = optimizer
+        self.scale = tf.Variable(1.0, trainable=False) if scale is None else scale
+        self.langevin_steps = langevin_steps
+        self.step_size = RunSchedule(str(step_size), total_steps, self.scale)
+        self.sigma = RunSchedule(str(sigma), total_steps)
+        self.noise = noise
+        self.simultaneous = simultaneous
+        self.seed = seed
+        # Variables must exist before a checkpoint can fill them.
+        optimizer.build(model.trainable_variables)
+
+    def step(self, index, ids, x):
+        """One iteration of Algorithm 1.
+
+        Args:
+            index: [B], rows of the examples in the chains.
+            ids: int64 [B], the examples' ids, which key the noise.
+            x: their pictures [B, ...] in [-1, 1].
+
+        Returns:
+            Scalars to log, by name. `finite` is 1 when loss, latents and gradient are all finite,
+            else 0.
+        """
+        sigma = self.sigma(self.optimizer.iterations)
+        z = self.chains.read(index)
+        z = self.infer(x, z, ids, sigma)
+        metrics = self.learn(x, z, sigma)
+        self.chains.write(index, z)
+        return metrics
+
+    def infer(self, x, z, ids, sigma):
+        """The Langevin steps of one iteration; the networks are fixed (Eq. 7)."""
+        noise = None
+        if self.noise:
+            # Step 0 is the chains' start, so that learning steps count from 1.
+            step = tf.cast(self.optimizer.iterations, tf.int64) + 1
+            noise = {
+                name: example_normal(self.seed, step, ids, stream, self.langevin_steps, dim)
+                for stream, (name, dim) in enumerate(self.model.latent_dims.items())
+            }
+        return langevin(
+            self.model,
+            x,
+            z,
+            steps=self.langevin_steps,
+            step_size=self.step_size(self.optimizer.iterations),
+            sigma=sigma,
+            noise=noise,
+            simultaneous=self.simultaneous,
+        )
+
+    def learn(self, x, z, sigma):
+        """One optimizer step on the networks; the latents are fixed (Eq. 9)."""
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            parts = {name: self.model.part(name, latent) for name, latent in z.items()}
+            msre = tf.reduce_mean(squared_error(x, self.model.combine(parts)))
+            loss = msre / (2.0 * sigma**2) + self.model.regularization(parts)
+        gradients = tape.gradient(loss, variables)
+        gradient_norm = tf.linalg.global_norm(gradients)
+        metrics = {
+            "loss": loss,
+            "msre": msre,
+            "gradient_norm": gradient_norm,
+            **self.model.diagnostics(parts),
+        }
+        watched = loss + gradient_norm
+        for name, latent in z.items():
+            metrics[f"{name}_mean"] = tf.reduce_mean(latent)
+            metrics[f"{name}_std"] = tf.math.reduce_std(latent)
+            watched += tf.reduce_sum(latent)
+        metrics["finite"] = tf.cast(tf.math.is_finite(watched), tf.float32)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return metrics

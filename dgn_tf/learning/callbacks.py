@@ -1,0 +1,105 @@
+"""Callbacks of the loop: progress for people, metrics.jsonl for programs."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import keras
+from tqdm import tqdm
+
+
+class ProgressReport(keras.callbacks.Callback):
+    """A bar with an ETA where a person watches; elsewhere a line at most every `seconds`.
+
+    Args:
+        seconds: least time between two log lines.
+        watched: whether a person watches; by default whether standard error is a terminal.
+    """
+
+    def __init__(self, seconds=15.0, watched=None):
+        super().__init__()
+        self.seconds = seconds
+        self.watched = sys.stderr.isatty() if watched is None else watched
+
+    def on_train_begin(self, logs=None):
+        """Open the bar at the steps that were done before."""
+        self._total = self.params["epochs"] * self.params["steps"]
+        self._done = self._first = self.params["first_step"]
+        self._start = self._last = time.monotonic()
+        self._bar = tqdm(
+            total=self._total, initial=self._done, unit="step", disable=not self.watched
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Take the position from the epoch, which a rescue may have set back."""
+        self._move(epoch * self.params["steps"])
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Move the bar, or log a line when it is time."""
+        self._move(self._done + 1)
+        if self.watched:
+            self._bar.set_postfix_str(f"MSRE {logs['msre']:.1f}", refresh=False)
+        elif time.monotonic() - self._last >= self.seconds:
+            self._last = time.monotonic()
+            self._line(logs)
+
+    def on_train_end(self, logs=None):
+        """Close the bar, or log the last line."""
+        self._bar.close()
+        if not self.watched and logs:
+            self._line(logs)
+
+    def _move(self, done):
+        self._bar.update(done - self._done)
+        self._done = done
+
+    def _line(self, logs):
+        passed = time.monotonic() - self._start
+        left = passed / max(1, self._done - self._first) * (self._total - self._done)
+        epoch, epochs = -(-self._done // self.params["steps"]), self.params["epochs"]
+        print(
+            f"epoch {epoch}/{epochs}  step {self._done}/{self._total}  MSRE {logs['msre']:.1f}  "
+            f"{passed:.0f} s passed, about {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+class MetricsLog(keras.callbacks.Callback):
+    """One JSON line an epoch: epoch, step, the epoch's means, and images per second.
+
+    All but `images_per_second` is the same, to the last bit, whether or not a run was interrupted (on the CPU). A run that
+    went back to a checkpoint replaces the lines of the epochs that it repeats.
+
+    Args:
+        path: the file, rewritten aside and renamed.
+        num_examples: pictures in an epoch.
+    """
+
+    def __init__(self, path, num_examples):
+        super().__init__()
+        self.path = Path(path)
+        self.num_examples = num_examples
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock."""
+        self._start = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write the line of this epoch."""
+        # An epoch that was resumed half-way has no beginning here, and so no speed.
+        passed = time.monotonic() - self._start if hasattr(self, "_start") else None
+        row = {"epoch": epoch + 1, "step": (epoch + 1) * self.params["steps"], **logs}
+        row["images_per_second"] = self.num_examples / passed if passed else None
+        rows = [old for old in read_metrics(self.path) if old["epoch"] <= epoch] + [row]
+        partial = self.path.with_suffix(".partial")
+        partial.write_text("".join(json.dumps(r) + "\n" for r in rows))
+        os.replace(partial, self.path)
+
+
+def read_metrics(path):
+    """The rows of a metrics.jsonl, oldest first; none if the file does not exist."""
+    path = Path(path)
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,0 +1,1 @@
+"""Warp, generators and the models they make."""

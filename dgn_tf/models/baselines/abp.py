@@ -1,0 +1,61 @@
+"""The plain generator learned by alternating back-propagation: no geometry (Table I, "ABP")."""
+
+import keras
+import tensorflow as tf
+
+from dgn_tf.models.deformable import SATURATED
+
+
+@keras.saving.register_keras_serializable(package="dgn_tf")
+class PlainGenerator(keras.Model):
+    """X = F_a(z_a): a deformable generator's interface with one latent group, "appearance".
+
+    Args:
+        appearance: an `AppearanceGenerator`; its picture [B, S, S, C] in [-1, 1] is the
+            observation.
+    """
+
+    def __init__(self, appearance, **kwargs):
+        super().__init__(**kwargs)
+        self.appearance = appearance
+        self.built = True
+
+    @property
+    def latent_dims(self):
+        """Length of the one latent vector."""
+        return {"appearance": self.appearance.settings["latent_dim"]}
+
+    def part(self, name, z):
+        """The picture of z_a [B, d]."""
+        return {"appearance": self.appearance}[name](z)
+
+    def combine(self, parts):
+        """The picture as it is."""
+        return parts["appearance"]
+
+    def call(self, latents):
+        """Pictures [B, S, S, C] in [-1, 1] of {"appearance": z_a}."""
+        return self.part("appearance", latents["appearance"])
+
+    def regularization(self, parts):
+        """Nothing is added to the loss: 0."""
+        return tf.zeros([])
+
+    def diagnostics(self, parts):
+        """Share of saturated tanh outputs."""
+        saturated = tf.cast(tf.abs(parts["appearance"]) > SATURATED, tf.float32)
+        return {"saturated_appearance": tf.reduce_mean(saturated)}
+
+    def get_config(self):
+        """Arguments that make this model again."""
+        return {
+            **super().get_config(),
+            "appearance": keras.saving.serialize_keras_object(self.appearance),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The model of a `get_config`."""
+        config = dict(config)
+        config["appearance"] = keras.saving.deserialize_keras_object(config["appearance"])
+        return cls(**config)

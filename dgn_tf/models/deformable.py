@@ -1,0 +1,140 @@
+"""The deformable generator: appearance, displacement and the warp that combines them (Eq. 1)."""
+
+import keras
+import tensorflow as tf
+
+from dgn_tf.models.folding import displacement_jacobian
+from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
+from dgn_tf.models.warp import BORDERS, warp
+
+# A hyperbolic tangent beyond this counts as saturated: its slope has fallen below 2 %.
+SATURATED = 0.99
+
+
+@keras.saving.register_keras_serializable(package="dgn_tf")
+class DeformableGenerator(keras.Model):
+    """X = F_w(F_a(z_a), F_g(z_g)) (Eq. 1).
+
+    Parts are made from latent groups: "appearance" is the canonical picture [B, S, S, C] in
+    [-1, 1], "geometry" the displacement [B, S, S, 2] in pixels.
+
+    Args:
+        appearance: an `AppearanceGenerator`.
+        geometry: a `GeometricGenerator` of the same side.
+        border: "edge" repeats the border of the canonical picture, "zeros" is Eq. 4 to the letter.
+        fold_penalty: weight of the folded part of the field in `regularization`.
+        mean_penalty: weight of the mean displacement in `regularization`.
+        jit_compile_warp: whether XLA compiles the warp (see `warp`).
+
+    Raises:
+        ValueError: the two generators differ in side, or `border` is unknown.
+    """
+
+    def __init__(
+        self,
+        appearance: AppearanceGenerator,
+        geometry: GeometricGenerator,
+        border: str = "edge",
+        fold_penalty: float = 0.0,
+        mean_penalty: float = 0.0,
+        jit_compile_warp: bool = True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        sides = appearance.settings["side"], geometry.settings["side"]
+        if sides[0] != sides[1]:
+            raise ValueError(
+                f"the generators' sides differ: appearance {sides[0]}, geometry {sides[1]}"
+            )
+        if border not in BORDERS:
+            raise ValueError(f"border must be one of {', '.join(BORDERS)}; got {border!r}")
+        self.appearance = appearance
+        self.geometry = geometry
+        self.border = border
+        self.fold_penalty = fold_penalty
+        self.mean_penalty = mean_penalty
+        self.jit_compile_warp = jit_compile_warp
+        self.built = True
+
+    @property
+    def latent_dims(self):
+        """Length of each group's latent vector, in the order of the Langevin updates."""
+        return {
+            "appearance": self.appearance.settings["latent_dim"],
+            "geometry": self.geometry.settings["latent_dim"],
+        }
+
+    def part(self, name, z):
+        """The part of one group: `z` [B, d] to a picture or a displacement."""
+        return {"appearance": self.appearance, "geometry": self.geometry}[name](z)
+
+    def combine(self, parts):
+        """Eq. 3: the canonical picture warped by the displacement, [B, S, S, C]."""
+        return warp(
+            parts["appearance"],
+            parts["geometry"],
+            border=self.border,
+            jit_compile=self.jit_compile_warp,
+        )
+
+    def call(self, latents):
+        """Pictures [B, S, S, C] in [-1, 1] of {"appearance": z_a, "geometry": z_g}."""
+        return self.combine({name: self.part(name, latents[name]) for name in self.latent_dims})
+
+    def regularization(self, parts):
+        """What the learning step adds to its loss, a scalar; 0 with both weights at 0 (the paper).
+
+        Two remedies for a geometric generator that explains everything (section 5.7). The fold
+        penalty is the sum over the cells of max(0, 0.1 - J)^2, J the determinant of the field's
+        Jacobian, averaged over the batch: it is zero on fields that do not fold. The mean penalty
+        is the squared mean displacement over the batch, summed over the pixels: it makes the
+        canonical picture stand at the average geometry and leaves single fields free.
+        """
+        displacement = parts["geometry"]
+        total = tf.zeros([])
+        if self.fold_penalty:
+            folded = tf.nn.relu(0.1 - displacement_jacobian(displacement))
+            total += self.fold_penalty * tf.reduce_mean(
+                tf.reduce_sum(tf.square(folded), axis=(1, 2))
+            )
+        if self.mean_penalty:
+            total += self.mean_penalty * tf.reduce_sum(
+                tf.square(tf.reduce_mean(displacement, axis=0))
+            )
+        return total
+
+    def diagnostics(self, parts):
+        """Scalars to watch: mean |displacement| in pixels, shares of saturation and of folding."""
+        displacement = parts["geometry"]
+
+        def saturated(share):
+            return tf.reduce_mean(tf.cast(tf.abs(share) > SATURATED, tf.float32))
+
+        return {
+            "displacement": tf.reduce_mean(tf.norm(displacement, axis=-1)),
+            "saturated_appearance": saturated(parts["appearance"]),
+            "saturated_geometry": saturated(displacement / self.geometry.max_pixels),
+            "folded": tf.reduce_mean(
+                tf.cast(displacement_jacobian(displacement) <= 0.0, tf.float32)
+            ),
+        }
+
+    def get_config(self):
+        """Arguments that make this model again."""
+        return {
+            **super().get_config(),
+            "appearance": keras.saving.serialize_keras_object(self.appearance),
+            "geometry": keras.saving.serialize_keras_object(self.geometry),
+            "border": self.border,
+            "fold_penalty": self.fold_penalty,
+            "mean_penalty": self.mean_penalty,
+            "jit_compile_warp": self.jit_compile_warp,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The model of a `get_config`."""
+        config = dict(config)
+        for name in ("appearance", "geometry"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)

@@ -1,0 +1,25 @@
+"""Gaussian smoothing of a displacement field: folds live at short wavelengths, turning heads do not."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def gaussian_matrix(side: int, std: float) -> np.ndarray:
+    """The Gaussian filter along one axis as a matrix, float32 [side, side].
+
+    Args:
+        side: pixels along the axis.
+        std: standard deviation of the filter in pixels, above 0.
+
+    Returns:
+        Rows that sum to 1: at the border the filter is cut and weighted up, so that a constant field stays constant.
+    """
+    offset = np.arange(side)[:, None] - np.arange(side)[None, :]
+    weights = np.exp(-0.5 * np.square(offset / std))
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def smooth(field: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """A field [B, S, S, C] filtered along both axes with a `gaussian_matrix` [S, S]."""
+    rows = tf.einsum("yv,bvxc->byxc", matrix, field)
+    return tf.einsum("xu,byuc->byxc", matrix, rows)

@@ -1,0 +1,136 @@
+"""A run's folder: its settings, data, checkpoints, numbers and pictures."""
+
+import fcntl
+import json
+import os
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from dgn_tf.config import Config, InputError
+from dgn_tf.flags import flagfile, write_text
+from dgn_tf.learning.checkpoints import Checkpoints
+from dgn_tf.models.catalog import make_model
+
+# What a run writes, and so what --fresh may remove.
+_FILES = ("config.json", "flags.cfg", "data.json", "metrics.jsonl", "model.keras", "report.json")
+_FOLDERS = ("checkpoints", "samples", "tensorboard")
+
+
+class Run:
+    """The folder of one training run.
+
+    config.json, flags.cfg (the same as a flagfile), data.json (what it learns from), checkpoints/, tensorboard/,
+    metrics.jsonl, samples/ and, at the end, model.keras.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def __truediv__(self, name):
+        return self.folder / name
+
+    @property
+    def exists(self):
+        """Whether a run was ever started here."""
+        return (self / "config.json").exists()
+
+    def check(self, config, fresh=False):
+        """Whether a training with `config` may start or go on here; nothing is written.
+
+        Raises:
+            InputError: the folder holds something else, or a run with other settings.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"--run_dir={self.folder} is a file: name a folder.")
+        if not self.exists:
+            if self.folder.is_dir() and any(p.name not in (*_FILES, *_FOLDERS, ".lock") for p in self.folder.iterdir()):
+                raise InputError(f"--run_dir={self.folder} holds something that is no run: name a new or empty folder.")
+            return
+        if fresh:
+            return
+        before, now = self.config().settings(), config.settings()
+        changed = [
+            f"--{name}={before[name][0]} there, {value} now"
+            for name, (value, field) in now.items()
+            if field.metadata["fixed"] and before[name][0] != value
+        ]
+        if changed:
+            raise InputError(
+                f"--run_dir={self.folder} was begun with other settings ({'; '.join(changed)}): "
+                "use the same, another --run_dir, or --fresh to start over."
+            )
+
+    def lock(self):
+        """Keep other trainings out until this process ends.
+
+        Raises:
+            InputError: another process trains here, or the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # The handle must outlive this call: the lock goes with it.
+            self._lock = open(self / ".lock", "w")
+        except OSError as error:
+            raise InputError(f"--run_dir={self.folder} cannot be written: {error.strerror}.") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"--run_dir={self.folder}: another process is training in it.") from None
+
+    def clear(self):
+        """Remove what a run wrote."""
+        for name in _FOLDERS:
+            shutil.rmtree(self / name, ignore_errors=True)
+        for name in _FILES:
+            (self / name).unlink(missing_ok=True)
+
+    def begin(self, config, examples):
+        """Write settings and data description, or compare the data with what the run began with.
+
+        Raises:
+            InputError: the data changed since the run began.
+        """
+        described = {"examples": len(examples), "fingerprint": examples.fingerprint()}
+        data = self / "data.json"
+        if data.exists() and json.loads(data.read_text()) != described:
+            began = json.loads(data.read_text())["examples"]
+            raise InputError(
+                f"--data={config.data.data} has changed since the run in {self.folder} began "
+                f"({began} examples then, {len(examples)} now): its chains no longer fit. Use another --run_dir, or --fresh."
+            )
+        write_text(data, json.dumps(described) + "\n")
+        write_text(self / "flags.cfg", flagfile(config))
+        write_text(self / "config.json", config.to_json())
+
+    def config(self):
+        """The settings of this run.
+
+        Raises:
+            InputError: there is no run here, or its settings cannot be read.
+        """
+        if not self.exists:
+            raise InputError(f"--run_dir={self.folder} holds no run: it has no config.json.")
+        try:
+            return Config.from_json((self / "config.json").read_text())
+        except InputError as error:
+            raise InputError(f"{self / 'config.json'}: {error}") from None
+
+
+def load(run_dir):
+    """The settings and the trained model of a run.
+
+    Returns:
+        (Config, Keras model with the weights of the newest checkpoint that can be read).
+
+    Raises:
+        InputError: there is no run in `run_dir`, or it has no checkpoint that can be read.
+    """
+    run = Run(run_dir)
+    config = run.config()
+    model = make_model(config.model, config.data.side, config.data.channels)
+    progress = Checkpoints(run / "checkpoints", model=model).restore()
+    if progress is None:
+        raise InputError(f"--run_dir={run_dir} has no checkpoint yet.")
+    return config, model

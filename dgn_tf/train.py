@@ -1,0 +1,150 @@
+"""Learn a generator from pictures: python -m dgn_tf.train --flagfile=flags/quickstart.cfg --run_dir=runs/quickstart."""
+
+import os
+import signal
+import sys
+
+import keras
+import tensorflow as tf
+from absl import flags as absl_flags
+from absl import logging
+
+from dgn_tf import flags
+from dgn_tf.config import InputError
+from dgn_tf.data import catalog
+from dgn_tf.data.pipeline import steps_per_epoch
+from dgn_tf.learning.alternating import AlternatingBackprop
+from dgn_tf.learning.callbacks import MetricsLog, ProgressReport
+from dgn_tf.learning.chains import Chains
+from dgn_tf.learning.checkpoints import Checkpoints
+from dgn_tf.learning.loop import Diverged, fit
+from dgn_tf.learning.schedules import RunSchedule
+from dgn_tf.models.catalog import make_model
+from dgn_tf.runs import Run
+from dgn_tf.visualize.callback import SampleSheets
+
+FLAGS = absl_flags.FLAGS
+flags.define_config_flags()
+absl_flags.DEFINE_string("run_dir", "", "Folder of the run; the same command goes on with a run that is there.")
+absl_flags.DEFINE_bool("fresh", False, "Remove the run in --run_dir and start over.")
+absl_flags.DEFINE_bool("dry_run", False, "Print the settings, the data and the networks, and train nothing.")
+
+
+def main(argv):
+    """Train, or describe what would be trained."""
+    del argv
+    config = flags.config_from_flags(FLAGS)
+    if not FLAGS.run_dir and not FLAGS.dry_run:
+        raise InputError("--run_dir is needed: the folder to write the run to.")
+    run = Run(FLAGS.run_dir or ".")
+    if not FLAGS.dry_run:
+        run.check(config, FLAGS.fresh)
+        run.lock()
+    # Bits that do not depend on how threads meet: what makes a resumed run the same as one that was never interrupted.
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.learning.seed)
+    with flags.progress("Reading pictures") as report:
+        examples = catalog.load(
+            config.data.data,
+            config.data.side,
+            config.data.channels,
+            limit=config.data.limit,
+            data_dir=config.data.data_dir or None,
+            progress=report,
+        )
+    model = make_model(config.model, config.data.side, config.data.channels)
+    describe(config, examples, model)
+    if FLAGS.dry_run:
+        return
+    if FLAGS.fresh:
+        run.clear()
+    run.begin(config, examples)
+    train(run, config, examples, model)
+
+
+def describe(config, examples, model):
+    """Print settings, data and networks."""
+    print(flags.flagfile(config), end="")
+    print(f"data: {len(examples)} pictures of {examples.side}x{examples.side}x{examples.channels}")
+    networks = [(group, getattr(model, group).count_params()) for group in model.latent_dims]
+    print("parameters: " + " + ".join(f"{count:,} ({group})" for group, count in networks))
+    per_epoch = steps_per_epoch(len(examples), config.learning.batch_size)
+    print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
+    gpus = tf.config.list_logical_devices("GPU")
+    print(f"device: {', '.join(gpu.name for gpu in gpus) or f'CPU, {os.cpu_count()} cores'}", flush=True)
+
+
+def train(run, config, examples, model):
+    """Run the loop of a run to its end, or to a signal."""
+    learning, record = config.learning, config.record
+    total_steps = learning.epochs * steps_per_epoch(len(examples), learning.batch_size)
+    chains = Chains(examples.ids, model.latent_dims, learning.seed)
+    scale = tf.Variable(1.0, trainable=False)
+    optimizer = keras.optimizers.Adam(RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8)
+    learner = AlternatingBackprop(
+        model,
+        chains,
+        optimizer,
+        total_steps=total_steps,
+        langevin_steps=learning.langevin_steps,
+        step_size=learning.step_size,
+        sigma=learning.sigma,
+        noise=learning.noise,
+        simultaneous=learning.simultaneous,
+        scale=scale,
+        seed=learning.seed,
+    )
+    callbacks = [
+        ProgressReport(),
+        MetricsLog(run / "metrics.jsonl", len(examples)),
+        keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+        SampleSheets(model, chains, examples, run / "samples", record.picture_epochs),
+    ]
+    checkpoints = Checkpoints(
+        run / "checkpoints", record.keep_checkpoints, model=model, optimizer=optimizer, chains=chains
+    )
+    stop = _stop_on_signals()
+    try:
+        progress = fit(
+            learner,
+            examples,
+            batch_size=learning.batch_size,
+            epochs=learning.epochs,
+            seed=learning.seed,
+            callbacks=callbacks,
+            checkpoints=checkpoints,
+            checkpoint_epochs=record.checkpoint_epochs,
+            should_stop=lambda: bool(stop),
+        )
+    except Diverged as error:
+        logging.error("Training stopped: %s", error)
+        sys.exit(1)
+    if stop:
+        print(f"Stopped by {stop[0]}: saved at step {progress.step}. The same command goes on from there.")
+        return
+    partial = run / "partial.keras"
+    model.save(partial)
+    os.replace(partial, run / "model.keras")
+    print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and the pictures in samples/latest.")
+
+
+def _stop_on_signals():
+    """A list that gets the name of the first SIGTERM or SIGINT; a second one ends the process at once."""
+    received = []
+
+    def handler(number, frame):
+        received.append(signal.Signals(number).name)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
+    return received
+
+
+def main_cli():
+    """Entry point of the command."""
+    flags.run(main)
+
+
+if __name__ == "__main__":
+    main_cli()

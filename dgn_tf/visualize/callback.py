@@ -1,0 +1,86 @@
+"""Sample sheets while a model learns."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dgn_tf.data.examples import Examples
+from dgn_tf.learning.chains import Chains
+from dgn_tf.visualize.directions import traversal_sheet
+from dgn_tf.visualize.pictures import save_png
+from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
+
+
+class SampleSheets(keras.callbacks.Callback):
+    """Writes sample sheet, traversals and prior samples at some epochs and at the end of training.
+
+    The pictures go to `folder`/epoch-000123/ and, as the newest, to `folder`/latest/: sheet.png,
+    traversal_geometry.png (with a geometry group), traversal_appearance.png and prior.png. They
+    change nothing: not the model, not the chains, no random generator of the training.
+
+    Args:
+        generator: the model being trained.
+        chains: the `Chains` of the training examples; all of them give the principal directions.
+        examples: the training examples, in the order of the chains.
+        folder: where the pictures go.
+        every_epochs: epochs between pictures.
+        count: how many examples the sample sheet shows, the first ones.
+
+    Raises:
+        ValueError: `every_epochs` or `count` below 1.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        chains: Chains,
+        examples: Examples,
+        folder: str | os.PathLike,
+        every_epochs: int,
+        count: int = 10,
+    ):
+        super().__init__()
+        if every_epochs < 1 or count < 1:
+            raise ValueError(f"every_epochs and count must be at least 1: {every_epochs}, {count}")
+        self.generator = generator
+        self.chains = chains
+        self.examples = examples
+        self.folder = Path(folder)
+        self.every_epochs = every_epochs
+        self.count = min(count, len(examples))
+        self._done = self._written = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the sheets when `epoch` (from 0) ends a round of `every_epochs`."""
+        self._done = epoch + 1
+        if self._done % self.every_epochs == 0:
+            self._write()
+
+    def on_train_end(self, logs=None):
+        """Writes the sheets of the last epoch, unless they are there already."""
+        if self._done > self._written:
+            self._write()
+
+    def sheets(self) -> dict[str, np.ndarray]:
+        """The sheets as they are now, uint8 [height, width, 3] by name."""
+        latents = {
+            name: z.numpy() for name, z in self.chains.read(np.arange(len(self.examples))).items()
+        }
+        first = {name: z[: self.count] for name, z in latents.items()}
+        sheets = {"sheet": sample_sheet(self.generator, self.examples.images[: self.count], first)}
+        for group in self.generator.latent_dims:
+            # One example's appearance: the mean picture is blurred, and shows deformations badly.
+            appearance = latents["appearance"][0] if group == "geometry" else None
+            sheets[f"traversal_{group}"] = traversal_sheet(
+                self.generator, latents, group, appearance=appearance
+            )
+        sheets["prior"] = prior_sheet(self.generator)
+        return sheets
+
+    def _write(self):
+        for name, picture in self.sheets().items():
+            for place in (f"epoch-{self._done:06d}", "latest"):
+                save_png(self.folder / place / f"{name}.png", picture)
+        self._written = self._done

@@ -1,0 +1,39 @@
+"""Latents to arrays: a model run over any number of latents."""
+
+import numpy as np
+import tensorflow as tf
+
+# One batch size for every call, so that the warp is compiled once.
+_BATCH = 32
+
+
+def decode(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The pictures of latents, and the parts that they are made from (Eq. 1).
+
+    Args:
+        model: anything with `latent_dims`, `part(name, z)` and `combine(parts)`.
+        latents: [N, d] for each latent group of the model, N at least 1.
+
+    Returns:
+        Pictures float32 [N, S, S, C] in [-1, 1], and the parts by name: the canonical picture
+        [N, S, S, C] under "appearance", the displacement [N, S, S, 2] in pixels under "geometry".
+    """
+    pictures, parts = [], {name: [] for name in model.latent_dims}
+    count = len(next(iter(latents.values())))
+    for first in range(0, count, _BATCH):
+        # The last batch is filled up with its own latents again.
+        rows = np.resize(np.arange(first, min(first + _BATCH, count)), _BATCH)
+        made = {
+            name: model.part(name, tf.constant(latents[name][rows], tf.float32))
+            for name in model.latent_dims
+        }
+        kept = min(_BATCH, count - first)
+        pictures.append(model.combine(made).numpy()[:kept])
+        for name, part in made.items():
+            parts[name].append(part.numpy()[:kept])
+    return np.concatenate(pictures), {name: np.concatenate(p) for name, p in parts.items()}
+
+
+def has_geometry(model) -> bool:
+    """Whether the model deforms: a plain generator has no group "geometry"."""
+    return "geometry" in model.latent_dims

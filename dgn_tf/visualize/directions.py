@@ -1,0 +1,92 @@
+"""Traversals: what changes along the leading directions of a latent group (Fig. 3 to 5)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dgn_tf.visualize.decoding import decode
+from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
+
+REACH = 2.5
+
+
+class Directions(NamedTuple):
+    """`mean` [d], unit vectors `axes` [k, d], standard deviations `scales` [k] along them."""
+
+    mean: np.ndarray
+    axes: np.ndarray
+    scales: np.ndarray
+
+
+def principal_directions(z: np.ndarray, count: int) -> Directions:
+    """The directions in which latents vary most.
+
+    Args:
+        z: latents [N, d].
+        count: how many directions; at most d are given.
+
+    Returns:
+        Directions, the largest standard deviation first. The largest entry of an axis is positive,
+        so that the same direction points the same way on every sheet.
+    """
+    z = np.asarray(z, np.float64)
+    mean = z.mean(axis=0)
+    variances, vectors = np.linalg.eigh((z - mean).T @ (z - mean) / len(z))
+    axes = vectors.T[::-1][:count]
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+    scales = np.sqrt(np.maximum(variances[::-1][:count], 0.0))
+    return Directions(mean, axes * np.sign(largest), scales)
+
+
+def traverse(
+    model,
+    latents: dict[str, np.ndarray],
+    group: str,
+    *,
+    count: int = 6,
+    columns: int = 11,
+    gamma: float | None = None,
+    appearance: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures along the leading directions of one group, from one end to the other.
+
+    Args:
+        model: a model with `latent_dims`, `part` and `combine`.
+        latents: [N, d] for each group: they give the directions, and the mean in the middle.
+        group: the group that changes; the others stay at their means.
+        count: how many directions.
+        columns: pictures along each; an odd number has the mean in the middle.
+        gamma: go from -gamma to +gamma in latent units, as the paper (there 10); None goes from
+            -2.5 to +2.5 standard deviations of the latents along each direction.
+        appearance: z_a [d_a] to show instead of the mean while another group changes.
+
+    Returns:
+        Pictures float32 [k, columns, S, S, C] in [-1, 1], and the standard deviations [k].
+    """
+    mean, axes, scales = principal_directions(latents[group], count)
+    reach = REACH * scales if gamma is None else np.full_like(scales, gamma)
+    offsets = np.linspace(-1.0, 1.0, columns)[None, :, None] * reach[:, None, None]
+    moved = (mean + offsets * axes[:, None, :]).reshape(-1, len(mean))
+    z = {name: np.tile(values.mean(axis=0), (len(moved), 1)) for name, values in latents.items()}
+    if appearance is not None:
+        z["appearance"] = np.tile(appearance, (len(moved), 1))
+    z[group] = moved
+    pictures, _ = decode(model, z)
+    return pictures.reshape(len(axes), columns, *pictures.shape[1:]), scales
+
+
+def traversal_sheet(model, latents: dict[str, np.ndarray], group: str, **settings) -> np.ndarray:
+    """A sheet of `traverse`, a row for each direction; the settings are its keyword arguments.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    pictures, scales = traverse(model, latents, group, **settings)
+    gamma = settings.get("gamma")
+    ends = np.linspace(-1.0, 1.0, pictures.shape[1]) * (REACH if gamma is None else gamma)
+    unit = " sd" if gamma is None else ""
+    return lay_out(
+        list(as_pictures(pictures, whole_factor(pictures.shape[2]))),
+        [f"{group} {k + 1}\nsd {scale:.2f}" for k, scale in enumerate(scales)],
+        [f"{end:+.1f}{unit}" if end else "mean" for end in ends],
+    )

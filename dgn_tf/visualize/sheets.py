@@ -1,0 +1,100 @@
+"""Sheets: reconstructions (Fig. 2), samples from the prior, recombinations (Fig. 11)."""
+
+import numpy as np
+
+from dgn_tf.visualize.decoding import decode, has_geometry
+from dgn_tf.visualize.grids import draw_grid
+from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
+
+
+def sample_sheet(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
+    """The sheet of Fig. 2: data, canonical pictures and reconstructions, with and without the grid.
+
+    Args:
+        model: a model with `latent_dims`, `part` and `combine`; without a group "geometry" the
+            sheet has data and reconstructions alone.
+        images: the data, [N, S, S, C], uint8 or floats in [-1, 1].
+        latents: their latents, [N, d] for each group.
+
+    Returns:
+        uint8 [height, width, 3], a column for each picture.
+    """
+    factor = whole_factor(images.shape[1])
+    pictures, parts = decode(model, latents)
+    rows = {"data": as_pictures(images, factor)}
+    if has_geometry(model):
+        rows["canonical,\ngrid"] = draw_grid(parts["appearance"], None, factor)
+        rows["canonical"] = as_pictures(parts["appearance"], factor)
+        rows["reconstructed,\ngrid"] = draw_grid(pictures, parts["geometry"], factor)
+    rows["reconstructed"] = as_pictures(pictures, factor)
+    return lay_out(list(rows.values()), list(rows))
+
+
+def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
+    """Samples F(z), z ~ N(0, I); beside them, for a model with geometry, their canonical pictures.
+
+    Args:
+        model: as for `sample_sheet`.
+        side: the samples stand in side x side.
+        seed: of the latents.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    rng = np.random.default_rng(seed)
+    latents = {
+        name: rng.standard_normal((side * side, dim)).astype(np.float32)
+        for name, dim in model.latent_dims.items()
+    }
+    pictures, parts = decode(model, latents)
+    panels = {"samples of the prior": pictures}
+    if has_geometry(model):
+        panels["their canonical pictures"] = parts["appearance"]
+    sheets = []
+    for heading, panel in panels.items():
+        panel = as_pictures(panel, whole_factor(panel.shape[1]))
+        rows = panel.reshape(side, side, *panel.shape[1:])
+        headings = [""] * side
+        headings[side // 2] = heading
+        sheets.append(lay_out(list(rows), [""] * side, headings))
+    return np.concatenate(sheets, axis=1)
+
+
+def recombine(model, latents: dict[str, np.ndarray]) -> np.ndarray:
+    """Every appearance with every geometry.
+
+    Args:
+        model: a model with the groups "appearance" and "geometry".
+        latents: [N, d] for each group.
+
+    Returns:
+        float32 [N, N, S, S, C] in [-1, 1]: at (i, j) the appearance of example i in the
+        geometry of example j.
+    """
+    count = len(latents["appearance"])
+    i, j = np.divmod(np.arange(count * count), count)
+    pictures, _ = decode(
+        model, {"appearance": latents["appearance"][i], "geometry": latents["geometry"][j]}
+    )
+    return pictures.reshape(count, count, *pictures.shape[1:])
+
+
+def recombination_board(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
+    """The recombinations of a few examples, the examples themselves in the first row and column.
+
+    Args:
+        model: a model with the groups "appearance" and "geometry".
+        images: the data, [N, S, S, C], uint8 or floats in [-1, 1].
+        latents: their latents, [N, d] for each group.
+
+    Returns:
+        uint8 [height, width, 3]; a row keeps the appearance of its first picture, a column the
+        geometry of its first.
+    """
+    factor = whole_factor(images.shape[1])
+    originals = as_pictures(images, factor)
+    board = as_pictures(recombine(model, latents), factor)
+    corner = np.full_like(originals[:1], 255)
+    rows = [np.concatenate([corner, originals])]
+    rows += [np.concatenate([originals[i : i + 1], row]) for i, row in enumerate(board)]
+    return lay_out(rows, ["geometry of"] + [""] * len(board), ["appearance of"])

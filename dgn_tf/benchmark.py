@@ -61,12 +61,7 @@ class Settings:
 def op_by_op_warp(image: tf.Tensor, displacement: tf.Tensor) -> tf.Tensor:
     """The warp of Eqs. 2-4 with edge border in plain TensorFlow, differentiated automatically.
 
-    Args:
-        image: float32 [B, H, W, C].
-        displacement: float32 [B, H, W, 2], (dx, dy) in pixels.
-
-    Returns:
-        float32 [B, H, W, C].
+    float32 `image` [B, H, W, C], moved by `displacement` [B, H, W, 2], (dx, dy) in pixels.
     """
     batch, height, width = tf.unstack(tf.shape(image)[:3])
     columns, rows = tf.meshgrid(tf.range(width), tf.range(height))
@@ -91,11 +86,7 @@ def op_by_op_warp(image: tf.Tensor, displacement: tf.Tensor) -> tf.Tensor:
 class ObviousStep:
     """Algorithm 1 as one would write it down: the whole model, anew, for every gradient.
 
-    Args:
-        model: a `DeformableGenerator`, of which the two generators are used.
-        chains: the `Chains` of the examples.
-        optimizer: a Keras optimizer, with the variables of `model`.
-        langevin_steps: l, Langevin steps before the learning step.
+    Of `model`, a `DeformableGenerator`, it uses the generators only. `langevin_steps` is l.
     """
 
     def __init__(self, model, chains, optimizer, langevin_steps: int):
@@ -109,11 +100,7 @@ class ObviousStep:
         return tf.reduce_sum(tf.square((x - reconstruction) / 2.0), (1, 2, 3)) / (2.0 * SIGMA**2)
 
     def step(self, index: tf.Tensor, ids: tf.Tensor, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One iteration on the examples at `index` [B], with ids [B] and pictures x [B, S, S, C].
-
-        Returns:
-            The scalars loss and gradient_norm.
-        """
+        """One iteration, as `AlternatingBackprop.step`; returns the scalars loss, gradient_norm."""
         z = self.chains.read(index)
         count = tf.cast(self.optimizer.iterations, tf.int64) + 1
         noise = {
@@ -281,7 +268,7 @@ def table(result: dict) -> str:
         "One training step: batch {batch_size}, {side}x{side}x3, l = {langevin_steps}, latents "
         "{latent_dim} + {latent_dim}".format(**settings),
         "{device}, TensorFlow {tensorflow}".format(**result["machine"]),
-        "same start, same noise; largest difference of the numbers: "
+        f"same start and noise; largest difference (at l <= {COMPARED_STEPS}): "
         + ", ".join(f"{name} {value:.1e}" for name, value in result["differences"].items()),
         "",
         f"{'step':<16}{'median s':>10}{'min s':>10}{'images/s':>10}",
@@ -305,10 +292,9 @@ def measure(settings: Settings) -> dict:
     """All measurements, as JSON can hold them."""
     differences = compare(settings)
     seconds = time_steps(settings)
-    gpus = tf.config.list_physical_devices("GPU")
     device = f"{platform.machine()} CPU, {os.cpu_count()} cores"
-    if gpus:
-        device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    for gpu in tf.config.list_physical_devices("GPU")[:1]:
+        device = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     return {
         "settings": dataclasses.asdict(settings),
         "machine": {

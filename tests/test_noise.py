@@ -107,6 +107,4 @@ def test_more_draws_begin_with_the_same_draws():
 
 def test_python_numbers_key_as_tensors_do():
     ids = tf.range(3, dtype=tf.int64)
-    np.testing.assert_array_equal(
-        example_normal(4, 9, ids, 1, 2, 3), draw(4, 9, range(3), 1, 2, 3)
-    )
+    np.testing.assert_array_equal(example_normal(4, 9, ids, 1, 2, 3), draw(4, 9, range(3), 1, 2, 3))

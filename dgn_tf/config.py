@@ -74,7 +74,8 @@ class ModelConfig:
         20 / 64, "Bound of the displacement as a fraction of the side."
     )
     smoothing: float = _setting(
-        0.0, "Gaussian filter on the displacement, its standard deviation as a fraction of the side."
+        0.0,
+        "Gaussian filter on the displacement, its standard deviation as a fraction of the side.",
     )
     border: str = _setting(
         "edge", "Outside the canonical picture: edge repeats its border, zeros is Eq. 4.", BORDERS
@@ -117,6 +118,9 @@ class LearningConfig:
         "0:1.5,0.1:1.0",
         "Standard deviation of a pixel on the [0, 1] scale, a number or a schedule.",
     )
+    head_start: float = _setting(
+        0.0, "Fraction of the run in which the appearance chains wait and geometry learns alone."
+    )
     noise: bool = _setting(True, "Noise in the Langevin steps of training.")
     simultaneous: bool = _setting(False, "Move all latent groups at once instead of in turn.")
     learning_rate: str = _setting(
@@ -131,6 +135,7 @@ class LearningConfig:
         """Check the ranges."""
         for name in ("epochs", "batch_size", "langevin_steps"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        _require(0 <= self.head_start < 1, "head_start", self.head_start, "at least 0 and below 1")
         _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
         for name in ("step_size", "sigma", "learning_rate"):
             try:

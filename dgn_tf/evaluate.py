@@ -25,10 +25,16 @@ def define_flags():
         "Held-out pictures, in a form of --data of dgn_tf.train; for a run on heads, heads:test if not given.",
     )
     absl_flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets; else the run's.")
-    absl_flags.DEFINE_integer("limit", 500, "Use the first LIMIT held-out pictures; 0 for all.", lower_bound=0)
+    absl_flags.DEFINE_integer(
+        "limit", 500, "Use the first LIMIT held-out pictures; 0 for all.", lower_bound=0
+    )
     absl_flags.DEFINE_integer("steps", 300, "Langevin steps, rounded up to tens.", lower_bound=1)
-    absl_flags.DEFINE_integer("starts", 4, "Starts for each picture; the best goes on alone.", lower_bound=1)
-    absl_flags.DEFINE_integer("seed", 0, "Seed of the starts and of the pairs to recombine.", 0, 2**31 - 1)
+    absl_flags.DEFINE_integer(
+        "starts", 4, "Starts for each picture; the best goes on alone.", lower_bound=1
+    )
+    absl_flags.DEFINE_integer(
+        "seed", 0, "Seed of the starts and of the pairs to recombine.", 0, 2**31 - 1
+    )
 
 
 def main(argv):
@@ -38,7 +44,9 @@ def main(argv):
     on_heads = config.data.data.split(":")[0] == "heads"
     spec = FLAGS.data or ("heads:test" if on_heads else "")
     if not spec:
-        raise InputError("--data is needed: pictures that the run was not trained on, for example folder:PATH.")
+        raise InputError(
+            "--data is needed: pictures that the run was not trained on, for example folder:PATH."
+        )
     train = _load(config, config.data.data, config.data.limit)
     test = _load(config, spec, FLAGS.limit)
     if np.intersect1d(train.ids, test.ids).size and spec == config.data.data:
@@ -52,7 +60,12 @@ def main(argv):
     }
     with flags.progress("Langevin steps") as report:
         latents = Inference(model, **settings)(as_float(test.images), test.ids, progress=report)
-    numbers = {"run": str(FLAGS.run_dir), "data": spec, "examples": len(test), "inference": settings}
+    numbers = {
+        "run": str(FLAGS.run_dir),
+        "data": spec,
+        "examples": len(test),
+        "inference": settings,
+    }
     numbers["reconstruction"] = reconstruction(model, train, test, latents)
     if spec.split(":")[0] == "heads":
         factors = {name: test.factors[name] for name in (*heads.APPEARANCE, *heads.GEOMETRY)}
@@ -78,7 +91,9 @@ def _load(config, spec, limit):
 def show(numbers):
     """Print the numbers as a table for people."""
     fit = numbers["reconstruction"]
-    print(f"{numbers['examples']} held-out pictures of {numbers['data']}; errors are sums of squares per picture on [0, 1]")
+    print(
+        f"{numbers['examples']} held-out pictures of {numbers['data']}; errors are sums of squares per picture on [0, 1]"
+    )
     print(f"  reconstruction error      {fit['msre']:8.2f}")
     if fit["msre_pca"] is not None:
         print(f"    of PCA, {fit['pca_components']:3} components {fit['msre_pca']:8.2f}")
@@ -88,7 +103,9 @@ def show(numbers):
         print(f"  mean displacement         {fit['displacement']:8.2f} px")
     if "recombination" in numbers:
         swap = numbers["recombination"]
-        print(f"  recombination error       {swap['recombined']:8.2f}  ({swap['recombined'] / swap['not_recombined']:.2f} of:)")
+        print(
+            f"  recombination error       {swap['recombined']:8.2f}  ({swap['recombined'] / swap['not_recombined']:.2f} of:)"
+        )
         print(f"    of not recombining      {swap['not_recombined']:8.2f}")
     if "r2" in numbers:
         groups = list(next(iter(numbers["r2"].values())))

@@ -90,7 +90,11 @@ def progress(label, seconds=15.0):
             if not watched and (now - last[0] >= seconds or (done >= total and last[0] > start)):
                 last[0] = now
                 left = (now - start) / max(done, 1) * (total - done)
-                print(f"{label}: {done} of {total}, about {left:.0f} s left", file=sys.stderr, flush=True)
+                print(
+                    f"{label}: {done} of {total}, about {left:.0f} s left",
+                    file=sys.stderr,
+                    flush=True,
+                )
 
         yield report
 

@@ -131,24 +131,8 @@ def infer(
         files = file_names(examples.names)
         errors = write_pictures(folder, model, examples, latents, files)
         write_overviews(folder, model, examples, latents, board)
-        np.savez(
-            folder / "latents.npz",
-            **{f"z_{name}": z for name, z in latents.items()},
-            ids=examples.ids,
-            names=np.array(examples.names),
-        )
-        report = {
-            "run": str(run_dir),
-            "data": data,
-            **settings,
-            "msre": float(np.mean(errors)),
-            "examples": [
-                {"name": name, "id": int(i), "file": f"{file}.png", "msre": float(error)}
-                for name, i, file, error in zip(
-                    examples.names, examples.ids, files, errors, strict=True
-                )
-            ],
-        }
+        _write_latents(folder, examples, latents)
+        report = {"run": str(run_dir), "data": data, **settings, **_errors(examples, files, errors)}
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         (folder / _REPORT).write_text(text, encoding="utf-8")
     return report
@@ -286,6 +270,24 @@ def _infer_latents(inference: Inference, examples: Examples, batch_size: int) ->
             f"{inference.step_size:g}."
         )
     return latents
+
+
+def _write_latents(folder: Path, examples: Examples, latents: dict[str, np.ndarray]) -> None:
+    arrays = {f"z_{name}": z for name, z in latents.items()}
+    names = np.array(examples.names)
+    np.savez(folder / "latents.npz", **arrays, ids=examples.ids, names=names)
+
+
+def _errors(examples: Examples, files: Sequence[str], errors: np.ndarray) -> dict:
+    """The part of the report that names examples and their errors."""
+    rows = zip(examples.names, examples.ids, files, errors, strict=True)
+    return {
+        "msre": float(np.mean(errors)),
+        "examples": [
+            {"name": name, "id": int(i), "file": f"{file}.png", "msre": float(error)}
+            for name, i, file, error in rows
+        ],
+    }
 
 
 def main_cli() -> None:

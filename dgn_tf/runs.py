@@ -6,8 +6,6 @@ import os
 import shutil
 from pathlib import Path
 
-import tensorflow as tf
-
 from dgn_tf.config import Config, InputError
 from dgn_tf.flags import flagfile, write_text
 from dgn_tf.learning.checkpoints import Checkpoints
@@ -45,8 +43,12 @@ class Run:
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"--run_dir={self.folder} is a file: name a folder.")
         if not self.exists:
-            if self.folder.is_dir() and any(p.name not in (*_FILES, *_FOLDERS, ".lock") for p in self.folder.iterdir()):
-                raise InputError(f"--run_dir={self.folder} holds something that is no run: name a new or empty folder.")
+            if self.folder.is_dir() and any(
+                p.name not in (*_FILES, *_FOLDERS, ".lock") for p in self.folder.iterdir()
+            ):
+                raise InputError(
+                    f"--run_dir={self.folder} holds something that is no run: name a new or empty folder."
+                )
             return
         if fresh:
             return
@@ -73,11 +75,15 @@ class Run:
             # The handle must outlive this call: the lock goes with it.
             self._lock = open(self / ".lock", "w")
         except OSError as error:
-            raise InputError(f"--run_dir={self.folder} cannot be written: {error.strerror}.") from None
+            raise InputError(
+                f"--run_dir={self.folder} cannot be written: {error.strerror}."
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"--run_dir={self.folder}: another process is training in it.") from None
+            raise InputError(
+                f"--run_dir={self.folder}: another process is training in it."
+            ) from None
 
     def clear(self):
         """Remove what a run wrote."""
@@ -130,7 +136,7 @@ def load(run_dir):
     run = Run(run_dir)
     config = run.config()
     model = make_model(config.model, config.data.side, config.data.channels)
-    progress = Checkpoints(run / "checkpoints", model=model).restore()
+    progress = Checkpoints(run / "checkpoints", model=model).restore(partial=True)
     if progress is None:
         raise InputError(f"--run_dir={run_dir} has no checkpoint yet.")
     return config, model

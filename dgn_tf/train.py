@@ -25,9 +25,13 @@ from dgn_tf.visualize.callback import SampleSheets
 
 FLAGS = absl_flags.FLAGS
 flags.define_config_flags()
-absl_flags.DEFINE_string("run_dir", "", "Folder of the run; the same command goes on with a run that is there.")
+absl_flags.DEFINE_string(
+    "run_dir", "", "Folder of the run; the same command goes on with a run that is there."
+)
 absl_flags.DEFINE_bool("fresh", False, "Remove the run in --run_dir and start over.")
-absl_flags.DEFINE_bool("dry_run", False, "Print the settings, the data and the networks, and train nothing.")
+absl_flags.DEFINE_bool(
+    "dry_run", False, "Print the settings, the data and the networks, and train nothing."
+)
 
 
 def main(argv):
@@ -71,7 +75,10 @@ def describe(config, examples, model):
     per_epoch = steps_per_epoch(len(examples), config.learning.batch_size)
     print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
     gpus = tf.config.list_logical_devices("GPU")
-    print(f"device: {', '.join(gpu.name for gpu in gpus) or f'CPU, {os.cpu_count()} cores'}", flush=True)
+    print(
+        f"device: {', '.join(gpu.name for gpu in gpus) or f'CPU, {os.cpu_count()} cores'}",
+        flush=True,
+    )
 
 
 def train(run, config, examples, model):
@@ -80,7 +87,9 @@ def train(run, config, examples, model):
     total_steps = learning.epochs * steps_per_epoch(len(examples), learning.batch_size)
     chains = Chains(examples.ids, model.latent_dims, learning.seed)
     scale = tf.Variable(1.0, trainable=False)
-    optimizer = keras.optimizers.Adam(RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8)
+    optimizer = keras.optimizers.Adam(
+        RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8
+    )
     learner = AlternatingBackprop(
         model,
         chains,
@@ -89,6 +98,7 @@ def train(run, config, examples, model):
         langevin_steps=learning.langevin_steps,
         step_size=learning.step_size,
         sigma=learning.sigma,
+        head_start=learning.head_start,
         noise=learning.noise,
         simultaneous=learning.simultaneous,
         scale=scale,
@@ -101,7 +111,11 @@ def train(run, config, examples, model):
         SampleSheets(model, chains, examples, run / "samples", record.picture_epochs),
     ]
     checkpoints = Checkpoints(
-        run / "checkpoints", record.keep_checkpoints, model=model, optimizer=optimizer, chains=chains
+        run / "checkpoints",
+        record.keep_checkpoints,
+        model=model,
+        optimizer=optimizer,
+        chains=chains,
     )
     stop = _stop_on_signals()
     try:
@@ -120,12 +134,16 @@ def train(run, config, examples, model):
         logging.error("Training stopped: %s", error)
         sys.exit(1)
     if stop:
-        print(f"Stopped by {stop[0]}: saved at step {progress.step}. The same command goes on from there.")
+        print(
+            f"Stopped by {stop[0]}: saved at step {progress.step}. The same command goes on from there."
+        )
         return
     partial = run / "partial.keras"
     model.save(partial)
     os.replace(partial, run / "model.keras")
-    print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and the pictures in samples/latest.")
+    print(
+        f"Trained: {run.folder} holds model.keras, metrics.jsonl and the pictures in samples/latest."
+    )
 
 
 def _stop_on_signals():

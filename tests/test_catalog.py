@@ -24,14 +24,18 @@ class TinyPictures(tfds.core.GeneratorBasedBuilder):
     def _info(self):
         return tfds.core.DatasetInfo(
             builder=self,
-            features=tfds.features.FeaturesDict({
-                "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-                "label": tfds.features.ClassLabel(names=["cat", "dog"]),
-                "pose": {"yaw": np.float32, "points": tfds.features.Tensor(shape=(2, 2),
-                                                                           dtype=np.int64)},
-                "caption": tfds.features.Text(),
-                "tags": tfds.features.Sequence(np.int64),
-            }),
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+                    "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+                    "pose": {
+                        "yaw": np.float32,
+                        "points": tfds.features.Tensor(shape=(2, 2), dtype=np.int64),
+                    },
+                    "caption": tfds.features.Text(),
+                    "tags": tfds.features.Sequence(np.int64),
+                }
+            ),
         )
 
     def _split_generators(self, dl_manager):
@@ -39,13 +43,16 @@ class TinyPictures(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, count):
         for row in range(count):
-            yield row, {
-                "image": picture(row),
-                "label": row % 2,
-                "pose": {"yaw": row / 4, "points": [[row, 0], [0, row]]},
-                "caption": "none",
-                "tags": [1] * row,
-            }
+            yield (
+                row,
+                {
+                    "image": picture(row),
+                    "label": row % 2,
+                    "pose": {"yaw": row / 4, "points": [[row, 0], [0, row]]},
+                    "caption": "none",
+                    "tags": [1] * row,
+                },
+            )
 
 
 class TinyNumbers(tfds.core.GeneratorBasedBuilder):
@@ -100,7 +107,11 @@ def test_tfds_order_limit_split_and_luma(prepared):
     whole = catalog.load("tfds:tiny_pictures:train", 8, 3, data_dir=prepared)
     seen = []
     first = catalog.load(
-        "tfds:tiny_pictures", 8, 3, limit=4, data_dir=prepared,
+        "tfds:tiny_pictures",
+        8,
+        3,
+        limit=4,
+        data_dir=prepared,
         progress=lambda done, total: seen.append((done, total)),
     )
     assert first.fingerprint() == whole.subset(range(4)).fingerprint()

@@ -278,9 +278,10 @@ def test_byte_and_float_values_are_inverse():
 def test_examples_that_do_not_fit_together(change, message):
     whole = make_examples()
     fields = {
-        "images": whole.images, "ids": whole.ids, "names": whole.names, "factors": whole.factors
+        "images": whole.images,
+        "ids": whole.ids,
+        "names": whole.names,
+        "factors": whole.factors,
     }
     with pytest.raises(InputError, match=message):
         Examples(**{**fields, **change})
-
-

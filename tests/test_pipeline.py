@@ -52,8 +52,11 @@ def test_a_run_started_midway_sees_the_same_batches(examples):
 
 
 def test_orders_differ_between_epochs_and_seeds(examples):
-    orders = [collect(examples, 23, seed, epoch, epoch + 1)[0][0].tolist()
-              for seed in (3, 4) for epoch in (0, 1)]
+    orders = [
+        collect(examples, 23, seed, epoch, epoch + 1)[0][0].tolist()
+        for seed in (3, 4)
+        for epoch in (0, 1)
+    ]
     assert len({tuple(order) for order in orders}) == 4
     assert list(range(23)) not in orders
 

@@ -139,9 +139,7 @@ def _load_builder(
 ) -> Examples:
     """Prepares a TFDS data set where needed and reads it in its own fixed order."""
     names = list(builder.info.features) if builder.info.features else []
-    if "image" not in names or not isinstance(
-        builder.info.features["image"], tfds.features.Image
-    ):
+    if "image" not in names or not isinstance(builder.info.features["image"], tfds.features.Image):
         raise InputError(f"{spec}: needs a picture feature `image`; it has {', '.join(names)}")
     _prepare(builder, spec)
     try:

@@ -19,6 +19,8 @@ class AlternatingBackprop(tf.Module):
         langevin_steps: l, Langevin steps before each learning step.
         step_size: delta, a number or a schedule (`parse_schedule`).
         sigma: standard deviation of a pixel on the [0, 1] scale, a number or a schedule.
+        head_start: fraction of the run before the chains of any group but "geometry" move: the
+            geometric generator then explains what it can with one mean appearance (section 5.7).
         noise: whether the Langevin steps are noisy, as Eq. 7.
         simultaneous: whether the groups move at once instead of in turn.
         scale: tf.Variable that multiplies step_size, 1 by default; the loop halves it to rescue a run. A learning rate that
@@ -39,6 +41,7 @@ class AlternatingBackprop(tf.Module):
         langevin_steps=20,
         step_size="0.1",
         sigma="1.0",
+        head_start=0.0,
         noise=True,
         simultaneous=False,
         scale=None,
@@ -52,6 +55,7 @@ class AlternatingBackprop(tf.Module):
         self.langevin_steps = langevin_steps
         self.step_size = RunSchedule(str(step_size), total_steps, self.scale)
         self.sigma = RunSchedule(str(sigma), total_steps)
+        self.head_start = round(head_start * total_steps)
         self.noise = noise
         self.simultaneous = simultaneous
         self.seed = seed
@@ -92,11 +96,18 @@ class AlternatingBackprop(tf.Module):
             x,
             z,
             steps=self.langevin_steps,
-            step_size=self.step_size(self.optimizer.iterations),
+            step_size=self.step_sizes(),
             sigma=sigma,
             noise=noise,
             simultaneous=self.simultaneous,
         )
+
+    def step_sizes(self):
+        """delta of every group at this step: all the same once the head start is over."""
+        delta = self.step_size(self.optimizer.iterations)
+        begun = tf.cast(tf.cast(self.optimizer.iterations, tf.int64) >= self.head_start, tf.float32)
+        groups = self.model.latent_dims
+        return {name: delta if name == "geometry" else begun * delta for name in groups}
 
     def learn(self, x, z, sigma):
         """One optimizer step on the networks; the latents are fixed (Eq. 9)."""

@@ -67,8 +67,11 @@ class Checkpoints:
         for old in self.paths()[: -self.keep]:
             shutil.rmtree(old)
 
-    def restore(self):
+    def restore(self, partial=False):
         """Restore the newest checkpoint that can be read; one that cannot be is reported and passed over.
+
+        Args:
+            partial: whether a checkpoint may hold more than the `objects`, as when only a model is wanted.
 
         Returns:
             The `Progress` of that checkpoint, or None when there is no checkpoint at all.
@@ -80,7 +83,11 @@ class Checkpoints:
         for path in reversed(paths):
             try:
                 progress = Progress(**json.loads((path / "progress.json").read_text()))
-                self.state.read(str(path / "state")).assert_consumed()
+                status = self.state.read(str(path / "state"))
+                if partial:
+                    status.assert_existing_objects_matched().expect_partial()
+                else:
+                    status.assert_consumed()
                 return progress
             # Seen of broken files: OpError (a flipped bit, a missing file), IndexError (a truncated index),
             # AssertionError (variables missing from it) and, for progress.json, ValueError or TypeError.
@@ -92,11 +99,7 @@ class Checkpoints:
                 ValueError,
                 TypeError,
             ) as error:
-                reason = (
-                    str(error).strip().splitlines()[0][:200]
-                    if str(error).strip()
-                    else type(error).__name__
-                )
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
                 logging.error(
                     "Checkpoint %s cannot be read (%s): the one before it is used.", path, reason
                 )

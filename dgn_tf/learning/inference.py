@@ -95,7 +95,9 @@ class Inference:
         """For each example the candidate with the lowest energy."""
         if len(candidates) == 1:
             return candidates[0]
-        best = tf.argmin(tf.stack([self._energy(x, z) for z in candidates]), axis=0)
+        energies = tf.stack([self._energy(x, z) for z in candidates])
+        # A start that diverged must not win over one that did not.
+        best = tf.argmin(tf.where(tf.math.is_nan(energies), np.inf, energies), axis=0)
         rows = tf.stack([best, tf.range(len(x), dtype=tf.int64)], axis=1)
         return {
             name: tf.gather_nd(tf.stack([z[name] for z in candidates]), rows)

@@ -36,7 +36,7 @@ def langevin(model, x, latents, *, steps, step_size, sigma, noise=None, simultan
         latents: a vector [B, d] for each latent group, updated in this order.
         steps: Python int, l; the loop is unrolled in a graph.
         step_size: delta: the drift is delta^2 / 2 times the gradient, the noise delta times a
-            standard normal.
+            standard normal. One for all groups, or one for each by name; 0 holds a group.
         sigma: standard deviation of a pixel, on the [0, 1] scale.
         noise: for each group [steps, B, d], standard normal; None descends the energy (posterior
             mode).
@@ -46,6 +46,7 @@ def langevin(model, x, latents, *, steps, step_size, sigma, noise=None, simultan
         The latents after the last step, in the same layout.
     """
     latents, parts, tapes = dict(latents), {}, {}
+    delta = step_size if isinstance(step_size, dict) else dict.fromkeys(latents, step_size)
 
     def forward(name):
         with tf.GradientTape(watch_accessed_variables=False) as tapes[name]:
@@ -65,9 +66,9 @@ def langevin(model, x, latents, *, steps, step_size, sigma, noise=None, simultan
             for name in turn:
                 z = latents[name]
                 slope = tapes[name].gradient(parts[name], z, output_gradients=slopes[name])
-                z -= step_size**2 / 2.0 * (slope / (2.0 * sigma**2) + z)
+                z -= delta[name] ** 2 / 2.0 * (slope / (2.0 * sigma**2) + z)
                 if noise is not None:
-                    z += step_size * noise[name][step]
+                    z += delta[name] * noise[name][step]
                 latents[name] = z
                 forward(name)
     return latents

@@ -2,6 +2,6 @@
 
 import os
 
-# TensorFlow's own log is long and says nothing to most readers; set the variable to 0 to read it. It must be set before
-# TensorFlow is imported.
+# TensorFlow's own log is long and says nothing to most readers; set the variable to 0 to read it.
+# It must be set before TensorFlow is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -297,11 +297,7 @@ def measure(settings: Settings) -> dict:
         device = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     return {
         "settings": dataclasses.asdict(settings),
-        "machine": {
-            "device": device,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
+        "machine": {"device": device, "tensorflow": tf.__version__, "keras": keras.__version__},
         "differences": differences,
         "seconds": seconds,
         "ratios": [a / b for a, b in zip(seconds["ours"], seconds["obvious"], strict=True)],
@@ -334,14 +330,19 @@ def main(_: list[str]) -> None:
     report(settings, pathlib.Path(values.output) if values.output else None)
 
 
-def main_cli() -> None:
-    """Entry point: the flags are made here, so that importing this module makes none."""
+def define_flags() -> None:
+    """Declares the flags of this app."""
     absl.flags.DEFINE_integer("side", Settings.side, "Height and width of a picture in pixels.")
     absl.flags.DEFINE_integer("batch_size", Settings.batch_size, "Examples in a step.")
     absl.flags.DEFINE_integer("langevin_steps", Settings.langevin_steps, "l, Langevin steps.")
     absl.flags.DEFINE_integer("repeats", Settings.repeats, "Timed runs of each program.")
     absl.flags.DEFINE_integer("latent_dim", Settings.latent_dim, "Length of z_a and of z_g.")
     absl.flags.DEFINE_string("output", "", "JSON file for all measurements; empty for none.")
+
+
+def main_cli() -> None:
+    """Entry point of the command."""
+    define_flags()
     flags.run(main)
 
 

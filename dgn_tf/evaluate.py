@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
@@ -22,7 +21,8 @@ def define_flags():
     absl_flags.DEFINE_string(
         "data",
         "",
-        "Held-out pictures, in a form of --data of dgn_tf.train; for a run on heads, heads:test if not given.",
+        "Held-out pictures, in a form of --data of dgn_tf.train; for a run on heads, heads:test "
+        "if not given.",
     )
     absl_flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets; else the run's.")
     absl_flags.DEFINE_integer(
@@ -38,7 +38,7 @@ def define_flags():
 
 
 def main(argv):
-    """Infer the latents of held-out pictures without noise, print the numbers and write report.json into the run."""
+    """Infer held-out pictures without noise, print the numbers, write report.json into the run."""
     del argv
     config, model = runs.load(FLAGS.run_dir)
     on_heads = config.data.data.split(":")[0] == "heads"
@@ -47,10 +47,11 @@ def main(argv):
         raise InputError(
             "--data is needed: pictures that the run was not trained on, for example folder:PATH."
         )
+    # Without a split, heads and TFDS sets give "train".
+    if spec.removesuffix(":train") == config.data.data.removesuffix(":train"):
+        raise InputError(f"--data={spec} is what the run was trained on: give held-out pictures.")
     train = _load(config, config.data.data, config.data.limit)
     test = _load(config, spec, FLAGS.limit)
-    if np.intersect1d(train.ids, test.ids).size and spec == config.data.data:
-        raise InputError(f"--data={spec} is what the run was trained on: give held-out pictures.")
     settings = {
         "steps": FLAGS.steps,
         "starts": FLAGS.starts,
@@ -92,7 +93,8 @@ def show(numbers):
     """Print the numbers as a table for people."""
     fit = numbers["reconstruction"]
     print(
-        f"{numbers['examples']} held-out pictures of {numbers['data']}; errors are sums of squares per picture on [0, 1]"
+        f"{numbers['examples']} held-out pictures of {numbers['data']}; "
+        "errors are sums of squares per picture on [0, 1]"
     )
     print(f"  reconstruction error      {fit['msre']:8.2f}")
     if fit["msre_pca"] is not None:
@@ -103,9 +105,8 @@ def show(numbers):
         print(f"  mean displacement         {fit['displacement']:8.2f} px")
     if "recombination" in numbers:
         swap = numbers["recombination"]
-        print(
-            f"  recombination error       {swap['recombined']:8.2f}  ({swap['recombined'] / swap['not_recombined']:.2f} of:)"
-        )
+        ratio = swap["recombined"] / swap["not_recombined"]
+        print(f"  recombination error       {swap['recombined']:8.2f}  ({ratio:.2f} of:)")
         print(f"    of not recombining      {swap['not_recombined']:8.2f}")
     if "r2" in numbers:
         groups = list(next(iter(numbers["r2"].values())))

@@ -55,20 +55,42 @@ def flagfile(config):
 
 
 def run(main):
-    """Run an app: parse the flags, call `main(argv)`; a user's error is one line and exit status 2."""
+    """Run an app whose flags are declared; a user's error is one line and exit status 2."""
+    app.run(guarded(main), flags_parser=parse)
 
-    def guarded(argv):
+
+def parse(argv):
+    """Read the command line: the program's name is returned, all else must be flags."""
+    # --help shows the flags of the main module: those that the settings make belong to it too.
+    for module, declared in flags.FLAGS.flags_by_module_dict().items():
+        if module.startswith("dgn_tf."):
+            for flag in declared:
+                flags.FLAGS.register_key_flag_for_module(argv[0], flag)
+    try:
+        rest = flags.FLAGS(argv)
+    except flags.Error as error:
+        _fail(" ".join(str(error).removeprefix("ERROR:: ").split("\n")) + " (see --help)")
+    except SystemExit:
+        # Help was asked for and given: absl calls that status 1.
+        sys.exit(0)
+    if len(rest) > 1:
+        _fail(f"{rest[1]!r} is no flag: flags look like --name=value (see --help)")
+    return rest
+
+
+def guarded(main):
+    """`main(argv)` that tells an `InputError` as one line and exit status 2."""
+
+    def call(argv):
         # The libraries' notes on what they are doing would bury the program's own lines.
         logging.set_verbosity(logging.WARNING)
         tf.get_logger().setLevel("ERROR")
-        if len(argv) > 1:
-            _fail(f"{argv[1]!r} is no flag: flags look like --name=value (see --help).")
         try:
             return main(argv)
         except InputError as error:
             _fail(str(error))
 
-    app.run(guarded)
+    return call
 
 
 def _fail(message):
@@ -78,7 +100,10 @@ def _fail(message):
 
 @contextlib.contextmanager
 def progress(label, seconds=15.0):
-    """A reporter `report(done, total)`: a bar with an ETA on a terminal, else lines `seconds` apart."""
+    """A reporter `report(done, total)`: a bar with an ETA on a terminal, else lines now and then.
+
+    Lines are at least `seconds` apart, but the last one is always written.
+    """
     watched, start = sys.stderr.isatty(), time.monotonic()
     last = [start]
     with tqdm(desc=label, disable=not watched) as bar:

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -13,14 +12,16 @@ from dgn_tf.models.catalog import make_model
 
 # What a run writes, and so what --fresh may remove.
 _FILES = ("config.json", "flags.cfg", "data.json", "metrics.jsonl", "model.keras", "report.json")
+# Left where a process was killed while it wrote.
+_PARTIAL = ("partial.keras", *(f"{name}.partial" for name in _FILES))
 _FOLDERS = ("checkpoints", "samples", "tensorboard")
 
 
 class Run:
     """The folder of one training run.
 
-    config.json, flags.cfg (the same as a flagfile), data.json (what it learns from), checkpoints/, tensorboard/,
-    metrics.jsonl, samples/ and, at the end, model.keras.
+    config.json, flags.cfg (the same as a flagfile), data.json (what it learns from), checkpoints/,
+    tensorboard/, metrics.jsonl, samples/ and, at the end, model.keras.
     """
 
     def __init__(self, folder):
@@ -44,10 +45,12 @@ class Run:
             raise InputError(f"--run_dir={self.folder} is a file: name a folder.")
         if not self.exists:
             if self.folder.is_dir() and any(
-                p.name not in (*_FILES, *_FOLDERS, ".lock") for p in self.folder.iterdir()
+                p.name not in (*_FILES, *_PARTIAL, *_FOLDERS, ".lock")
+                for p in self.folder.iterdir()
             ):
                 raise InputError(
-                    f"--run_dir={self.folder} holds something that is no run: name a new or empty folder."
+                    f"--run_dir={self.folder} holds something that is no run: "
+                    "name a new or empty folder."
                 )
             return
         if fresh:
@@ -89,7 +92,7 @@ class Run:
         """Remove what a run wrote."""
         for name in _FOLDERS:
             shutil.rmtree(self / name, ignore_errors=True)
-        for name in _FILES:
+        for name in (*_FILES, *_PARTIAL):
             (self / name).unlink(missing_ok=True)
 
     def begin(self, config, examples):
@@ -104,7 +107,8 @@ class Run:
             began = json.loads(data.read_text())["examples"]
             raise InputError(
                 f"--data={config.data.data} has changed since the run in {self.folder} began "
-                f"({began} examples then, {len(examples)} now): its chains no longer fit. Use another --run_dir, or --fresh."
+                f"({began} examples then, {len(examples)} now): its chains no longer fit. "
+                "Use another --run_dir, or --fresh."
             )
         write_text(data, json.dumps(described) + "\n")
         write_text(self / "flags.cfg", flagfile(config))

@@ -1,4 +1,7 @@
-"""Learn a generator from pictures: python -m dgn_tf.train --flagfile=flags/quickstart.cfg --run_dir=runs/quickstart."""
+"""Learn a generator from pictures.
+
+Usage: python -m dgn_tf.train --flagfile=flags/quickstart.cfg --run_dir=runs/quickstart
+"""
 
 import os
 import signal
@@ -24,14 +27,18 @@ from dgn_tf.runs import Run
 from dgn_tf.visualize.callback import SampleSheets
 
 FLAGS = absl_flags.FLAGS
-flags.define_config_flags()
-absl_flags.DEFINE_string(
-    "run_dir", "", "Folder of the run; the same command goes on with a run that is there."
-)
-absl_flags.DEFINE_bool("fresh", False, "Remove the run in --run_dir and start over.")
-absl_flags.DEFINE_bool(
-    "dry_run", False, "Print the settings, the data and the networks, and train nothing."
-)
+
+
+def define_flags():
+    """Declare the flags of this app: every setting of `Config`, and three of its own."""
+    flags.define_config_flags()
+    absl_flags.DEFINE_string(
+        "run_dir", "", "Folder of the run; the same command goes on with a run that is there."
+    )
+    absl_flags.DEFINE_bool("fresh", False, "Remove the run in --run_dir and start over.")
+    absl_flags.DEFINE_bool(
+        "dry_run", False, "Print the settings, the data and the networks, and train nothing."
+    )
 
 
 def main(argv):
@@ -44,7 +51,8 @@ def main(argv):
     if not FLAGS.dry_run:
         run.check(config, FLAGS.fresh)
         run.lock()
-    # Bits that do not depend on how threads meet: what makes a resumed run the same as one that was never interrupted.
+    # Bits that do not depend on how threads meet: what makes a resumed run the same as one that was
+    # never interrupted.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.learning.seed)
     with flags.progress("Reading pictures") as report:
@@ -81,16 +89,15 @@ def describe(config, examples, model):
     )
 
 
-def train(run, config, examples, model):
-    """Run the loop of a run to its end, or to a signal."""
-    learning, record = config.learning, config.record
+def make_learner(learning, examples, model):
+    """The learner that a `LearningConfig` describes, with chains for all `examples`."""
     total_steps = learning.epochs * steps_per_epoch(len(examples), learning.batch_size)
     chains = Chains(examples.ids, model.latent_dims, learning.seed)
     scale = tf.Variable(1.0, trainable=False)
     optimizer = keras.optimizers.Adam(
         RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8
     )
-    learner = AlternatingBackprop(
+    return AlternatingBackprop(
         model,
         chains,
         optimizer,
@@ -104,19 +111,35 @@ def train(run, config, examples, model):
         scale=scale,
         seed=learning.seed,
     )
+
+
+def train(run, config, examples, model):
+    """Run the loop of a run to its end, or to a signal."""
+    learning, record = config.learning, config.record
+    learner = make_learner(learning, examples, model)
     callbacks = [
         ProgressReport(),
         MetricsLog(run / "metrics.jsonl", len(examples)),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
-        SampleSheets(model, chains, examples, run / "samples", record.picture_epochs),
+        SampleSheets(model, learner.chains, examples, run / "samples", record.picture_epochs),
     ]
     checkpoints = Checkpoints(
         run / "checkpoints",
         record.keep_checkpoints,
         model=model,
-        optimizer=optimizer,
-        chains=chains,
+        optimizer=learner.optimizer,
+        chains=learner.chains,
     )
+    progress = checkpoints.restore()
+    per_epoch = steps_per_epoch(len(examples), learning.batch_size)
+    if progress and progress.step >= learning.epochs * per_epoch:
+        if not (run / "model.keras").exists():
+            _export(run, model)
+        print(
+            f"Nothing to do: {run.folder} is trained for {progress.step // per_epoch} epochs. "
+            "Raise --epochs to go on."
+        )
+        return
     stop = _stop_on_signals()
     try:
         progress = fit(
@@ -127,6 +150,7 @@ def train(run, config, examples, model):
             seed=learning.seed,
             callbacks=callbacks,
             checkpoints=checkpoints,
+            progress=progress,
             checkpoint_epochs=record.checkpoint_epochs,
             should_stop=lambda: bool(stop),
         )
@@ -135,19 +159,23 @@ def train(run, config, examples, model):
         sys.exit(1)
     if stop:
         print(
-            f"Stopped by {stop[0]}: saved at step {progress.step}. The same command goes on from there."
+            f"Stopped by {stop[0]}: saved at step {progress.step}. "
+            "The same command goes on from there."
         )
         return
+    _export(run, model)
+    print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
+
+
+def _export(run, model):
+    """Write the trained model as model.keras."""
     partial = run / "partial.keras"
     model.save(partial)
     os.replace(partial, run / "model.keras")
-    print(
-        f"Trained: {run.folder} holds model.keras, metrics.jsonl and the pictures in samples/latest."
-    )
 
 
 def _stop_on_signals():
-    """A list that gets the name of the first SIGTERM or SIGINT; a second one ends the process at once."""
+    """A list that gets the name of the first SIGTERM or SIGINT; a second one ends at once."""
     received = []
 
     def handler(number, frame):
@@ -161,6 +189,7 @@ def _stop_on_signals():
 
 def main_cli():
     """Entry point of the command."""
+    define_flags()
     flags.run(main)
 
 

@@ -10,7 +10,7 @@ from dgn_tf.visualize.decoding import decode, has_geometry
 
 
 def reconstruction(model, train, test, latents):
-    """Reconstruction errors of held-out pictures beside two yardsticks fitted on the training pictures.
+    """Reconstruction errors of held-out pictures, and of two yardsticks fitted on training ones.
 
     Args:
         model: the trained model.
@@ -19,8 +19,9 @@ def reconstruction(model, train, test, latents):
         latents: inferred latents of `test`, [N, d] for each group.
 
     Returns:
-        MSRE of the model, of PCA with as many components as the model has latents, and of the mean image; with a geometric
-        generator also the share of folded cells and the mean |displacement| in pixels.
+        MSRE of the model, of PCA with as many components as the model has latents, and of the mean
+        image; with a geometric generator also the share of folded cells and the mean |displacement|
+        in pixels.
     """
     x, x_train = as_float(test.images), as_float(train.images)
     pictures, parts = decode(model, latents)
@@ -38,11 +39,14 @@ def reconstruction(model, train, test, latents):
 
 
 def factor_r2(latents, factors):
-    """Ridge R^2 of every factor that varies, from each latent group (`ridge_r2`): {factor: {group: R^2}}.
+    """Ridge R^2 of every factor that varies, from each latent group (`ridge_r2`).
 
     Args:
         latents: [N, d] for each group.
         factors: numbers [N, ...] by name.
+
+    Returns:
+        {factor: {group: R^2}}.
     """
     flat = {name: np.reshape(values, (len(values), -1)) for name, values in factors.items()}
     return {
@@ -53,7 +57,7 @@ def factor_r2(latents, factors):
 
 
 def recombination(model, test, latents, seed=0):
-    """The appearance of each synthetic head with the geometry of another, against the rendered truth.
+    """Each synthetic head's appearance with another's geometry, against the rendered truth.
 
     Args:
         model: a trained model with a geometric generator.
@@ -62,8 +66,9 @@ def recombination(model, test, latents, seed=0):
         seed: decides who is paired with whom.
 
     Returns:
-        MSRE of the recombined pictures, `recombined`; of each head's own picture left as it is, `not_recombined`; and of
-        its own reconstruction, `not_recombined_reconstruction`; all against the same truth.
+        MSRE of the recombined pictures, `recombined`; of each head's own picture left as it is,
+        `not_recombined`; and of its own reconstruction, `not_recombined_reconstruction`; all
+        against the same truth.
     """
     # A shift along a random order gives everyone somebody else.
     order = np.random.default_rng(seed).permutation(len(test))

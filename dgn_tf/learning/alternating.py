@@ -23,8 +23,8 @@ class AlternatingBackprop(tf.Module):
             geometric generator then explains what it can with one mean appearance (section 5.7).
         noise: whether the Langevin steps are noisy, as Eq. 7.
         simultaneous: whether the groups move at once instead of in turn.
-        scale: tf.Variable that multiplies step_size, 1 by default; the loop halves it to rescue a run. A learning rate that
-            should slow down with it uses the same variable.
+        scale: tf.Variable that multiplies step_size, 1 by default; the loop halves it to rescue a
+            run. A learning rate that should slow down with it uses the same variable.
         seed: keys the noise, with the step and the example's id.
 
     Raises:
@@ -103,7 +103,7 @@ class AlternatingBackprop(tf.Module):
         )
 
     def step_sizes(self):
-        """delta of every group at this step: all the same once the head start is over."""
+        """Step size delta of every group at this step: one for all once the head start is over."""
         delta = self.step_size(self.optimizer.iterations)
         begun = tf.cast(tf.cast(self.optimizer.iterations, tf.int64) >= self.head_start, tf.float32)
         groups = self.model.latent_dims

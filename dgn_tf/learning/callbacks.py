@@ -70,8 +70,9 @@ class ProgressReport(keras.callbacks.Callback):
 class MetricsLog(keras.callbacks.Callback):
     """One JSON line an epoch: epoch, step, the epoch's means, and images per second.
 
-    All but `images_per_second` is the same, to the last bit, whether or not a run was interrupted (on the CPU). A run that
-    went back to a checkpoint replaces the lines of the epochs that it repeats.
+    All but `images_per_second` is the same, to the last bit, whether or not a run was interrupted
+    (on the CPU). A run that went back to a checkpoint replaces the lines of the epochs that it
+    repeats.
 
     Args:
         path: the file, rewritten aside and renamed.
@@ -94,7 +95,7 @@ class MetricsLog(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "step": (epoch + 1) * self.params["steps"], **logs}
         row["images_per_second"] = self.num_examples / passed if passed else None
         rows = [old for old in read_metrics(self.path) if old["epoch"] <= epoch] + [row]
-        partial = self.path.with_suffix(".partial")
+        partial = Path(f"{self.path}.partial")
         partial.write_text("".join(json.dumps(r) + "\n" for r in rows))
         os.replace(partial, self.path)
 

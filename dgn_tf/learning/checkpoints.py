@@ -27,7 +27,7 @@ class Progress:
     rescues: int = 0
 
     def means(self, per_epoch):
-        """The logged numbers' means over the steps so far of the epoch that the last step was in."""
+        """The logged numbers' means over the steps done of the epoch that the last step was in."""
         steps = (self.step - 1) % per_epoch + 1
         return {name: value / steps for name, value in self.sums.items()}
 
@@ -68,10 +68,11 @@ class Checkpoints:
             shutil.rmtree(old)
 
     def restore(self, partial=False):
-        """Restore the newest checkpoint that can be read; one that cannot be is reported and passed over.
+        """Restore the newest checkpoint that can be read; any other is reported and passed over.
 
         Args:
-            partial: whether a checkpoint may hold more than the `objects`, as when only a model is wanted.
+            partial: whether a checkpoint may hold more than the `objects`, as when only a model is
+                wanted.
 
         Returns:
             The `Progress` of that checkpoint, or None when there is no checkpoint at all.
@@ -89,8 +90,9 @@ class Checkpoints:
                 else:
                     status.assert_consumed()
                 return progress
-            # Seen of broken files: OpError (a flipped bit, a missing file), IndexError (a truncated index),
-            # AssertionError (variables missing from it) and, for progress.json, ValueError or TypeError.
+            # Seen of broken files: OpError (a flipped bit, a missing file), IndexError (a truncated
+            # index), AssertionError (variables missing from it) and, for progress.json, ValueError
+            # or TypeError.
             except (
                 tf.errors.OpError,
                 OSError,
@@ -105,6 +107,7 @@ class Checkpoints:
                 )
         if paths:
             raise InputError(
-                f"none of the {len(paths)} checkpoints in {self.folder} can be read: train again with --fresh."
+                f"none of the {len(paths)} checkpoints in {self.folder} can be read: "
+                "train again with --fresh."
             )
         return None

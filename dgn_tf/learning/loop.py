@@ -1,4 +1,4 @@
-"""The training loop: steps, epochs, callbacks, checkpoints and the rescue of a run that diverges."""
+"""The training loop: steps, epochs, callbacks, checkpoints and the rescue from divergence."""
 
 import keras
 import tensorflow as tf
@@ -27,10 +27,11 @@ def fit(
     seed=0,
     callbacks=(),
     checkpoints=None,
+    progress=None,
     checkpoint_epochs=10,
     should_stop=lambda: False,
 ):
-    """Train until `epochs` passes over the data are done, going on from the newest checkpoint.
+    """Train until `epochs` passes over the data are done.
 
     Args:
         learner: has `model`, `optimizer`, `scale` (tf.Variable) and `step(index, ids, x)`.
@@ -38,8 +39,9 @@ def fit(
         batch_size: examples in a step.
         epochs: passes over the data, counted from the start of the run, whenever that was.
         seed: decides the order of the examples.
-        callbacks: Keras callbacks; their `logs` hold the means over the epoch, or over its steps so far.
-        checkpoints: the `Checkpoints` to resume from and save to, or None.
+        callbacks: Keras callbacks; their `logs` are means over the epoch, or its steps so far.
+        checkpoints: the `Checkpoints` to save to, and to go back to when numbers are not finite.
+        progress: how far the run has come, as `Checkpoints.restore` told; None for a new run.
         checkpoint_epochs: epochs between two checkpoints.
         should_stop: asked after every step; True saves and returns.
 
@@ -47,11 +49,9 @@ def fit(
         The `Progress` of the run.
 
     Raises:
-        Diverged: a number was not finite for the fourth time, or for the first without checkpoints.
-        InputError: no checkpoint can be read.
+        Diverged: a number was not finite for the fourth time, or the first without checkpoints.
     """
     model, per_epoch = learner.model, steps_per_epoch(len(examples), batch_size)
-    progress = checkpoints.restore() if checkpoints else None
     if progress is None:
         progress = Progress()
         if checkpoints:
@@ -61,9 +61,7 @@ def fit(
     callbacks = keras.callbacks.CallbackList(
         list(callbacks), model=model, epochs=epochs, steps=per_epoch, first_step=progress.step
     )
-    picture = tf.TensorSpec([None, *examples.images.shape[1:]], tf.float32)
-    row = tf.TensorSpec([None], tf.int64)
-    train_step = tf.function(learner.step, input_signature=[row, row, picture])
+    train_step = _compiled(learner.step, examples.images.shape[1:])
 
     def epoch_done(epoch):
         if checkpoints and (epoch + 1) % checkpoint_epochs == 0:
@@ -84,6 +82,13 @@ def fit(
         checkpoints.save(progress)
     callbacks.on_train_end(progress.means(per_epoch))
     return progress
+
+
+def _compiled(step, picture_shape):
+    """`step(index, ids, x)` as one graph for batches of any size."""
+    row = tf.TensorSpec([None], tf.int64)
+    pictures = tf.TensorSpec([None, *picture_shape], tf.float32)
+    return tf.function(step, input_signature=[row, row, pictures])
 
 
 def _step(train_step, data, progress, per_epoch, callbacks, epoch_done):
@@ -111,14 +116,14 @@ def _rescue(progress, checkpoints):
     step, rescues = progress.step + 1, progress.rescues + 1
     if rescues > MAX_RESCUES or checkpoints is None:
         raise Diverged(
-            f"step {step} gave numbers that are not finite, after {progress.rescues} returns to a checkpoint: "
-            "lower --step_size and --learning_rate, or raise --sigma."
+            f"step {step} gave numbers that are not finite, after {progress.rescues} returns to a "
+            "checkpoint: lower --step_size and --learning_rate, or raise --sigma."
         )
     progress = checkpoints.restore()
     progress.rescues = rescues
     logging.warning(
-        "Step %d gave numbers that are not finite. Back to step %d with the step size and the learning rate at %g of "
-        "what was asked (return %d of %d).",
+        "Step %d gave numbers that are not finite. Back to step %d with the step size and the "
+        "learning rate at %g of what was asked (return %d of %d).",
         step,
         progress.step,
         0.5**rescues,

@@ -1,4 +1,7 @@
-"""Gaussian smoothing of a displacement field: folds live at short wavelengths, turning heads do not."""
+"""Gaussian smoothing of a displacement field.
+
+Folds live at short wavelengths, turning heads do not.
+"""
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +15,8 @@ def gaussian_matrix(side: int, std: float) -> np.ndarray:
         std: standard deviation of the filter in pixels, above 0.
 
     Returns:
-        Rows that sum to 1: at the border the filter is cut and weighted up, so that a constant field stays constant.
+        Rows that sum to 1: at the border the filter is cut and weighted up, so that a constant
+        field stays constant.
     """
     offset = np.arange(side)[:, None] - np.arange(side)[None, :]
     weights = np.exp(-0.5 * np.square(offset / std))

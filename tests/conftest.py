@@ -1,0 +1,64 @@
+"""What several test files share: the apps run in this process, and a small run to look at."""
+
+import contextlib
+import io
+import signal
+import types
+from unittest import mock
+
+import numpy as np
+import pytest
+from absl import flags as absl_flags
+from absl import logging
+
+from dgn_tf import flags, train
+
+# A plain generator: nothing to compile for long. 10 pictures are 3 steps an epoch, the last partial.
+TINY = (
+    "--model=abp", "--side=32", "--channels=1", "--appearance_dim=2", "--alpha=0.1",
+    "--batch_size=4", "--langevin_steps=1", "--checkpoint_epochs=1", "--picture_epochs=1000",
+    "--appearance_scheme=2", "--sigma=1",
+)  # fmt: skip
+
+
+def _run_app(app, *arguments):
+    """`python -m app arguments` inside this process: status, standard output, standard error.
+
+    Afterwards flags, signal handlers and verbosity are what they were.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before, verbosity = set(absl_flags.FLAGS), logging.get_verbosity()
+    app.define_flags()
+    # For good, and so for the tests after this one too, if it were not left out.
+    determinism = mock.patch("tensorflow.config.experimental.enable_op_determinism")
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), determinism:
+            status = flags.guarded(app.main)(flags.parse(["program", *arguments])) or 0
+    except SystemExit as end:
+        status = end.code
+    finally:
+        for name in set(absl_flags.FLAGS) - before:
+            delattr(absl_flags.FLAGS, name)
+        absl_flags.FLAGS.unparse_flags()
+        logging.set_verbosity(verbosity)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return types.SimpleNamespace(status=status, out=out.getvalue(), err=err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def run_app():
+    return _run_app
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """A finished run of three epochs: its `folder`, the `command` that made it and what it `said`."""
+    root = tmp_path_factory.mktemp("tiny")
+    images = np.random.default_rng(0).integers(0, 256, (10, 32, 32), dtype=np.uint8)
+    np.savez(root / "data.npz", images=images)
+    command = (*TINY, f"--data=npz:{root}/data.npz", "--epochs=3")
+    said = _run_app(train, *command, f"--run_dir={root}/run")
+    assert said.status == 0, said.err
+    return types.SimpleNamespace(folder=root / "run", root=root, command=command, said=said)

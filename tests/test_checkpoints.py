@@ -1,0 +1,119 @@
+"""Checkpoints: whole or not at all, and what happens to broken ones."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dgn_tf.config import InputError
+from dgn_tf.learning.checkpoints import Checkpoints, Progress
+
+
+def make(folder, keep=3, start=0.0):
+    """Checkpoints of one variable, large enough to be hit by a flipped byte."""
+    variable = tf.Variable(np.full(1000, start, np.float32))
+    return Checkpoints(folder, keep, weights=variable), variable
+
+
+def save_steps(folder, *steps):
+    checkpoints, variable = make(folder)
+    for step in steps:
+        variable.assign(np.full(1000, step, np.float32))
+        checkpoints.save(Progress(step, {"msre": step / 2}, rescues=1))
+    return checkpoints
+
+
+def flip_data(path):
+    data = path / "state.data-00000-of-00001"
+    content = bytearray(data.read_bytes())
+    content[2000] ^= 0xFF
+    data.write_bytes(content)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGES = {
+    "a flipped byte": flip_data,
+    "a cut index": lambda path: cut(path / "state.index"),
+    "cut data": lambda path: cut(path / "state.data-00000-of-00001"),
+    "no data": lambda path: (path / "state.data-00000-of-00001").unlink(),
+    "no index": lambda path: (path / "state.index").unlink(),
+    "an empty index": lambda path: (path / "state.index").write_bytes(b""),
+    "empty progress": lambda path: (path / "progress.json").write_text(""),
+    "foreign progress": lambda path: (path / "progress.json").write_text('{"epoch": 3}'),
+    "no progress": lambda path: (path / "progress.json").unlink(),
+    "an empty folder": lambda path: [file.unlink() for file in path.iterdir()],
+}
+
+
+def test_the_newest_checkpoint_is_restored_with_its_progress(tmp_path):
+    save_steps(tmp_path / "run", 4, 12)
+    checkpoints, variable = make(tmp_path / "run")
+    assert checkpoints.restore() == Progress(12, {"msre": 6.0}, rescues=1)
+    np.testing.assert_array_equal(variable, np.full(1000, 12))
+
+
+def test_nothing_is_restored_where_nothing_is(tmp_path):
+    checkpoints, variable = make(tmp_path / "missing", start=7)
+    assert checkpoints.restore() is None
+    np.testing.assert_array_equal(variable, np.full(1000, 7))
+
+
+def test_the_newest_are_kept_and_a_step_saved_again_is_replaced(tmp_path):
+    checkpoints = save_steps(tmp_path, 5, 20, 100, 1000)
+    assert [p.name for p in checkpoints.paths()] == [
+        f"step-{step:010d}" for step in (20, 100, 1000)
+    ]
+    checkpoints.save(Progress(1000, rescues=2))
+    assert len(checkpoints.paths()) == 3
+    assert checkpoints.restore().rescues == 2
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_broken_checkpoint_is_reported_and_the_one_before_it_used(tmp_path, caplog, damage):
+    save_steps(tmp_path, 1, 2, 3)
+    damage(tmp_path / "step-0000000003")
+    checkpoints, variable = make(tmp_path)
+    assert checkpoints.restore().step == 2
+    np.testing.assert_array_equal(variable, np.full(1000, 2))
+    (record,) = caplog.records
+    assert f"Checkpoint {tmp_path}/step-0000000003 cannot be read (" in record.getMessage()
+    assert "the one before it is used" in record.getMessage()
+
+
+def test_when_none_can_be_read_the_error_names_the_way_out(tmp_path):
+    for path in save_steps(tmp_path, 1, 2).paths():
+        flip_data(path)
+    with pytest.raises(InputError, match="none of the 2 checkpoints in .* can be read.*--fresh"):
+        make(tmp_path)[0].restore()
+
+
+def test_leftovers_of_a_killed_save_are_ignored_and_removed(tmp_path):
+    save_steps(tmp_path, 1)
+    leftover = tmp_path / "partial-123"
+    leftover.mkdir()
+    (leftover / "progress.json").write_text("{")
+    checkpoints, _ = make(tmp_path)
+    assert checkpoints.restore().step == 1
+    checkpoints.save(Progress(2))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-0000000001", "step-0000000002"]
+
+
+def test_a_part_of_a_checkpoint_is_restored_only_on_demand(tmp_path):
+    both = {"weights": tf.Variable([1.0, 2.0]), "chains": tf.Variable([3.0])}
+    Checkpoints(tmp_path, **both).save(Progress(9))
+    weights = tf.Variable([0.0, 0.0])
+    assert Checkpoints(tmp_path, weights=weights).restore(partial=True).step == 9
+    np.testing.assert_array_equal(weights, [1.0, 2.0])
+    with pytest.raises(InputError, match="none of the 1 checkpoints"):
+        Checkpoints(tmp_path, weights=weights).restore()
+    with pytest.raises(InputError, match="none of the 1 checkpoints"):
+        Checkpoints(tmp_path, other=tf.Variable([0.0])).restore(partial=True)
+
+
+def test_means_are_over_the_steps_of_the_epoch_under_way():
+    assert Progress(2, {"msre": 6.0}).means(per_epoch=4) == {"msre": 3.0}
+    assert Progress(4, {"msre": 6.0}).means(per_epoch=4) == {"msre": 1.5}
+    assert Progress(9, {"msre": 6.0}).means(per_epoch=4) == {"msre": 6.0}
+    assert Progress().means(per_epoch=4) == {}

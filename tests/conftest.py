@@ -8,12 +8,14 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from absl import flags as absl_flags
 from absl import logging
 
 from dgn_tf import flags, train
+from dgn_tf.learning.checkpoints import Checkpoints
 
-# A plain generator: nothing to compile for long. 10 pictures are 3 steps an epoch, the last partial.
+# A plain generator: nothing to compile for long. 10 pictures are 3 steps an epoch.
 TINY = (
     "--model=abp", "--side=32", "--channels=1", "--appearance_dim=2", "--alpha=0.1",
     "--batch_size=4", "--langevin_steps=1", "--checkpoint_epochs=1", "--picture_epochs=1000",
@@ -54,7 +56,7 @@ def run_app():
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
-    """A finished run of three epochs: its `folder`, the `command` that made it and what it `said`."""
+    """A finished run of three epochs: its `folder`, its `command` and what it `said`."""
     root = tmp_path_factory.mktemp("tiny")
     images = np.random.default_rng(0).integers(0, 256, (10, 32, 32), dtype=np.uint8)
     np.savez(root / "data.npz", images=images)
@@ -62,3 +64,16 @@ def tiny_run(tmp_path_factory):
     said = _run_app(train, *command, f"--run_dir={root}/run")
     assert said.status == 0, said.err
     return types.SimpleNamespace(folder=root / "run", root=root, command=command, said=said)
+
+
+def _tensors(folder):
+    """Every tensor of the newest checkpoint of a run by name."""
+    newest = Checkpoints(folder / "checkpoints").paths()[-1]
+    reader = tf.train.load_checkpoint(str(newest / "state"))
+    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+    return {name: reader.get_tensor(name) for name in names}
+
+
+@pytest.fixture(scope="session")
+def tensors():
+    return _tensors

@@ -242,3 +242,31 @@ def test_noise_is_new_at_each_step_and_the_same_for_the_same_seed():
 def test_an_unreadable_schedule_is_refused():
     with pytest.raises(ValueError, match="fast"):
         linear_learner(step_size="fast")
+
+
+def test_the_appearance_chains_wait_until_the_head_start_is_over():
+    learner = deformable_learner(
+        keras.optimizers.SGD(0.0), total_steps=8, head_start=0.3, step_size="0:0.2,0.5:0.1"
+    )
+    assert learner.head_start == 2
+    index, ids, x = tf.range(4), tf.range(4, dtype=tf.int64), pictures(4, 32, 32, 3)
+    moved = []
+    for step in range(6):
+        deltas = {name: float(delta) for name, delta in learner.step_sizes().items()}
+        geometry = 0.2 if step < 4 else 0.1
+        assert deltas == pytest.approx(
+            {"appearance": 0.0 if step < 2 else geometry, "geometry": geometry}
+        )
+        before = {name: states.numpy() for name, states in learner.chains.groups.items()}
+        learner.step(index, ids, x)
+        moved.append(
+            {n: np.abs(states - before[n]).max() for n, states in learner.chains.groups.items()}
+        )
+    assert [m["appearance"] > 0 for m in moved] == [False, False, True, True, True, True]
+    assert min(m["geometry"] for m in moved) > 0.01
+
+
+def test_without_a_head_start_all_groups_move_at_once_from_the_first_step():
+    learner = deformable_learner(step_size="0.2")
+    deltas = {name: float(delta) for name, delta in learner.step_sizes().items()}
+    assert deltas == pytest.approx({"appearance": 0.2, "geometry": 0.2})

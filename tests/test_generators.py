@@ -5,9 +5,11 @@ import math
 import keras
 import numpy as np
 import pytest
+import scipy.ndimage
 import tensorflow as tf
 
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
+from dgn_tf.models.smoothing import gaussian_matrix, smooth
 
 
 def weight_layers(generator):
@@ -208,3 +210,55 @@ def test_a_dtype_policy_reaches_the_layers_and_is_saved(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "geometry.keras")
     z = np.ones([2, 3], np.float32)
     np.testing.assert_array_equal(loaded(z), geometry(z))
+
+
+def test_smoothing_is_the_gaussian_filter_away_from_the_border():
+    side, std = 64, 2.5
+    field = np.random.default_rng(0).normal(size=(2, side, side, 2)).astype(np.float32)
+    result = smooth(tf.constant(field), gaussian_matrix(side, std)).numpy()
+    expected = scipy.ndimage.gaussian_filter(field, std, axes=(1, 2), truncate=8)
+    inner = slice(20, side - 20)  # eight standard deviations from the border
+    np.testing.assert_allclose(result[:, inner, inner], expected[:, inner, inner], atol=2e-6)
+    assert result[:, inner, inner].std() < 0.2 * field.std()
+
+
+def test_a_constant_field_stays_constant_up_to_the_border():
+    field = np.ones([1, 32, 32, 2], np.float32) * np.float32([3.0, -7.0])
+    for std in (0.3, 2.0, 40.0):
+        result = smooth(tf.constant(field), gaussian_matrix(32, std))
+        np.testing.assert_allclose(result, field, rtol=1e-5)
+
+
+def test_a_smoothed_generator_filters_its_field_by_a_fraction_of_the_side():
+    plain = GeometricGenerator(4, 32, scheme=2, beta=1.0)
+    smoothed = GeometricGenerator(4, 32, scheme=2, beta=1.0, smoothing=1 / 16)
+    smoothed.set_weights(plain.get_weights())
+    z = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
+    # A sixteenth of 32 pixels is 2; "nearest" border apart, what scipy makes of the plain field.
+    expected = scipy.ndimage.gaussian_filter(plain(z).numpy(), 2.0, axes=(1, 2), truncate=6)
+    np.testing.assert_allclose(
+        smoothed(z)[:, 12:-12, 12:-12], expected[:, 12:-12, 12:-12], atol=1e-4
+    )
+    assert smoothed.count_params() == plain.count_params()
+
+
+def test_without_smoothing_the_field_is_that_of_table_iv():
+    generator = GeometricGenerator(4, 32, smoothing=0)
+    randomise_biases(generator)
+    z = np.random.default_rng(2).normal(size=(3, 4)).astype(np.float32)
+    np.testing.assert_array_equal(generator(z), 10.0 * generator.decoder(z))
+    np.testing.assert_allclose(generator(z), 10.0 * forward_by_hand(generator, z), atol=1e-4)
+
+
+def test_a_negative_smoothing_is_refused():
+    with pytest.raises(ValueError, match="smoothing at least 0"):
+        GeometricGenerator(smoothing=-0.1)
+
+
+def test_a_saved_generator_keeps_its_smoothing(tmp_path):
+    generator = GeometricGenerator(4, 32, smoothing=0.05)
+    generator.save(tmp_path / "geometry.keras")
+    restored = keras.saving.load_model(tmp_path / "geometry.keras")
+    z = np.random.default_rng(3).normal(size=(2, 4)).astype(np.float32)
+    np.testing.assert_array_equal(restored(z), generator(z))
+    assert restored.settings["smoothing"] == 0.05

@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from dgn_tf.learning.inference import Inference
-from dgn_tf.learning.langevin import energy
 
 
 class LinearModel:
@@ -57,7 +56,8 @@ def test_without_noise_the_latents_are_the_posterior_mode(starts):
         "geometry": (5, 3),
     }
     result = np.concatenate([latents["appearance"], latents["geometry"]], 1)
-    np.testing.assert_allclose(result, model.posterior(x, 0.5)[0], atol=1e-4)
+    # Steps are judged by a float32 energy, which is flat to rounding this close to the mode.
+    np.testing.assert_allclose(result, model.posterior(x, 0.5)[0], atol=5e-4)
 
 
 def test_with_noise_the_latents_are_samples_of_the_posterior():
@@ -118,13 +118,14 @@ def test_each_picture_keeps_its_own_best_start():
     latents = free(x)["appearance"]
     assert abs(latents[0, 0]) > 0.9
     assert abs(latents[1, 0]) < 1e-3
-    starts = [free._start(tf.constant([0, 1], tf.int64), start) for start in range(3)]
-    energies = [energy(SquareModel(), tf.constant(x), z, 0.1).numpy() for z in starts]
-    chosen = free._lowest(tf.constant(x), starts)["appearance"].numpy()
-    best = np.argmin(energies, 0)
-    assert best[0] != best[1] == 0
-    for row in range(2):
-        assert chosen[row] == starts[best[row]]["appearance"][row]
+
+
+def test_steps_that_raise_the_energy_are_taken_back():
+    model, x = LinearModel(), pictures(5)
+    # Far beyond the stable step size: plain Langevin steps would diverge.
+    latents = Inference(model, steps=600, step_size=5.0, sigma=0.5, starts=1)(x)
+    result = np.concatenate([latents["appearance"], latents["geometry"]], 1)
+    np.testing.assert_allclose(result, model.posterior(x, 0.5)[0], atol=1e-3)
 
 
 def test_wrong_arguments_are_refused():

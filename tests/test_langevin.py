@@ -234,3 +234,25 @@ def test_a_chain_is_the_same_alone_and_among_a_hundred():
     for name in together:
         np.testing.assert_allclose(alone[name][0], together[name][41], rtol=1e-3, atol=1e-4)
         assert np.abs(together[name][40] - together[name][41]).max() > 0.1
+
+
+@pytest.mark.parametrize("simultaneous", [False, True])
+def test_a_group_moves_at_its_own_step_size_and_zero_holds_it(simultaneous):
+    model, x, latents, noise = linear_example()
+    deltas, sigma = {"a": 0.0, "b": 0.4}, 0.7
+    by_hand = dict(latents)
+    for step in range(4):
+        slope = hand_slope(model, x, by_hand, "b", sigma)
+        by_hand["b"] = by_hand["b"] - 0.4**2 / 2 * slope + 0.4 * noise["b"][step]
+    result = langevin(
+        model,
+        tf.constant(x),
+        tensors(latents),
+        steps=4,
+        step_size=deltas,
+        sigma=sigma,
+        noise=tensors(noise),
+        simultaneous=simultaneous,
+    )
+    np.testing.assert_array_equal(result["a"], latents["a"])
+    np.testing.assert_allclose(result["b"], by_hand["b"], rtol=1e-4, atol=1e-5)

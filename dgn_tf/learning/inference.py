@@ -6,6 +6,9 @@ import tensorflow as tf
 from dgn_tf.learning.langevin import energy, langevin
 from dgn_tf.learning.noise import example_normal
 
+# Prior samples among which starts are looked for, and the side at which pictures are compared.
+_LIBRARY = 1024
+_COMPARED_SIDE = 32
 # Langevin steps unrolled in one graph; between two such graphs the progress is reported.
 _CHUNK = 10
 
@@ -14,8 +17,10 @@ class Inference:
     """Langevin inference of latents with the networks fixed (Eq. 7), from several starts.
 
     The energy of a picture has local minima in the field's latents. Each picture is therefore
-    started once from zero and `starts - 1` times from the prior; after a quarter of the steps the
-    start with the lowest energy goes on alone.
+    started from zero and from the `starts - 1` best of 1,024 prior samples; after a quarter of the
+    steps the start with the lowest energy goes on alone. Without noise the steps are a descent:
+    ten steps that raise the energy of an example are taken back, and its step size is halved; ten
+    that lower it let its step size grow by a fifth.
 
     Args:
         model: a trained model with `latent_dims`, `part` and `combine`.
@@ -23,18 +28,20 @@ class Inference:
         step_size: delta of Eq. 7.
         sigma: standard deviation of a pixel on the [0, 1] scale.
         noise: False descends to a mode of the posterior; True samples from it.
-        starts: how many starts, at least 1.
-        seed: keys the noise and the starts, with the examples' ids.
+        starts: how many starts, 1 to 1,024.
+        seed: keys the noise, with the examples' ids, and the prior samples.
 
     Raises:
-        ValueError: steps or starts below 1.
+        ValueError: steps or starts out of range.
     """
 
     def __init__(
         self, model, *, steps=300, step_size=0.1, sigma=1.0, noise=False, starts=4, seed=0
     ):
-        if steps < 1 or starts < 1:
-            raise ValueError(f"steps and starts must be at least 1, got {steps}, {starts}")
+        if steps < 1 or not 1 <= starts <= _LIBRARY:
+            raise ValueError(
+                f"steps must be at least 1 and starts from 1 to {_LIBRARY}, got {steps}, {starts}"
+            )
         self.model = model
         self.chunks = -(-steps // _CHUNK)
         self.step_size = step_size
@@ -61,56 +68,108 @@ class Inference:
         if len(images) == 0:
             raise ValueError("there are no images to infer latents for")
         ids = np.arange(len(images), dtype=np.int64) if ids is None else np.asarray(ids, np.int64)
-        total = -(-len(images) // batch_size) * self.chunks
-        results, done = [], 0
-        for first in range(0, len(images), batch_size):
+        library = self._library() if self.starts > 1 else None
+        batches = range(0, len(images), batch_size)
+        results = []
+        for number, first in enumerate(batches):
             x = tf.constant(images[first : first + batch_size], tf.float32)
-            batch_ids = tf.constant(ids[first : first + batch_size])
-            candidates = [self._start(batch_ids, start) for start in range(self.starts)]
-            selection = max(1, self.chunks // 4)
-            for chunk in range(self.chunks):
-                step = tf.constant(chunk + 1, tf.int64)
-                candidates = [
-                    self._advance(x, z, batch_ids, step, tf.constant(self.seed + start, tf.int64))
-                    for start, z in enumerate(candidates)
-                ]
-                if chunk + 1 == selection and self.starts > 1:
-                    candidates = [self._lowest(x, candidates)]
-                done += 1
+
+            def done(chunks, number=number):
                 if progress:
-                    progress(done * _CHUNK, total * _CHUNK)
-            results.append({name: z.numpy() for name, z in self._lowest(x, candidates).items()})
+                    steps = _CHUNK * self.chunks
+                    progress(number * steps + chunks * _CHUNK, len(batches) * steps)
+
+            z = self._infer(x, tf.constant(ids[first : first + batch_size]), library, done)
+            results.append({name: value.numpy() for name, value in z.items()})
         return {name: np.concatenate([r[name] for r in results]) for name in self.model.latent_dims}
 
-    def _start(self, ids, start):
-        dims = self.model.latent_dims
-        if start == 0:
-            return {name: tf.zeros([len(ids), dim]) for name, dim in dims.items()}
-        return {
-            name: example_normal(self.seed + start, 0, ids, stream, 1, dim)[0]
-            for stream, (name, dim) in enumerate(dims.items())
-        }
+    def _infer(self, x, ids, library, done):
+        """Latents [B, d] of one batch."""
+        z = self._starts(x, library)
+        # All starts of all pictures are one batch, start after start.
+        repeats = [self.starts] + [1] * (x.shape.rank - 1)
+        x_all, ids_all = tf.tile(x, repeats), tf.tile(ids, [self.starts])
+        scale = tf.ones([len(x_all), 1])
+        for chunk in range(self.chunks):
+            moved = self._advance(x_all, z, ids_all, tf.constant(chunk + 1, tf.int64), scale)
+            if self.noise:
+                z = moved
+            else:
+                better = (self._energy(x_all, moved) <= self._energy(x_all, z))[:, None]
+                z = {name: tf.where(better, moved[name], z[name]) for name in z}
+                scale = tf.where(better, 1.2 * scale, 0.5 * scale)
+            if chunk + 1 == max(1, self.chunks // 4) and self.starts > 1:
+                z, scale = self._lowest(x_all, z, scale)
+                x_all, ids_all = x, ids
+            done(chunk + 1)
+        return z
 
-    def _lowest(self, x, candidates):
-        """For each example the candidate with the lowest energy."""
-        if len(candidates) == 1:
-            return candidates[0]
-        energies = tf.stack([self._energy(x, z) for z in candidates])
+    def _lowest(self, x, z, scale):
+        """For each picture the latents and step scale of the start with the lowest energy."""
+        energies = self._energy(x, z)
         # A start that diverged must not win over one that did not.
-        best = tf.argmin(tf.where(tf.math.is_nan(energies), np.inf, energies), axis=0)
-        rows = tf.stack([best, tf.range(len(x), dtype=tf.int64)], axis=1)
-        return {
-            name: tf.gather_nd(tf.stack([z[name] for z in candidates]), rows)
-            for name in candidates[0]
-        }
+        energies = tf.where(tf.math.is_nan(energies), np.inf, energies)
+        count = len(x) // self.starts
+        best = tf.argmin(tf.reshape(energies, [self.starts, count]), axis=0, output_type=tf.int32)
+        rows = best * count + tf.range(count)
+        return {name: tf.gather(value, rows) for name, value in z.items()}, tf.gather(scale, rows)
 
-    def _chunk(self, x, z, ids, step, seed):
+    def _starts(self, x, library):
+        """Latents [starts * B, d]: zero, then the prior samples with the lowest energy."""
+        dims = self.model.latent_dims
+        zero = {name: tf.zeros([len(x), dim]) for name, dim in dims.items()}
+        if library is None:
+            return zero
+        samples, pictures = library
+        small = _small(x)
+        pixels = x.shape.num_elements() / small.shape.num_elements()
+        distance = (
+            tf.reduce_sum(tf.square(small), 1)[:, None]
+            - 2.0 * tf.matmul(small, pictures, transpose_b=True)
+            + tf.reduce_sum(tf.square(pictures), 1)[None]
+        ) / 4.0
+        prior = tf.add_n([tf.reduce_sum(tf.square(z), 1) for z in samples.values()]) / 2.0
+        energies = pixels * distance / (2.0 * self.sigma**2) + prior
+        nearest = tf.math.top_k(-energies, self.starts - 1).indices
+        rows = tf.reshape(tf.transpose(nearest), [-1])
+        return {name: tf.concat([zero[name], tf.gather(samples[name], rows)], 0) for name in dims}
+
+    def _library(self):
+        """Prior samples [1024, d] for each group, and their pictures, small and flat."""
+        ids = tf.range(_LIBRARY, dtype=tf.int64)
+        samples = {
+            name: example_normal(self.seed, 0, ids, stream, 1, dim)[0]
+            for stream, (name, dim) in enumerate(self.model.latent_dims.items())
+        }
+        pictures = []
+        for first in range(0, _LIBRARY, 128):
+            parts = {
+                name: self.model.part(name, z[first : first + 128]) for name, z in samples.items()
+            }
+            pictures.append(_small(self.model.combine(parts)))
+        return samples, tf.concat(pictures, 0)
+
+    def _chunk(self, x, z, ids, step, scale):
         noise = None
         if self.noise:
             noise = {
-                name: example_normal(seed, step, ids, stream, _CHUNK, dim)
+                name: example_normal(self.seed, step, ids, stream, _CHUNK, dim)
                 for stream, (name, dim) in enumerate(self.model.latent_dims.items())
             }
         return langevin(
-            self.model, x, z, steps=_CHUNK, step_size=self.step_size, sigma=self.sigma, noise=noise
+            self.model,
+            x,
+            z,
+            steps=_CHUNK,
+            step_size=self.step_size * scale,
+            sigma=self.sigma,
+            noise=noise,
         )
+
+
+def _small(pictures):
+    """Pictures [B, S, S, C] averaged down to at most 32x32 and flattened."""
+    factor = max(1, pictures.shape[1] // _COMPARED_SIDE) if pictures.shape.rank == 4 else 1
+    if factor > 1:
+        pictures = tf.nn.avg_pool2d(pictures, factor, factor, "VALID")
+    return tf.reshape(pictures, [len(pictures), -1])

@@ -62,18 +62,14 @@ def fit(
         list(callbacks), model=model, epochs=epochs, steps=per_epoch, first_step=progress.step
     )
     train_step = _compiled(learner.step, examples.images.shape[1:])
-
-    def epoch_done(epoch):
-        if checkpoints and (epoch + 1) % checkpoint_epochs == 0:
-            checkpoints.save(progress)
-
     callbacks.on_train_begin()
     while progress.step < epochs * per_epoch and not model.stop_training and not should_stop():
         learner.scale.assign(0.5**progress.rescues)
-        data = batches(examples, batch_size, seed, progress.step, epochs * per_epoch)
         try:
-            for batch in data:
-                _step(train_step, batch, progress, per_epoch, callbacks, epoch_done)
+            for batch in batches(examples, batch_size, seed, progress.step, epochs * per_epoch):
+                _step(train_step, batch, progress, per_epoch, callbacks)
+                if checkpoints and progress.step % (checkpoint_epochs * per_epoch) == 0:
+                    checkpoints.save(progress)
                 if model.stop_training or should_stop():
                     break
         except _NotFinite:
@@ -91,7 +87,7 @@ def _compiled(step, picture_shape):
     return tf.function(step, input_signature=[row, row, pictures])
 
 
-def _step(train_step, data, progress, per_epoch, callbacks, epoch_done):
+def _step(train_step, data, progress, per_epoch, callbacks):
     """One learning step with its callbacks; `progress` is brought up to date."""
     epoch, batch = divmod(progress.step, per_epoch)
     if batch == 0:
@@ -108,7 +104,6 @@ def _step(train_step, data, progress, per_epoch, callbacks, epoch_done):
     callbacks.on_train_batch_end(batch, logs)
     if batch + 1 == per_epoch:
         callbacks.on_epoch_end(epoch, logs)
-        epoch_done(epoch)
 
 
 def _rescue(progress, checkpoints):

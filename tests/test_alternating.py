@@ -182,10 +182,11 @@ def test_gradients_through_the_warp_equal_finite_differences():
 
 
 def test_regularization_is_added_to_the_loss():
-    plain, penalised = deformable_learner(), deformable_learner(mean_penalty=0.5)
+    plain, penalised = deformable_learner(), deformable_learner(mean_penalty=10000.0)
     x, z = pictures(4, 32, 32, 3), plain.chains.read(tf.range(4))
     displacement = plain.model.geometry(z["geometry"]).numpy()
-    penalty = 0.5 * np.square(displacement.mean(0)).sum()
+    shift = displacement.mean(0) / displacement.shape[1]
+    penalty = 10000.0 * np.square(shift).sum(-1).mean()
     one, other = plain.learn(x, z, 1.0), penalised.learn(x, z, 1.0)
     assert penalty > 1
     np.testing.assert_allclose(other["loss"] - one["loss"], penalty, rtol=1e-3)

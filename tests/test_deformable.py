@@ -90,22 +90,21 @@ def affine_field(xx, xy, yx, yy, batch=1):
 def test_fold_penalty_on_affine_fields(matrix, penalty_per_cell):
     model = make(fold_penalty=0.5)
     penalty = model.regularization({"geometry": affine_field(*matrix, batch=3)})
-    expected = 0.5 * penalty_per_cell * (SIDE - 1) ** 2
-    np.testing.assert_allclose(penalty, expected, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(penalty, 0.5 * penalty_per_cell, rtol=1e-3, atol=1e-6)
 
 
 def test_fold_penalty_is_a_mean_over_the_batch():
     model = make(fold_penalty=1.0)
     fields = tf.concat([affine_field(-1, 0, 0, 1), affine_field(1, 0, 0, 1, batch=3)], 0)
     penalty = model.regularization({"geometry": fields})
-    np.testing.assert_allclose(penalty, 1.1**2 * (SIDE - 1) ** 2 / 4, rtol=1e-4)
+    np.testing.assert_allclose(penalty, 1.1**2 / 4, rtol=1e-4)
 
 
 def test_mean_penalty_by_hand():
     fields = np.zeros((2, SIDE, SIDE, 2), np.float32)
     fields[0] = 3  # the mean of the batch is (1.5, 1.5) everywhere, but for one pixel
     fields[1, 5, 7] = (1, -3)
-    expected = 0.25 * ((SIDE**2 - 1) * 2 * 1.5**2 + 2.0**2)
+    expected = 0.25 * ((SIDE**2 - 1) * 2 * 1.5**2 + 2.0**2) / SIDE**4
     penalty = make(mean_penalty=0.25).regularization({"geometry": tf.constant(fields)})
     np.testing.assert_allclose(penalty, expected, rtol=1e-5)
     opposite = tf.constant(np.stack([fields[0], -fields[0]]))

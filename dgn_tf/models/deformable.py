@@ -85,22 +85,19 @@ class DeformableGenerator(keras.Model):
         """What the learning step adds to its loss, a scalar; 0 with both weights at 0 (the paper).
 
         Two remedies for a geometric generator that explains everything (section 5.7). The fold
-        penalty is the sum over the cells of max(0, 0.1 - J)^2, J the determinant of the field's
-        Jacobian, averaged over the batch: it is zero on fields that do not fold. The mean penalty
-        is the squared mean displacement over the batch, summed over the pixels: it makes the
-        canonical picture stand at the average geometry and leaves single fields free.
+        penalty is the mean over cells and batch of max(0, 0.1 - J)^2, J the determinant of the
+        field's Jacobian: zero on fields that do not fold. The mean penalty is the squared length
+        of the batch's mean displacement, as a fraction of the side, averaged over the pixels: it
+        makes the canonical picture stand at the average geometry and leaves single fields free.
         """
         displacement = parts["geometry"]
         total = tf.zeros([])
         if self.fold_penalty:
             folded = tf.nn.relu(0.1 - displacement_jacobian(displacement))
-            total += self.fold_penalty * tf.reduce_mean(
-                tf.reduce_sum(tf.square(folded), axis=(1, 2))
-            )
+            total += self.fold_penalty * tf.reduce_mean(tf.square(folded))
         if self.mean_penalty:
-            total += self.mean_penalty * tf.reduce_sum(
-                tf.square(tf.reduce_mean(displacement, axis=0))
-            )
+            shift = tf.reduce_mean(displacement, axis=0) / displacement.shape[1]
+            total += self.mean_penalty * tf.reduce_mean(tf.reduce_sum(tf.square(shift), axis=-1))
         return total
 
     def diagnostics(self, parts):

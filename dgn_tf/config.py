@@ -7,7 +7,8 @@ declarations.
 import dataclasses
 import json
 
-MODELS = ("deformable", "abp")
+MODELS = ("deformable", "abp", "vae", "deformable_vae", "deforming_autoencoder")
+FROZEN = ("", "appearance", "geometry")
 BORDERS = ("edge", "zeros")
 SIDES = (32, 64, 128, 256)
 
@@ -38,7 +39,10 @@ class DataConfig:
     )
     side: int = _setting(64, "Height and width of a picture in pixels.", SIDES)
     channels: int = _setting(3, "1 for grey, 3 for colour.", (1, 3))
-    limit: int = _setting(0, "Use the first LIMIT examples only; 0 for all.")
+    where: str = _setting(
+        "", "LABEL=VALUE: use only the examples whose label has this value, for example view=0."
+    )
+    limit: int = _setting(0, "Use the first LIMIT of the examples only; 0 for all.")
     data_dir: str = _setting(
         "", "Folder of prepared TFDS data sets; empty for the TFDS default.", fixed=False
     )
@@ -48,6 +52,8 @@ class DataConfig:
         _require(self.side in SIDES, "side", self.side, f"one of {SIDES}")
         _require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
         _require(self.limit >= 0, "limit", self.limit, "0 or more")
+        if self.where:
+            parse_where(self.where)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +61,10 @@ class ModelConfig:
     """The generators (Table IV) and how they share the work (section 5.7)."""
 
     model: str = _setting(
-        "deformable", "deformable, or abp: the plain generator with no geometry.", MODELS
+        "deformable",
+        "deformable; abp, the plain generator without geometry; or, learned with an encoder: vae "
+        "(plain), deformable_vae, deforming_autoencoder (Shu et al. 2018).",
+        MODELS,
     )
     appearance_dim: int = _setting(64, "d_a, length of z_a.")
     geometry_dim: int = _setting(64, "d_g, length of z_g.")
@@ -84,6 +93,12 @@ class ModelConfig:
         0.0, "Weight on the folded part of the field in the learning loss."
     )
     mean_penalty: float = _setting(0.0, "Weight on the mean displacement in the learning loss.")
+    variation_penalty: float = _setting(
+        0.0, "Weight on the total variation of the field's slopes in the learning loss."
+    )
+    encoder_width: float = _setting(
+        1.0, "Filters per layer of an encoder, over those of the geometric generator."
+    )
 
     def __post_init__(self):
         """Check the ranges."""
@@ -91,17 +106,22 @@ class ModelConfig:
         _require(self.border in BORDERS, "border", self.border, f"one of {BORDERS}")
         for name in ("appearance_dim", "geometry_dim"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("alpha", "appearance_beta", "geometry_beta", "max_displacement"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        for name in (
+            "alpha", "appearance_beta", "geometry_beta", "max_displacement", "encoder_width",
+        ):  # fmt: skip
+            _require(
+                0 < getattr(self, name) < float("inf"), name, getattr(self, name),
+                "above 0 and finite",
+            )  # fmt: skip
         for name in ("appearance_scheme", "geometry_scheme"):
             _require(getattr(self, name) in (1, 2), name, getattr(self, name), "1 or 2")
-        for name in ("smoothing", "fold_penalty", "mean_penalty"):
+        for name in ("smoothing", "fold_penalty", "mean_penalty", "variation_penalty"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
 
 
 @dataclasses.dataclass(frozen=True)
 class LearningConfig:
-    """Alternating back-propagation (Algorithm 1).
+    """Alternating back-propagation (Algorithm 1), or variational learning with an encoder.
 
     Schedules are numbers or "fraction of the run:value" pairs.
     """
@@ -127,6 +147,15 @@ class LearningConfig:
         "0:1e-3,0.1:8e-4,0.2:6e-4,0.3:5e-4,0.4:4e-4,0.5:3e-4,0.7:2e-4,0.9:1e-4",
         "Learning rate of Adam, a number or a schedule.",
     )
+    kl_weight: float = _setting(
+        1.0, "Weight of the KL divergence: the beta of vae and deformable_vae."
+    )
+    init_from: str = _setting(
+        "", "Folder of a run whose networks this one begins with; same model and side."
+    )
+    freeze: str = _setting(
+        "", "Networks that stay as they are: appearance or geometry; empty for none.", FROZEN
+    )
     seed: int = _setting(
         0, "Seed of the networks, the chains, the noise and the order of the examples."
     )
@@ -136,6 +165,8 @@ class LearningConfig:
         for name in ("epochs", "batch_size", "langevin_steps"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         _require(0 <= self.head_start < 1, "head_start", self.head_start, "at least 0 and below 1")
+        _require(self.freeze in FROZEN, "freeze", self.freeze, "appearance, geometry or empty")
+        _require(0 <= self.kl_weight < float("inf"), "kl_weight", self.kl_weight, "0 or more")
         _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
         for name in ("step_size", "sigma", "learning_rate"):
             try:
@@ -201,6 +232,22 @@ class Config:
             for section in (self.data, self.model, self.learning, self.record)
             for f in dataclasses.fields(section)
         }
+
+
+def parse_where(text):
+    """(label, number) of "LABEL=VALUE".
+
+    Raises:
+        InputError: anything else.
+    """
+    label, equals, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = None
+    if not (label and equals) or number is None:
+        raise InputError(f"--where={text}: must be LABEL=NUMBER, for example view=0.")
+    return label, number
 
 
 def parse_schedule(text):

@@ -1,15 +1,21 @@
-"""Measure a run on held-out pictures: python -m dgn_tf.evaluate --run_dir=runs/quickstart."""
+"""Measure a run: python -m dgn_tf.evaluate --run_dir=runs/quickstart --experiment=held_out."""
 
+import functools
 import json
+from typing import NamedTuple
 
+import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
 from dgn_tf.config import InputError, parse_schedule
-from dgn_tf.data import catalog, heads
-from dgn_tf.data.examples import as_float
-from dgn_tf.evaluation.held_out import factor_r2, recombination, reconstruction
-from dgn_tf.learning.inference import Inference
+from dgn_tf.data import catalog
+from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.evaluation.basis import basis
+from dgn_tf.evaluation.held_out import held_out
+from dgn_tf.evaluation.report import Report, show, write_report
+from dgn_tf.evaluation.views import balanced, view_labels
+from dgn_tf.learning.inference import make_inference
 from dgn_tf.visualize.decoding import has_geometry
 
 FLAGS = absl_flags.FLAGS
@@ -18,6 +24,12 @@ FLAGS = absl_flags.FLAGS
 def define_flags():
     """Declare the flags of this app."""
     absl_flags.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
+    absl_flags.DEFINE_string(
+        "experiment",
+        "held_out",
+        "held_out: reconstruction, recombination and what each group knows. basis: what single "
+        "latents do, whether they follow the view, disentanglement, health of the field (E1).",
+    )
     absl_flags.DEFINE_string(
         "data",
         "",
@@ -35,84 +47,154 @@ def define_flags():
     absl_flags.DEFINE_integer(
         "seed", 0, "Seed of the starts and of the pairs to recombine.", 0, 2**31 - 1
     )
+    absl_flags.DEFINE_string(
+        "views",
+        "",
+        "basis: pictures with a label `view`, LIMIT of them in equal parts, in a form of --data; "
+        "for a run on heads, heads:views if not given.",
+    )
+    absl_flags.DEFINE_float(
+        "gamma", 10.0, "basis: single latents run from -gamma to gamma.", lower_bound=0.1
+    )
+
+
+class Subject:
+    """The run that is measured, and how: what every experiment asks for.
+
+    Attributes:
+        config, model: as `runs.load` gives them.
+        on_heads: whether it was trained on heads.
+        origin: what made the report, filled as data are loaded.
+    """
+
+    def __init__(self, experiment):
+        self.config, self.model = runs.load(FLAGS.run_dir)
+        self.on_heads = self.config.data.data.split(":")[0] == "heads"
+        self.settings = {
+            "steps": FLAGS.steps,
+            "starts": FLAGS.starts,
+            "seed": FLAGS.seed,
+            "step_size": parse_schedule(self.config.learning.step_size)[-1][1],
+            "sigma": parse_schedule(self.config.learning.sigma)[-1][1],
+        }
+        self.origin = {
+            "experiment": experiment,
+            "run": str(FLAGS.run_dir),
+            "inference": self.settings,
+            "config": json.loads(self.config.to_json()),
+        }
+
+    def test(self):
+        """The held-out pictures of --data."""
+        spec = FLAGS.data or ("heads:test" if self.on_heads else "")
+        if not spec:
+            raise InputError(
+                "--data is needed: pictures that the run was not trained on, for example "
+                "folder:PATH."
+            )
+        return self.held_out("data", spec, FLAGS.limit)
+
+    def held_out(self, flag, spec, limit):
+        """Pictures named by a flag that the run was not trained on."""
+        # Without a split, heads and TFDS sets give "train".
+        if spec.removesuffix(":train") == self.config.data.data.removesuffix(":train"):
+            raise InputError(
+                f"--{flag}={spec} is what the run was trained on: give held-out pictures."
+            )
+        examples = self.load(spec, limit)
+        self.origin[flag] = {"data": spec, "examples": len(examples)}
+        return examples
+
+    def train(self):
+        """The pictures that the run was trained on."""
+        return self.load(self.config.data.data, self.config.data.limit)
+
+    def load(self, spec, limit):
+        """`Examples` in the run's size and channels."""
+        with flags.progress(f"Reading {spec}") as report:
+            return catalog.load(
+                spec,
+                self.config.data.side,
+                self.config.data.channels,
+                limit=limit,
+                data_dir=FLAGS.data_dir or self.config.data.data_dir or None,
+                progress=report,
+            )
+
+    def infer(self, examples: Examples) -> dict[str, np.ndarray]:
+        """Latents [N, d] for each group, inferred without noise."""
+        with flags.progress("Langevin steps") as report:
+            return self._inference(as_float(examples.images), examples.ids, progress=report)
+
+    @functools.cached_property
+    def _inference(self):
+        # One for all data, since each compiles its steps anew.
+        return make_inference(self.model, **self.settings)
+
+    def require_geometry(self, experiment):
+        """Refuse a model that does not deform."""
+        if not has_geometry(self.model):
+            raise InputError(
+                f"--experiment={experiment} needs a model with geometry, but --run_dir="
+                f"{FLAGS.run_dir} holds --model={self.config.model.model}."
+            )
+
+
+def _held_out(subject: Subject) -> Report:
+    test, train = subject.test(), subject.train()
+    return held_out(subject.model, train, test, subject.infer(test), FLAGS.seed)
+
+
+def _basis(subject: Subject) -> Report:
+    subject.require_geometry("basis")
+    test, views, labels = subject.test(), None, None
+    spec = FLAGS.views or ("heads:views" if subject.on_heads else "")
+    if spec:
+        views = subject.held_out("views", spec, 0)
+        labels = view_labels(views)
+        if labels is None:
+            raise InputError(
+                f"--views={spec} has no label `view` of 2 to 50 different numbers; it has "
+                f"{', '.join(views.factors) or 'no labels'}."
+            )
+        if FLAGS.limit:
+            chosen = balanced(labels, -(-FLAGS.limit // len(np.unique(labels))))
+            views, labels = views.subset(chosen), labels[chosen]
+        subject.origin["views"]["examples"] = len(views)
+    latents = subject.infer(test)
+    seen = None if views is None else (subject.infer(views), labels)
+    return basis(subject.model, test, latents, seen, gamma=FLAGS.gamma, seed=FLAGS.seed)
+
+
+class _Experiment(NamedTuple):
+    """`report(subject)` checks what it needs before it infers; `flags` are its alone."""
+
+    report: callable
+    flags: tuple[str, ...] = ()
+
+
+EXPERIMENTS = {
+    "held_out": _Experiment(_held_out),
+    "basis": _Experiment(_basis, ("views", "gamma")),
+}
 
 
 def main(argv):
-    """Infer held-out pictures without noise, print the numbers, write report.json into the run."""
+    """Run the experiment, print its tables, write the report into the run's folder `evaluation`."""
     del argv
-    config, model = runs.load(FLAGS.run_dir)
-    on_heads = config.data.data.split(":")[0] == "heads"
-    spec = FLAGS.data or ("heads:test" if on_heads else "")
-    if not spec:
-        raise InputError(
-            "--data is needed: pictures that the run was not trained on, for example folder:PATH."
-        )
-    # Without a split, heads and TFDS sets give "train".
-    if spec.removesuffix(":train") == config.data.data.removesuffix(":train"):
-        raise InputError(f"--data={spec} is what the run was trained on: give held-out pictures.")
-    train = _load(config, config.data.data, config.data.limit)
-    test = _load(config, spec, FLAGS.limit)
-    settings = {
-        "steps": FLAGS.steps,
-        "starts": FLAGS.starts,
-        "seed": FLAGS.seed,
-        "step_size": parse_schedule(config.learning.step_size)[-1][1],
-        "sigma": parse_schedule(config.learning.sigma)[-1][1],
-    }
-    with flags.progress("Langevin steps") as report:
-        latents = Inference(model, **settings)(as_float(test.images), test.ids, progress=report)
-    numbers = {
-        "run": str(FLAGS.run_dir),
-        "data": spec,
-        "examples": len(test),
-        "inference": settings,
-    }
-    numbers["reconstruction"] = reconstruction(model, train, test, latents)
-    if spec.split(":")[0] == "heads":
-        factors = {name: test.factors[name] for name in (*heads.APPEARANCE, *heads.GEOMETRY)}
-        numbers["r2"] = factor_r2(latents, factors)
-        if has_geometry(model):
-            numbers["recombination"] = recombination(model, test, latents, FLAGS.seed)
-    flags.write_text(runs.Run(FLAGS.run_dir) / "report.json", json.dumps(numbers, indent=2) + "\n")
-    show(numbers)
-
-
-def _load(config, spec, limit):
-    with flags.progress(f"Reading {spec}") as report:
-        return catalog.load(
-            spec,
-            config.data.side,
-            config.data.channels,
-            limit=limit,
-            data_dir=FLAGS.data_dir or config.data.data_dir or None,
-            progress=report,
-        )
-
-
-def show(numbers):
-    """Print the numbers as a table for people."""
-    fit = numbers["reconstruction"]
-    print(
-        f"{numbers['examples']} held-out pictures of {numbers['data']}; "
-        "errors are sums of squares per picture on [0, 1]"
-    )
-    print(f"  reconstruction error      {fit['msre']:8.2f}")
-    if fit["msre_pca"] is not None:
-        print(f"    of PCA, {fit['pca_components']:3} components {fit['msre_pca']:8.2f}")
-    print(f"    of the mean image       {fit['msre_mean_image']:8.2f}")
-    if "folded" in fit:
-        print(f"  folded cells of the field {100 * fit['folded']:7.2f}%")
-        print(f"  mean displacement         {fit['displacement']:8.2f} px")
-    if "recombination" in numbers:
-        swap = numbers["recombination"]
-        ratio = swap["recombined"] / swap["not_recombined"]
-        print(f"  recombination error       {swap['recombined']:8.2f}  ({ratio:.2f} of:)")
-        print(f"    of not recombining      {swap['not_recombined']:8.2f}")
-    if "r2" in numbers:
-        groups = list(next(iter(numbers["r2"].values())))
-        print(f"  {'R^2 of a factor from':26}" + "".join(f"{group:>12}" for group in groups))
-        for name, values in numbers["r2"].items():
-            print(f"    {name:24}" + "".join(f"{values[group]:12.2f}" for group in groups))
+    name = FLAGS.experiment
+    if name not in EXPERIMENTS:
+        raise InputError(f"--experiment={name}: must be one of {', '.join(EXPERIMENTS)}.")
+    for other, experiment in EXPERIMENTS.items():
+        for flag in experiment.flags:
+            if FLAGS[flag].present and flag not in EXPERIMENTS[name].flags:
+                raise InputError(f"--{flag} belongs to --experiment={other}, not to {name}.")
+    subject = Subject(name)
+    report = EXPERIMENTS[name].report(subject)
+    folder = runs.Run(FLAGS.run_dir) / "evaluation" / name
+    write_report(folder, report, subject.origin)
+    show(report)
+    print(f"\nReport: {folder / 'report.html'}")
 
 
 def main_cli():

@@ -1,9 +1,12 @@
 """A run's folder: its settings, data, checkpoints, numbers and pictures."""
 
+import dataclasses
 import fcntl
 import json
 import shutil
 from pathlib import Path
+
+import tensorflow as tf
 
 from dgn_tf.config import Config, InputError
 from dgn_tf.flags import flagfile, write_text
@@ -14,14 +17,14 @@ from dgn_tf.models.catalog import make_model
 _FILES = ("config.json", "flags.cfg", "data.json", "metrics.jsonl", "model.keras", "report.json")
 # Left where a process was killed while it wrote.
 _PARTIAL = ("partial.keras", *(f"{name}.partial" for name in _FILES))
-_FOLDERS = ("checkpoints", "samples", "tensorboard")
+_FOLDERS = ("checkpoints", "samples", "tensorboard", "evaluation")
 
 
 class Run:
     """The folder of one training run.
 
     config.json, flags.cfg (the same as a flagfile), data.json (what it learns from), checkpoints/,
-    tensorboard/, metrics.jsonl, samples/ and, at the end, model.keras.
+    tensorboard/, metrics.jsonl, samples/ and, at the end, model.keras; evaluation/ holds reports.
     """
 
     def __init__(self, folder):
@@ -144,3 +147,57 @@ def load(run_dir):
     if progress is None:
         raise InputError(f"--run_dir={run_dir} has no checkpoint yet.")
     return config, model
+
+
+def load_into(model, config, run_dir):
+    """Give a new model the networks of a trained run (--init_from).
+
+    Args:
+        model: the untrained model of `config`.
+        config: the `Config` of the run that begins; only its penalties may differ from the other's
+            model settings.
+        run_dir: folder of the trained run.
+
+    Raises:
+        InputError: there is no trained run in `run_dir`, or its networks are of other sizes.
+    """
+    try:
+        other, trained = load(run_dir)
+    except InputError as error:
+        raise InputError(f"--init_from: {error}") from None
+    before, now = other.settings(), config.settings()
+    shaping = [f.name for f in dataclasses.fields(config.model) if not f.name.endswith("_penalty")]
+    differing = [
+        f"--{name}={before[name][0]} there, {now[name][0]} here"
+        for name in ("side", "channels", *shaping)
+        if before[name][0] != now[name][0]
+    ]
+    if differing:
+        raise InputError(
+            f"--init_from={run_dir} has other networks ({'; '.join(differing)}): use the same."
+        )
+    model.set_weights(trained.get_weights())
+
+
+def load_chains(run_dir):
+    """The latents of a run's training examples, as its Langevin chains left them.
+
+    Returns:
+        Float32 [N, d] by name of the latent group, in the order of the training examples, from
+        the newest checkpoint that can be read; None for a run that keeps no chains, because its
+        model infers latents by an encoder.
+    """
+    start, end = "chains/groups/", "/.ATTRIBUTES/VARIABLE_VALUE"
+    for path in reversed(Checkpoints(Run(run_dir) / "checkpoints").paths()):
+        try:
+            reader = tf.train.load_checkpoint(str(path / "state"))
+            chains = {
+                name.removeprefix(start).removesuffix(end): reader.get_tensor(name)
+                for name in reader.get_variable_to_shape_map()
+                if name.startswith(start) and name.endswith(end)
+            }
+        # A broken checkpoint; loading the model has reported it already.
+        except (tf.errors.OpError, ValueError, IndexError):
+            continue
+        return chains or None
+    return None

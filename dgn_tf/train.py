@@ -22,8 +22,9 @@ from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.checkpoints import Checkpoints
 from dgn_tf.learning.loop import Diverged, fit
 from dgn_tf.learning.schedules import RunSchedule
+from dgn_tf.learning.variational import Variational
 from dgn_tf.models.catalog import make_model
-from dgn_tf.runs import Run
+from dgn_tf.runs import Run, load_into
 from dgn_tf.visualize.callback import SampleSheets
 
 FLAGS = absl_flags.FLAGS
@@ -63,8 +64,12 @@ def main(argv):
             limit=config.data.limit,
             data_dir=config.data.data_dir or None,
             progress=report,
+            where=config.data.where,
         )
     model = make_model(config.model, config.data.side, config.data.channels)
+    if config.learning.init_from:
+        load_into(model, config, config.learning.init_from)
+    freeze(model, config)
     describe(config, examples, model)
     if FLAGS.dry_run:
         return
@@ -74,12 +79,33 @@ def main(argv):
     train(run, config, examples, model)
 
 
+def freeze(model, config):
+    """Keep the network that --freeze names out of the learning.
+
+    Raises:
+        InputError: the model has no such network.
+    """
+    name = config.learning.freeze
+    if name and name not in model.networks:
+        raise InputError(
+            f"--freeze={name}: --model={config.model.model} has no such network; it has "
+            f"{', '.join(model.networks)}."
+        )
+    if name:
+        model.networks[name].trainable = False
+
+
 def describe(config, examples, model):
     """Print settings, data and networks."""
     print(flags.flagfile(config), end="")
     print(f"data: {len(examples)} pictures of {examples.side}x{examples.side}x{examples.channels}")
-    networks = [(group, getattr(model, group).count_params()) for group in model.latent_dims]
-    print("parameters: " + " + ".join(f"{count:,} ({group})" for group, count in networks))
+    print(
+        "parameters: "
+        + " + ".join(
+            f"{network.count_params():,} ({name}{'' if network.trainable else ', frozen'})"
+            for name, network in model.networks.items()
+        )
+    )
     per_epoch = steps_per_epoch(len(examples), config.learning.batch_size)
     print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
     gpus = tf.config.list_logical_devices("GPU")
@@ -90,26 +116,30 @@ def describe(config, examples, model):
 
 
 def make_learner(learning, examples, model):
-    """The learner that a `LearningConfig` describes, with chains for all `examples`."""
+    """The learner that a `LearningConfig` describes; a model with an encoder learns variationally.
+
+    Alternating back-propagation has chains for all `examples`.
+    """
     total_steps = learning.epochs * steps_per_epoch(len(examples), learning.batch_size)
-    chains = Chains(examples.ids, model.latent_dims, learning.seed)
     scale = tf.Variable(1.0, trainable=False)
     optimizer = keras.optimizers.Adam(
         RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8
     )
+    shared = {
+        "total_steps": total_steps, "sigma": learning.sigma, "scale": scale, "seed": learning.seed,
+    }  # fmt: skip
+    if hasattr(model, "encode"):
+        return Variational(model, optimizer, kl_weight=learning.kl_weight, **shared)
     return AlternatingBackprop(
         model,
-        chains,
+        Chains(examples.ids, model.latent_dims, learning.seed),
         optimizer,
-        total_steps=total_steps,
         langevin_steps=learning.langevin_steps,
         step_size=learning.step_size,
-        sigma=learning.sigma,
         head_start=learning.head_start,
         noise=learning.noise,
         simultaneous=learning.simultaneous,
-        scale=scale,
-        seed=learning.seed,
+        **shared,
     )
 
 
@@ -121,15 +151,12 @@ def train(run, config, examples, model):
         ProgressReport(),
         MetricsLog(run / "metrics.jsonl", len(examples)),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
-        SampleSheets(model, learner.chains, examples, run / "samples", record.picture_epochs),
+        SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs),
     ]
-    checkpoints = Checkpoints(
-        run / "checkpoints",
-        record.keep_checkpoints,
-        model=model,
-        optimizer=learner.optimizer,
-        chains=learner.chains,
-    )
+    state = {"model": model, "optimizer": learner.optimizer}
+    if isinstance(learner, AlternatingBackprop):
+        state["chains"] = learner.chains
+    checkpoints = Checkpoints(run / "checkpoints", record.keep_checkpoints, **state)
     progress = checkpoints.restore()
     per_epoch = steps_per_epoch(len(examples), learning.batch_size)
     if progress and progress.step >= learning.epochs * per_epoch:

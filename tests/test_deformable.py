@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.deformable import DeformableGenerator
+from dgn_tf.models.folding import slope_variation
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 
 SIDE = 32
@@ -115,6 +116,9 @@ def test_the_penalties_add_up_and_are_off_by_default():
     fields = {"geometry": affine_field(-1, 0, 0, 1)}
     fold = make(fold_penalty=0.3).regularization(fields)
     mean = make(mean_penalty=0.7).regularization(fields)
+    bent = {"geometry": fields["geometry"] ** 2 / 10}
+    variation = make(variation_penalty=0.2).regularization(bent)
+    np.testing.assert_allclose(variation, 0.2 * slope_variation(bent["geometry"]), rtol=1e-6)
     both = make(fold_penalty=0.3, mean_penalty=0.7).regularization(fields)
     np.testing.assert_allclose(both, fold + mean, rtol=1e-6)
     assert make().regularization(fields) == 0

@@ -179,15 +179,19 @@ def test_the_report_of_a_run_on_pictures(plain_run, run_app):
     command = (f"--run_dir={plain_run}/run", f"--data=npz:{plain_run}/test.npz", *QUICK)
     said = run_app(evaluate, *command, "--limit=4")
     assert said.status == 0, said.err
-    report = json.loads((plain_run / "run" / "report.json").read_text())
-    assert report["run"] == f"{plain_run}/run"
-    assert report["data"] == f"npz:{plain_run}/test.npz"
-    assert report["examples"] == 4
+    folder = plain_run / "run" / "evaluation" / "held_out"
+    assert {p.name for p in folder.iterdir()} == {"report.json", "report.html", "samples.png"}
+    report = json.loads((folder / "report.json").read_text())
+    origin, numbers = report["origin"], report["numbers"]
+    assert origin["experiment"] == "held_out"
+    assert origin["run"] == f"{plain_run}/run"
+    assert origin["data"] == {"data": f"npz:{plain_run}/test.npz", "examples": 4}
+    assert origin["config"]["model"]["model"] == "abp"
     # The last values of the default schedules.
     expected = {"steps": 10, "starts": 1, "seed": 0, "step_size": 0.1, "sigma": 1.0}
-    assert report["inference"] == expected
-    assert set(report) == {"run", "data", "examples", "inference", "reconstruction"}
-    fit = report["reconstruction"]
+    assert origin["inference"] == expected
+    assert set(numbers) == {"reconstruction"}
+    fit = numbers["reconstruction"]
     with np.load(plain_run / "train.npz") as train, np.load(plain_run / "test.npz") as test:
         difference = (test["images"][:4] - train["images"].mean(axis=0)) / 255
     mean_image = np.square(difference).sum(axis=(1, 2)).mean()
@@ -195,9 +199,11 @@ def test_the_report_of_a_run_on_pictures(plain_run, run_app):
     assert fit["msre"] > 10
     assert fit["pca_components"] == 3
     lines = said.out.splitlines()
-    assert lines[0].startswith(f"4 held-out pictures of npz:{plain_run}/test.npz; errors are")
-    assert lines[1].split() == ["reconstruction", "error", f"{fit['msre']:.2f}"]
-    assert lines[3].split()[-1] == f"{mean_image:.2f}"
+    assert lines[0] == "4 held-out pictures"
+    assert lines[2] == "Errors are sums of squares per picture on [0, 1]"
+    assert lines[3].split() == ["reconstruction", "error", f"{fit['msre']:.2f}"]
+    assert lines[5].split()[-1] == f"{mean_image:.2f}"
+    assert lines[-1] == f"Report: {folder}/report.html"
 
 
 @pytest.mark.parametrize(
@@ -207,6 +213,15 @@ def test_the_report_of_a_run_on_pictures(plain_run, run_app):
         (["--run_dir={0}/run", "--data=npz:{0}/train.npz"], "is what the run was trained on"),
         (["--run_dir={0}/run", "--data=npz:{0}/none.npz"], "there is no such file"),
         (["--run_dir={0}", "--data=npz:{0}/test.npz"], "holds no run: it has no config.json"),
+        (
+            ["--run_dir={0}/run", "--experiment=bases"],
+            "--experiment=bases: must be one of held_out, basis",
+        ),
+        (
+            ["--run_dir={0}/run", "--data=npz:{0}/test.npz", "--experiment=basis"],
+            "basis needs a model with geometry, but --run_dir={0}/run holds --model=abp",
+        ),
+        (["--run_dir={0}/run", "--gamma=3"], "--gamma belongs to --experiment=basis, not to held"),
         ([], "--run_dir"),
         (["--run_dir={0}/run", "--steps=0"], "--steps=0"),
     ],
@@ -215,7 +230,7 @@ def test_what_cannot_be_evaluated_is_named(plain_run, run_app, arguments, messag
     said = run_app(evaluate, *(argument.format(plain_run) for argument in arguments))
     assert (said.status, said.out) == (2, "")
     (line,) = said.err.splitlines()
-    assert line.startswith("error: ") and message in line
+    assert line.startswith("error: ") and message.format(plain_run) in line
 
 
 @pytest.fixture
@@ -230,21 +245,49 @@ def heads_run(tmp_path, monkeypatch):
 def test_the_report_of_a_run_on_heads_has_the_numbers_of_disentanglement(heads_run, run_app):
     said = run_app(evaluate, f"--run_dir={heads_run}", *QUICK)
     assert said.status == 0, said.err
-    report = json.loads((heads_run / "report.json").read_text())
-    assert report["data"] == "heads:test"
-    assert report["examples"] == 10
-    assert set(report["r2"]) == {*heads.APPEARANCE, *heads.GEOMETRY}
-    assert all(set(values) == {"appearance", "geometry"} for values in report["r2"].values())
-    swap = report["recombination"]
+    folder = heads_run / "evaluation" / "held_out"
+    report = json.loads((folder / "report.json").read_text())
+    assert report["origin"]["data"] == {"data": "heads:test", "examples": 10}
+    numbers = report["numbers"]
+    assert set(numbers["r2"]) == {*heads.APPEARANCE, *heads.GEOMETRY}
+    assert all(set(values) == {"appearance", "geometry"} for values in numbers["r2"].values())
+    swap = numbers["recombination"]
     assert set(swap) == {"recombined", "not_recombined", "not_recombined_reconstruction"}
-    assert 0 <= report["reconstruction"]["folded"] <= 1
-    assert report["reconstruction"]["displacement"] > 0
+    assert 0 <= numbers["reconstruction"]["folded"] <= 1
+    assert numbers["reconstruction"]["displacement"] > 0
+    assert (folder / "recombination.png").is_file()
     assert f"{swap['recombined']:.2f}" in said.out
-    rows = {line[:28].strip(): line[28:].split() for line in said.out.splitlines()}
-    assert rows["R^2 of a factor from"] == ["appearance", "geometry"]
-    yaw = report["r2"]["yaw"]
-    assert rows["yaw"] == [f"{yaw['appearance']:.2f}", f"{yaw['geometry']:.2f}"]
+    rows = [line.split() for line in said.out.split("R² of a factor from\n")[1].splitlines()]
+    assert rows[0] == ["appearance", "geometry"]
+    yaw = numbers["r2"]["yaw"]
+    shown = {row[0]: row[1:] for row in rows if row}
+    assert [float(value) for value in shown["yaw"]] == [
+        pytest.approx(yaw[group], abs=0.0051) for group in ("appearance", "geometry")
+    ]
     for spec in ("heads", "heads:train"):
         said = run_app(evaluate, f"--run_dir={heads_run}", f"--data={spec}")
         assert said.status == 2
         assert f"--data={spec} is what the run was trained on" in said.err
+
+
+def test_the_basis_functions_of_a_run_on_heads(heads_run, run_app):
+    command = (f"--run_dir={heads_run}", "--experiment=basis", *QUICK)
+    said = run_app(evaluate, *command, "--views=heads:train")
+    assert "--views=heads:train is what the run was trained on" in said.err
+    said = run_app(evaluate, *command, "--limit=5")
+    assert said.status == 0, said.err
+    folder = heads_run / "evaluation" / "basis"
+    report = json.loads((folder / "report.json").read_text())
+    assert report["origin"]["views"] == {"data": "heads:views", "examples": 5}
+    assert report["numbers"]["views"]["values"] == [-30, -15, 0, 15, 30]
+    assert len(report["numbers"]["views"]["response"]["geometry"]) == 2
+    assert (folder / "views.png").is_file() and (folder / "report.html").is_file()
+
+
+def test_views_need_a_label(heads_run, run_app, tmp_path):
+    images = np.zeros((4, SIDE, SIDE, 3), np.uint8)
+    np.savez(tmp_path / "blank.npz", images=images, pose=np.arange(4))
+    command = (f"--run_dir={heads_run}", "--experiment=basis", *QUICK)
+    said = run_app(evaluate, *command, f"--views=npz:{tmp_path}/blank.npz")
+    assert (said.status, said.out) == (2, "")
+    assert "blank.npz has no label `view` of 2 to 50 different numbers; it has pose" in said.err

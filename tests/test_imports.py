@@ -13,13 +13,19 @@ FLOORS = {
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "serving", "visualize"],
-    4: ["flags", "runs"],
-    5: ["train", "infer", "evaluate", "export", "explore", "prepare", "benchmark"],
+    4: ["flags", "outputs", "results", "runs"],
+    5: ["train", "infer", "evaluate", "transfer", "export", "explore", "prepare", "benchmark"],
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
-# Reports hold pictures; a run directory keeps the flags in effect.
-SIDEWAYS = {("evaluation", "visualize"), ("runs", "flags")}
+# Reports hold pictures; a run directory keeps the flags in effect; results are written with a
+# progress bar, under names that are safe.
+SIDEWAYS = {
+    ("evaluation", "visualize"),
+    ("runs", "flags"),
+    ("results", "flags"),
+    ("results", "outputs"),
+}
 # Learning takes any model as an argument, so it must not know one.
 FORBIDDEN = {("learning", "models")}
 

@@ -15,7 +15,8 @@ from dgn_tf.data.examples import Examples, as_bytes, as_float, stable_id
 from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.checkpoints import Checkpoints, Progress
 from dgn_tf.models.catalog import make_model
-from dgn_tf.runs import Run
+from dgn_tf.runs import Run, load_chains
+from dgn_tf.visualize.editing import make_bases
 
 SIDE = 32
 NAMES = ("a/b.png", "a__b.png", "c d.png")
@@ -35,7 +36,8 @@ def make_run(folder, **settings):
     model = make_model(config.model, SIDE, 1)
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
-    examples = Examples(np.zeros((2, SIDE, SIDE, 1), np.uint8), np.arange(2), ("x", "y"))
+    names = tuple("vwxyz")
+    examples = Examples(np.zeros((5, SIDE, SIDE, 1), np.uint8), np.arange(5), names)
     chains = Chains(examples.ids, model.latent_dims, 0)
     run = Run(folder)
     folder.mkdir()
@@ -166,43 +168,134 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_occupied_output_folders_are_kept(tmp_path):
-    (tmp_path / "file").write_text("x")
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "mine.jpg").write_text("x")
-    for name, overwrite, message in (
-        ("file", True, "is a file"),
-        ("photos", False, "not empty: name another, or give --overwrite"),
-        ("photos", True, "not from an inference"),
-        ("file/below", False, "cannot be made"),
-    ):
-        with pytest.raises(InputError, match=message):
-            with app.output_folder(tmp_path / name, overwrite):
-                pytest.fail("the work must not begin")
-    assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "mine.jpg", "photos"]
+def painted(model, latents):
+    z = {name: tf.constant(value, tf.float32) for name, value in latents.items()}
+    return as_bytes(model(z).numpy()[..., 0]).astype(int)
 
 
-def test_results_survive_when_their_place_is_taken_meanwhile(tmp_path):
-    with pytest.raises(InputError, match="the results are in .*partial"):
-        with app.output_folder(tmp_path / "out", False) as folder:
-            (folder / "report.json").write_text("hours of work")
-            (tmp_path / "out").mkdir()
-            (tmp_path / "out" / "other").write_text("")
-    assert (folder / "report.json").read_text() == "hours of work"
+def saved_latents(folder, model):
+    saved = np.load(folder / "latents.npz")
+    return {name: saved[f"z_{name}"] for name in model.latent_dims}
 
 
-def test_an_empty_output_folder_is_used(tmp_path):
-    (tmp_path / "out").mkdir()
-    with app.output_folder(tmp_path / "out", False) as folder:
-        (folder / "report.json").write_text("new")
-        assert not list((tmp_path / "out").iterdir())
-    assert (tmp_path / "out" / "report.json").read_text() == "new"
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+def test_photographs_recombined_edited_and_animated(world, tmp_path):
+    root, model, *_ = world
+    files = [str(root / "photos" / name) for name in NAMES[:2]]
+    report = app.infer(
+        str(root / "run"), None, str(tmp_path / "out"), recombine=files, animate="gif",
+        edit=["geometry:1=1.5", "appearance:2=-1", "geometry:1=0.5"], steps=10, starts=1,
+    )  # fmt: skip
+    out = tmp_path / "out"
+    assert [e["name"] for e in report["examples"]] == files
+    assert (report["recombine"], report["edit"][1]) == (files, "appearance:2=-1")
+    latents = saved_latents(out, model)
+    assert sorted(p.name for p in (out / "recombinations").iterdir()) == [
+        "a__b+b.png", "b+a__b.png",
+    ]  # fmt: skip
+    swapped = painted(model, {**latents, "geometry": latents["geometry"][::-1]})
+    # a/b.png comes first, under the name b; its appearance is in the first picture's file name.
+    for row, file in enumerate(("b+a__b", "a__b+b")):
+        shown = read(out / "recombinations" / f"{file}.png")
+        assert np.abs(shown - swapped[row]).max() <= 1
+    bases = make_bases(model, load_chains(root / "run"))
+    for group, index, step in (("geometry", 0, 2.0), ("appearance", 1, -1.0)):
+        mean, axes, scales = bases[group].directions
+        latents[group] = latents[group] + step * scales[index] * axes[index]
+    edited = painted(model, latents)
+    for row, file in enumerate(("b", "a__b")):
+        assert np.abs(read(out / "edited" / f"{file}.png") - edited[row]).max() <= 1
+    clips = sorted(p.name for p in (out / "animations").iterdir())
+    names = [name.replace(" ", "_") for name in bases["geometry"].names]
+    assert clips == [f"appearance-{k}.gif" for k in (1, 2, 3)] + [
+        f"geometry-{k + 1}-{name}.gif" for k, name in enumerate(names)
+    ]
+    assert (out / "board.png").is_file()
 
 
-def test_file_names_are_safe_and_unique():
-    names = ["a/b.jpg", "a__b.png", "A/B.JPG", "../x.png", "7", "é ü?.webp", "..", "v1.5"]
-    files = app.file_names(names)
-    assert files == ["a__b", "a__b-2", "A__B-3", "__x", "7", "é_ü_", "picture", "v1.5"]
-    assert app.file_names(["w" * 300]) == ["w" * 200]
-    assert len(app.file_names(["é" * 300])[0].encode()) <= 200
+def refuse(*_args, **_settings):
+    pytest.fail("the inference must not begin")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "either --data"),
+        ({"data": "heads", "recombine": ["a.jpg", "b.jpg"]}, "either --data"),
+        ({"recombine": ["a.jpg"]}, "--recombine=a.jpg: name 2 to 64"),
+        ({"recombine": ["a.jpg", "b.jpg"], "limit": 1}, "--limit and --data_dir"),
+        ({"recombine": ["{photos}/c d.png", "{photos}/none.png"]}, "none.png does not exist"),
+        ({"recombine": ["{photos}/c d.png", "{run}/config.json"]}, "config.json cannot be read"),
+        ({"data": "folder:{photos}", "edit": ["geometry=2"]}, "--edit=geometry=2: must be GROUP"),
+        ({"data": "folder:{photos}", "edit": ["geometry:9=2"]}, "numbered from 1 to 2"),
+        ({"data": "folder:{photos}", "edit": ["shape:1=2"]}, "no shape; it has appearance, geom"),
+        ({"data": "folder:{photos}", "edit": ["geometry:grin=2"]}, "geometry:grin=2: no such dir"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_the_inference(
+    world, tmp_path, monkeypatch, settings, message
+):
+    root, *_ = world
+    monkeypatch.setattr(app, "Inference", refuse)
+    places = {"photos": root / "photos", "run": root / "run"}
+    settings = {
+        name: value.format(**places)
+        if isinstance(value, str)
+        else [v.format(**places) for v in value]
+        if isinstance(value, list)
+        else value
+        for name, value in settings.items()
+    }
+    with pytest.raises(InputError, match=message):
+        app.infer(str(root / "run"), output_dir=str(tmp_path / "out"), **{"data": None, **settings})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plain_generator_has_no_geometry_to_edit_or_recombine(world, tmp_path, monkeypatch):
+    root, *_ = world
+    make_run(tmp_path / "run", model="abp")
+    monkeypatch.setattr(app, "Inference", refuse)
+    run, out = str(tmp_path / "run"), str(tmp_path / "out")
+    photos = [str(root / "photos" / name) for name in NAMES]
+    with pytest.raises(InputError, match="has no geometry"):
+        app.infer(run, None, out, recombine=photos)
+    with pytest.raises(InputError, match="no geometry; it has appearance"):
+        app.infer(run, f"folder:{root}/photos", out, edit=["geometry:1=1"])
+
+
+def test_without_chains_the_directions_are_those_of_the_pictures(world, tmp_path, monkeypatch):
+    root, model, *_ = world
+    monkeypatch.setattr(app.runs, "load_chains", lambda run_dir: None)
+    call = {"edit": ["geometry:2=3"], "steps": 10, "starts": 1}
+    place = str(root / "run"), f"folder:{root}/photos", str(tmp_path / "out")
+    with monkeypatch.context() as few, pytest.raises(InputError, match="3 are too few: .* 20"):
+        few.setattr(app, "Inference", refuse)
+        app.infer(*place, **call)
+    monkeypatch.setattr(app, "_FEWEST_LATENTS", 3)
+    app.infer(*place, **call)
+    latents = saved_latents(tmp_path / "out", model)
+    mean, axes, scales = make_bases(model, latents)["geometry"].directions
+    latents["geometry"] = latents["geometry"] + 3.0 * scales[1] * axes[1]
+    edited = painted(model, latents)
+    for row, file in enumerate(("a__b", "a__b-2", "c_d")):
+        assert np.abs(read(tmp_path / "out" / "edited" / f"{file}.png") - edited[row]).max() <= 1
+
+
+def test_the_chains_of_a_run(tmp_path):
+    chains = Chains(np.arange(4), {"appearance": 3, "geometry": 2}, 0)
+    first = {name: z.numpy() for name, z in chains.groups.items()}
+    state = Checkpoints(tmp_path / "checkpoints", chains=chains)
+    state.save(Progress(step=1))
+    chains.groups["geometry"].assign_add(tf.ones([4, 2]))
+    state.save(Progress(step=2))
+    loaded = load_chains(tmp_path)
+    np.testing.assert_array_equal(loaded["appearance"], first["appearance"])
+    np.testing.assert_array_equal(loaded["geometry"], first["geometry"] + 1.0)
+    # A damaged checkpoint is passed over, as when the model is loaded.
+    index = state.paths()[-1] / "state.index"
+    index.write_bytes(index.read_bytes()[:20])
+    np.testing.assert_array_equal(load_chains(tmp_path)["geometry"], first["geometry"])
+
+
+def test_a_run_without_chains_has_none(tmp_path):
+    Checkpoints(tmp_path / "checkpoints", weights=tf.Variable([1.0])).save(Progress(step=1))
+    assert load_chains(tmp_path) is None

@@ -9,7 +9,7 @@ from PIL import Image
 from dgn_tf import train
 from dgn_tf.learning.callbacks import read_metrics
 from dgn_tf.learning.checkpoints import Checkpoints
-from dgn_tf.runs import Run
+from dgn_tf.runs import Run, load
 
 
 @pytest.fixture
@@ -201,3 +201,64 @@ def test_a_dry_run_describes_the_default_networks_and_writes_nothing(run_app, tm
     assert "steps: 1000 epochs of 1" in lines
     assert lines[-1].startswith("device: ")
     assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
+
+
+def test_a_frozen_network_stays_bit_for_bit_what_it_was(run_app, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32), dtype=np.uint8)
+    np.savez(tmp_path / "data.npz", images=images, view=np.arange(8) % 2)
+    command = (
+        f"--data=npz:{tmp_path}/data.npz", "--side=32", "--channels=1", "--appearance_dim=2",
+        "--geometry_dim=2", "--alpha=0.1", "--batch_size=4", "--langevin_steps=1", "--epochs=1",
+        "--picture_epochs=1000",
+    )  # fmt: skip
+    assert run_app(train, *command, f"--run_dir={tmp_path}/first", "--limit=4").status == 0
+    frozen = (
+        *command, "--freeze=geometry", f"--init_from={tmp_path}/first", "--where=view=1",
+        f"--run_dir={tmp_path}/second", "--mean_penalty=5",
+    )  # fmt: skip
+    said = run_app(train, *frozen)
+    assert said.status == 0, said.err
+    assert "data: 4 pictures of 32x32x1" in said.out.splitlines()
+    assert " (geometry, frozen)" in said.out
+    before, after = load(tmp_path / "first")[1], load(tmp_path / "second")[1]
+
+    def same(name):
+        pairs = zip(
+            before.networks[name].get_weights(), after.networks[name].get_weights(), strict=True
+        )
+        return [old.tobytes() == new.tobytes() for old, new in pairs]
+
+    assert all(same("geometry")) and not any(same("appearance"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--freeze=geometry"], "--freeze=geometry: --model=abp has no such network"),
+        (["--init_from={0}/nothing"], "--init_from: --run_dir={0}/nothing holds no run"),
+        (
+            ["--init_from={0}/run", "--alpha=0.2", "--side=64"],
+            "has other networks (--side=32 there, 64 here; --alpha=0.1 there, 0.2 here)",
+        ),
+        (["--where=view"], "--where=view: must be LABEL=NUMBER"),
+        (["--where=view=0"], "has no label 'view'; it has no labels"),
+    ],
+)
+def test_a_beginning_that_cannot_be_is_named(run_app, tiny_run, tmp_path, arguments, message):
+    arguments = [argument.format(tiny_run.root) for argument in arguments]
+    said = run_app(train, *tiny_run.command, f"--run_dir={tmp_path}/run", *arguments)
+    refused(said, message.format(tiny_run.root))
+
+
+def test_a_model_with_an_encoder_trains_and_goes_on_exactly(run_app, tiny_run, tmp_path, tensors):
+    command = (*tiny_run.command, "--model=vae", "--encoder_width=0.1", "--epochs=2")
+    said = run_app(train, *command, f"--run_dir={tmp_path}/once")
+    assert said.status == 0, said.err
+    # Without its last checkpoint the same steps are done again.
+    shutil.copytree(tmp_path / "once", tmp_path / "twice")
+    shutil.rmtree(Checkpoints(tmp_path / "twice" / "checkpoints").paths()[-1])
+    assert run_app(train, *command, f"--run_dir={tmp_path}/twice").status == 0
+    once, twice = tensors(tmp_path / "once"), tensors(tmp_path / "twice")
+    assert all(once[name].tobytes() == twice[name].tobytes() for name in once)
+    assert not any(name.startswith("chains") for name in once)
+    assert read_metrics(tmp_path / "once" / "metrics.jsonl")[-1]["divergence"] > 0

@@ -14,6 +14,7 @@ from dgn_tf.visualize.callback import SampleSheets
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import principal_directions, traversal_sheet, traverse
 from dgn_tf.visualize.grids import draw_grid, grid_lines
+from dgn_tf.visualize.naming import orient
 from dgn_tf.visualize.pictures import as_pictures, lay_out, save_png, whole_factor
 from dgn_tf.visualize.sheets import prior_sheet, recombination_board, recombine, sample_sheet
 
@@ -170,7 +171,7 @@ def test_traversal_passes_the_mean_and_ends_at_its_reach(model):
     centre = call(model, appearance=z_a[None], geometry=mean[None])[0]
     for row in pictures:
         np.testing.assert_allclose(row[2], centre, atol=1e-5)
-    axis = principal_directions(latents["geometry"], 2).axes[1]
+    axis = orient(model, principal_directions(latents["geometry"], 2)).axes[1]
     end = call(model, appearance=z_a[None], geometry=(mean - 2.5 * scales[1] * axis)[None])[0]
     np.testing.assert_allclose(pictures[1, 0], end, atol=1e-5)
     assert np.abs(end - centre).max() > 0.01
@@ -262,7 +263,11 @@ def make_callback(model, folder, every_epochs):
     images = as_bytes(normal(5, SIDE, SIDE, 3) / 2)
     examples = Examples(images, np.arange(5), tuple("abcde"))
     chains = Chains(examples.ids, model.latent_dims, seed=1)
-    return chains, SampleSheets(model, chains, examples, folder, every_epochs, count=2)
+
+    def latents(examples):
+        return {name: z.numpy() for name, z in chains.read(np.arange(len(examples))).items()}
+
+    return chains, SampleSheets(model, latents, examples, folder, every_epochs, count=2)
 
 
 def test_the_callback_writes_at_its_epochs_and_at_the_end(model, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 from google.protobuf.json_format import ParseError
 from PIL import Image
 
-from dgn_tf.config import InputError
+from dgn_tf.config import InputError, parse_where
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.folders import Progress, load_folder, square
 from dgn_tf.data.heads import Heads, HeadsConfig
@@ -38,6 +38,7 @@ def load(
     limit: int = 0,
     data_dir: str | None = None,
     progress: Progress | None = None,
+    where: str = "",
 ) -> Examples:
     """Loads the data set that `spec` names.
 
@@ -58,6 +59,7 @@ def load(
       limit: take only the first `limit` examples; 0 takes all.
       data_dir: where TFDS keeps prepared data; None is TFDS's own default.
       progress: called with (examples done, examples in all) now and then.
+      where: "LABEL=VALUE" takes only the examples whose label has this value.
 
     Returns:
       The examples, in an order that every call repeats.
@@ -71,6 +73,9 @@ def load(
         raise InputError(f"channels must be 1 or 3; found {channels}")
     if limit < 0:
         raise InputError(f"the limit on examples must be 0 (all) or more; found {limit}")
+    if where:
+        chosen = _select(load(spec, side, channels, 0, data_dir, progress), spec, where)
+        return chosen.subset(np.arange(min(limit, len(chosen)))) if limit else chosen
     kind, _, rest = spec.partition(":")
     if kind == "heads":
         _check_heads_split(spec, rest or "train")
@@ -85,6 +90,21 @@ def load(
     if kind == "npz" and rest:
         return _load_npz(rest, side, channels, limit, progress)
     raise InputError(f"data set {spec!r} is not one of the forms {_FORMS}")
+
+
+def _select(examples: Examples, spec: str, where: str) -> Examples:
+    """The examples that `where` chooses."""
+    label, value = parse_where(where)
+    numbers = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
+    if label not in numbers:
+        listing = ", ".join(numbers) or "no labels"
+        raise InputError(f"--where={where}: {spec} has no label {label!r}; it has {listing}.")
+    chosen = numbers[label] == value
+    if not chosen.any():
+        known = np.unique(numbers[label])
+        listing = ", ".join(f"{v:g}" for v in known[:10]) + (", ..." if len(known) > 10 else "")
+        raise InputError(f"--where={where}: no example of {spec} has it; {label} is {listing}.")
+    return examples.subset(chosen)
 
 
 def _check_heads_split(spec: str, split: str) -> None:

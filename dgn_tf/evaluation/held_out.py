@@ -1,12 +1,100 @@
 """How a trained model does on pictures that it has not seen."""
 
 import numpy as np
+from PIL import Image
 
 from dgn_tf.data import heads
-from dgn_tf.data.examples import as_float
+from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.data.folders import square
 from dgn_tf.evaluation.metrics import mean_image_msre, pca_msre, ridge_r2, squared_errors
+from dgn_tf.evaluation.report import Figure, Report, Table
 from dgn_tf.models.folding import folded_fraction
 from dgn_tf.visualize.decoding import decode, has_geometry
+from dgn_tf.visualize.sheets import recombination_board, sample_sheet
+
+_SHEET_COLUMNS = 10
+_BOARD_SIDE = 8
+
+
+def held_out(
+    model, train: Examples, test: Examples, latents: dict[str, np.ndarray], seed: int = 0
+) -> Report:
+    """Reconstruction and, where the truth can be drawn, recombination and what each group knows.
+
+    Args:
+        model: a trained model.
+        train: what it was trained on.
+        test: held-out examples.
+        latents: inferred latents of `test`, [N, d] for each group.
+        seed: decides who is recombined with whom.
+
+    Returns:
+        A report with the numbers `reconstruction` and, for examples with the factors of heads,
+        `r2` and (with geometry) `recombination`.
+    """
+    numbers = {"reconstruction": reconstruction(model, train, test, latents)}
+    factors = head_factors(test)
+    if factors:
+        numbers["r2"] = factor_r2(latents, factors)
+        if has_geometry(model):
+            numbers["recombination"] = recombination(model, test, latents, seed)
+    tables = [Table("Errors are sums of squares per picture on [0, 1]", ("", ""), _rows(numbers))]
+    if "r2" in numbers:
+        tables.append(r2_table(numbers["r2"]))
+
+    def first(count):
+        return test.images[:count], {name: z[:count] for name, z in latents.items()}
+
+    figures = [sample_figure(model, *first(_SHEET_COLUMNS))]
+    if has_geometry(model):
+        board = recombination_board(model, *first(_BOARD_SIDE))
+        caption = "A row keeps the appearance of its first picture, a column the geometry (Fig. 11)"
+        figures.append(Figure("recombination", caption, board))
+    return Report(f"{len(test)} held-out pictures", numbers, tuple(tables), tuple(figures))
+
+
+def sample_figure(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> Figure:
+    """The sample sheet of Fig. 2."""
+    caption = "Held-out pictures and their reconstructions"
+    if has_geometry(model):
+        caption += ", by way of the canonical pictures, with the grid that the field bends (Fig. 2)"
+    return Figure("samples", caption, sample_sheet(model, images, latents))
+
+
+def _rows(numbers: dict) -> tuple[tuple, ...]:
+    fit = numbers["reconstruction"]
+    rows = [("reconstruction error", fit["msre"])]
+    if fit["msre_pca"] is not None:
+        rows.append((f"  of PCA, {fit['pca_components']:3} components", fit["msre_pca"]))
+    rows.append(("  of the mean image", fit["msre_mean_image"]))
+    if "folded" in fit:
+        rows.append(("folded cells of the field", f"{100 * fit['folded']:.2f}%"))
+        rows.append(("mean displacement, pixels", fit["displacement"]))
+    if "recombination" in numbers:
+        swap = numbers["recombination"]
+        rows.append(("recombination error", swap["recombined"]))
+        rows.append(("  of not recombining", swap["not_recombined"]))
+        rows.append(("  ratio of the two", swap["recombined"] / swap["not_recombined"]))
+    return tuple(rows)
+
+
+def r2_table(r2: dict[str, dict[str, float]]) -> Table:
+    """What `factor_r2` found, a row for each factor."""
+    groups = list(next(iter(r2.values())))
+    rows = tuple((name, *(values[group] for group in groups)) for name, values in r2.items())
+    return Table(
+        "R² of a factor from",
+        ("", *groups),
+        rows,
+        "Ridge regression from the latents of one group, judged on held-out fifths.",
+    )
+
+
+def head_factors(examples: Examples) -> dict[str, np.ndarray]:
+    """The factors that heads are drawn from; none if the examples lack any of them."""
+    names = (*heads.APPEARANCE, *heads.GEOMETRY)
+    known = all(name in examples.factors for name in names)
+    return {name: examples.factors[name] for name in names} if known else {}
 
 
 def reconstruction(model, train, test, latents):
@@ -74,13 +162,14 @@ def recombination(model, test, latents, seed=0):
     order = np.random.default_rng(seed).permutation(len(test))
     other = np.empty_like(order)
     other[order] = np.roll(order, 1)
-    truth = as_float(
-        heads.render(
-            {name: test.factors[name] for name in heads.APPEARANCE},
-            {name: test.factors[name][other] for name in heads.GEOMETRY},
-            test.side,
-        )
+    rendered = heads.render(
+        {name: test.factors[name] for name in heads.APPEARANCE},
+        {name: test.factors[name][other] for name in heads.GEOMETRY},
+        test.side,
     )
+    if test.channels == 1:
+        rendered = np.stack([square(Image.fromarray(p), test.side, 1) for p in rendered])
+    truth = as_float(rendered)
     own, _ = decode(model, latents)
     swapped, _ = decode(model, {**latents, "geometry": latents["geometry"][other]})
     return {

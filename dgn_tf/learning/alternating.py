@@ -1,10 +1,12 @@
 """Alternating back-propagation: infer the latents, then learn the networks (Algorithm 1)."""
 
+import numpy as np
 import tensorflow as tf
 
 from dgn_tf.learning.langevin import langevin, squared_error
 from dgn_tf.learning.noise import example_normal
 from dgn_tf.learning.schedules import RunSchedule
+from dgn_tf.learning.updates import update
 
 
 class AlternatingBackprop(tf.Module):
@@ -116,19 +118,9 @@ class AlternatingBackprop(tf.Module):
             parts = {name: self.model.part(name, latent) for name, latent in z.items()}
             msre = tf.reduce_mean(squared_error(x, self.model.combine(parts)))
             loss = msre / (2.0 * sigma**2) + self.model.regularization(parts)
-        gradients = tape.gradient(loss, variables)
-        gradient_norm = tf.linalg.global_norm(gradients)
-        metrics = {
-            "loss": loss,
-            "msre": msre,
-            "gradient_norm": gradient_norm,
-            **self.model.diagnostics(parts),
-        }
-        watched = loss + gradient_norm
-        for name, latent in z.items():
-            metrics[f"{name}_mean"] = tf.reduce_mean(latent)
-            metrics[f"{name}_std"] = tf.math.reduce_std(latent)
-            watched += tf.reduce_sum(latent)
-        metrics["finite"] = tf.cast(tf.math.is_finite(watched), tf.float32)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return metrics
+        logged = {"msre": msre, **self.model.diagnostics(parts)}
+        return update(self.optimizer, tape, loss, variables, z, logged)
+
+    def latents(self, examples):
+        """The chains' states [N, d] for each group, of all `examples`, which the chains are of."""
+        return {name: z.numpy() for name, z in self.chains.read(np.arange(len(examples))).items()}

@@ -167,6 +167,52 @@ class Inference:
         )
 
 
+class EncoderInference:
+    """Latents by a model's encoder, the means of q(z|x), in one pass and without noise.
+
+    Args:
+        model: a trained model with `latent_dims` and `encode`.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self._encode = tf.function(model.encode, reduce_retracing=True)
+
+    def __call__(self, images, ids=None, batch_size=100, progress=None):
+        """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] for each group.
+
+        Args:
+            images: pictures, a NumPy array.
+            ids: without effect: nothing is drawn.
+            batch_size: pictures at a time.
+            progress: called with (pictures done, all pictures), or None.
+
+        Raises:
+            ValueError: there are no images.
+        """
+        del ids
+        if len(images) == 0:
+            raise ValueError("there are no images to infer latents for")
+        means = {name: [] for name in self.model.latent_dims}
+        for first in range(0, len(images), batch_size):
+            x = tf.constant(images[first : first + batch_size], tf.float32)
+            for name, (mean, _) in self._encode(x).items():
+                means[name].append(mean.numpy())
+            if progress:
+                progress(first + len(x), len(images))
+        return {name: np.concatenate(rows) for name, rows in means.items()}
+
+
+def make_inference(model, **settings):
+    """What infers the latents of new pictures: a model's encoder, or Langevin dynamics without one.
+
+    Args:
+        model: a trained model.
+        **settings: those of `Inference`, for a model without an encoder.
+    """
+    return EncoderInference(model) if hasattr(model, "encode") else Inference(model, **settings)
+
+
 def _small(pictures):
     """Pictures [B, S, S, C] averaged down to at most 32x32 and flattened."""
     factor = max(1, pictures.shape[1] // _COMPARED_SIDE) if pictures.shape.rank == 4 else 1

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dgn_tf.models.folding import displacement_jacobian
+from dgn_tf.models.folding import displacement_jacobian, slope_variation
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.models.warp import BORDERS, warp
 
@@ -24,6 +24,7 @@ class DeformableGenerator(keras.Model):
         border: "edge" repeats the border of the canonical picture, "zeros" is Eq. 4 to the letter.
         fold_penalty: weight of the folded part of the field in `regularization`.
         mean_penalty: weight of the mean displacement in `regularization`.
+        variation_penalty: weight of the field's unevenness in `regularization`.
         jit_compile_warp: whether XLA compiles the warp (see `warp`).
 
     Raises:
@@ -37,6 +38,7 @@ class DeformableGenerator(keras.Model):
         border: str = "edge",
         fold_penalty: float = 0.0,
         mean_penalty: float = 0.0,
+        variation_penalty: float = 0.0,
         jit_compile_warp: bool = True,
         **kwargs,
     ):
@@ -53,6 +55,7 @@ class DeformableGenerator(keras.Model):
         self.border = border
         self.fold_penalty = fold_penalty
         self.mean_penalty = mean_penalty
+        self.variation_penalty = variation_penalty
         self.jit_compile_warp = jit_compile_warp
         self.built = True
 
@@ -64,9 +67,14 @@ class DeformableGenerator(keras.Model):
             "geometry": self.geometry.settings["latent_dim"],
         }
 
+    @property
+    def networks(self):
+        """The networks by group."""
+        return {"appearance": self.appearance, "geometry": self.geometry}
+
     def part(self, name, z):
         """The part of one group: `z` [B, d] to a picture or a displacement."""
-        return {"appearance": self.appearance, "geometry": self.geometry}[name](z)
+        return self.networks[name](z)
 
     def combine(self, parts):
         """Eq. 3: the canonical picture warped by the displacement, [B, S, S, C]."""
@@ -82,13 +90,15 @@ class DeformableGenerator(keras.Model):
         return self.combine({name: self.part(name, latents[name]) for name in self.latent_dims})
 
     def regularization(self, parts):
-        """What the learning step adds to its loss, a scalar; 0 with both weights at 0 (the paper).
+        """What the learning step adds to its loss, a scalar; 0 with all weights at 0 (the paper).
 
-        Two remedies for a geometric generator that explains everything (section 5.7). The fold
+        Remedies for a geometric generator that explains everything (section 5.7). The fold
         penalty is the mean over cells and batch of max(0, 0.1 - J)^2, J the determinant of the
         field's Jacobian: zero on fields that do not fold. The mean penalty is the squared length
         of the batch's mean displacement, as a fraction of the side, averaged over the pixels: it
-        makes the canonical picture stand at the average geometry and leaves single fields free.
+        makes the canonical picture stand at the average geometry and leaves single fields free. The
+        variation penalty is the mean |second difference| of the field in pixels, over both axes
+        twice: the total variation of the field's slopes (Shu et al. 2018).
         """
         displacement = parts["geometry"]
         total = tf.zeros([])
@@ -98,6 +108,8 @@ class DeformableGenerator(keras.Model):
         if self.mean_penalty:
             shift = tf.reduce_mean(displacement, axis=0) / displacement.shape[1]
             total += self.mean_penalty * tf.reduce_mean(tf.reduce_sum(tf.square(shift), axis=-1))
+        if self.variation_penalty:
+            total += self.variation_penalty * slope_variation(displacement)
         return total
 
     def diagnostics(self, parts):
@@ -125,6 +137,7 @@ class DeformableGenerator(keras.Model):
             "border": self.border,
             "fold_penalty": self.fold_penalty,
             "mean_penalty": self.mean_penalty,
+            "variation_penalty": self.variation_penalty,
             "jit_compile_warp": self.jit_compile_warp,
         }
 

@@ -8,16 +8,19 @@ from dgn_tf.config import SIDES
 from dgn_tf.models.smoothing import gaussian_matrix, smooth
 
 # Filters of the last hidden level; each coarser one has twice as many (Table IV: 128, 64, 32, 16).
-_FINEST_FILTERS = 16
+FINEST_FILTERS = 16
 # How many of the last deconvolutions have 5x5 filters, the others having 3x3 (Table IV).
-_LARGE_KERNEL_LEVELS = 2
+LARGE_KERNEL_LEVELS = 2
 
 
-def _decoder(latent_dim, side, channels, ratio, scheme, gain, dtype):
+def decoder_network(latent_dim, side, channels, ratio, scheme, gain, dtype):
     """Latent vector [B, latent_dim] to float32 [B, side, side, channels] in [-1, 1] (Table IV).
 
     The table is for side 64. Another side has more or fewer levels at the coarse end, so that a
     level's filters depend on how many doublings are left to the picture.
+
+    Raises:
+        ValueError: a side, scheme, size or factor that is not possible.
     """
     if side not in SIDES:
         raise ValueError(f"side must be one of {SIDES}, got {side}")
@@ -30,8 +33,8 @@ def _decoder(latent_dim, side, channels, ratio, scheme, gain, dtype):
     if ratio <= 0 or gain <= 0:
         raise ValueError(f"alpha and beta must be above 0, got {ratio}, {gain}")
     levels = int(math.log2(side // 4))
-    filters = [max(1, round(ratio * _FINEST_FILTERS * 2**k)) for k in range(levels - 1, -1, -1)]
-    kernels = [3] * (levels - _LARGE_KERNEL_LEVELS) + [5] * _LARGE_KERNEL_LEVELS
+    filters = [max(1, round(ratio * FINEST_FILTERS * 2**k)) for k in range(levels - 1, -1, -1)]
+    kernels = [3] * (levels - LARGE_KERNEL_LEVELS) + [5] * LARGE_KERNEL_LEVELS
 
     def weighted(layer, fan_in, **settings):
         settings["dtype"] = dtype
@@ -98,7 +101,9 @@ class AppearanceGenerator(keras.Model):
             "scheme": scheme,
             "beta": beta,
         }
-        self.decoder = _decoder(latent_dim, side, channels, alpha, scheme, beta, self.dtype_policy)
+        self.decoder = decoder_network(
+            latent_dim, side, channels, alpha, scheme, beta, self.dtype_policy
+        )
         self.built = True
 
     def call(self, z_a):
@@ -157,7 +162,7 @@ class GeometricGenerator(keras.Model):
         }
         self.filter = gaussian_matrix(side, smoothing * side) if smoothing else None
         self.max_pixels = max_displacement * side
-        self.decoder = _decoder(latent_dim, side, 2, 1.0, scheme, beta, self.dtype_policy)
+        self.decoder = decoder_network(latent_dim, side, 2, 1.0, scheme, beta, self.dtype_policy)
         self.built = True
 
     def call(self, z_g):

@@ -1,13 +1,13 @@
 """Sample sheets while a model learns."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.learning.chains import Chains
 from dgn_tf.visualize.directions import traversal_sheet
 from dgn_tf.visualize.pictures import save_png
 from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
@@ -18,12 +18,13 @@ class SampleSheets(keras.callbacks.Callback):
 
     The pictures go to `folder`/epoch-000123/ and, as the newest, to `folder`/latest/: sheet.png,
     traversal_geometry.png (with a geometry group), traversal_appearance.png and prior.png. They
-    change nothing: not the model, not the chains, no random generator of the training.
+    change nothing: not the model, not the learner, no random generator of the training.
 
     Args:
         generator: the model being trained.
-        chains: the `Chains` of the training examples; all of them give the principal directions.
-        examples: the training examples, in the order of the chains.
+        latents: `latents(examples)` gives the latents [N, d] of each group; all of them give the
+            principal directions.
+        examples: the training examples.
         folder: where the pictures go.
         every_epochs: epochs between pictures.
         count: how many examples the sample sheet shows, the first ones.
@@ -35,7 +36,7 @@ class SampleSheets(keras.callbacks.Callback):
     def __init__(
         self,
         generator: keras.Model,
-        chains: Chains,
+        latents: Callable[[Examples], dict[str, np.ndarray]],
         examples: Examples,
         folder: str | os.PathLike,
         every_epochs: int,
@@ -45,7 +46,7 @@ class SampleSheets(keras.callbacks.Callback):
         if every_epochs < 1 or count < 1:
             raise ValueError(f"every_epochs and count must be at least 1: {every_epochs}, {count}")
         self.generator = generator
-        self.chains = chains
+        self.latents = latents
         self.examples = examples
         self.folder = Path(folder)
         self.every_epochs = every_epochs
@@ -65,9 +66,7 @@ class SampleSheets(keras.callbacks.Callback):
 
     def sheets(self) -> dict[str, np.ndarray]:
         """The sheets as they are now, uint8 [height, width, 3] by name."""
-        latents = {
-            name: z.numpy() for name, z in self.chains.read(np.arange(len(self.examples))).items()
-        }
+        latents = self.latents(self.examples)
         first = {name: z[: self.count] for name, z in latents.items()}
         sheets = {"sheet": sample_sheet(self.generator, self.examples.images[: self.count], first)}
         for group in self.generator.latent_dims:

@@ -1,10 +1,12 @@
 """Traversals: what changes along the leading directions of a latent group (Fig. 3 to 5)."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dgn_tf.visualize.decoding import decode
+from dgn_tf.visualize.naming import direction_names, orient
 from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
 
 REACH = 2.5
@@ -38,6 +40,20 @@ def principal_directions(z: np.ndarray, count: int) -> Directions:
     return Directions(mean, axes * np.sign(largest), scales)
 
 
+def unit_directions(z: np.ndarray, units: Sequence[int] | np.ndarray) -> Directions:
+    """The directions of single latent units, through 0 rather than the mean of the latents.
+
+    Args:
+        z: latents [N, d], for the standard deviations.
+        units: k numbers of units, from 0.
+
+    Returns:
+        Directions with the mean 0.
+    """
+    z, units = np.asarray(z, np.float64), np.asarray(units, np.int64)
+    return Directions(np.zeros(z.shape[1]), np.eye(z.shape[1])[units], z.std(axis=0)[units])
+
+
 def traverse(
     model,
     latents: dict[str, np.ndarray],
@@ -47,8 +63,11 @@ def traverse(
     columns: int = 11,
     gamma: float | None = None,
     appearance: np.ndarray | None = None,
+    directions: Directions | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pictures along the leading directions of one group, from one end to the other.
+
+    Principal directions of the geometry point to where their names say, see `orient`.
 
     Args:
         model: a model with `latent_dims`, `part` and `combine`.
@@ -59,11 +78,16 @@ def traverse(
         gamma: go from -gamma to +gamma in latent units, as the paper (there 10); None goes from
             -2.5 to +2.5 standard deviations of the latents along each direction.
         appearance: z_a [d_a] to show instead of the mean while another group changes.
+        directions: go along these, from their mean, instead of the `count` principal ones.
 
     Returns:
         Pictures float32 [k, columns, S, S, C] in [-1, 1], and the standard deviations [k].
     """
-    mean, axes, scales = principal_directions(latents[group], count)
+    if directions is None:
+        directions = principal_directions(latents[group], count)
+        if group == "geometry":
+            directions = orient(model, directions)
+    mean, axes, scales = directions
     reach = REACH * scales if gamma is None else np.full_like(scales, gamma)
     offsets = np.linspace(-1.0, 1.0, columns)[None, :, None] * reach[:, None, None]
     moved = (mean + offsets * axes[:, None, :]).reshape(-1, len(mean))
@@ -75,8 +99,17 @@ def traverse(
     return pictures.reshape(len(axes), columns, *pictures.shape[1:]), scales
 
 
-def traversal_sheet(model, latents: dict[str, np.ndarray], group: str, **settings) -> np.ndarray:
+def traversal_sheet(
+    model,
+    latents: dict[str, np.ndarray],
+    group: str,
+    titles: Sequence[str] | None = None,
+    **settings,
+) -> np.ndarray:
     """A sheet of `traverse`, a row for each direction; the settings are its keyword arguments.
+
+    Rows are captioned with `titles`; if there are none, directions are numbered, and those of the
+    geometry have their names too, see `direction_names`.
 
     Returns:
         uint8 [height, width, 3].
@@ -85,8 +118,15 @@ def traversal_sheet(model, latents: dict[str, np.ndarray], group: str, **setting
     gamma = settings.get("gamma")
     ends = np.linspace(-1.0, 1.0, pictures.shape[1]) * (REACH if gamma is None else gamma)
     unit = " sd" if gamma is None else ""
+    middle = "0" if settings.get("directions") else "mean"
+    if titles is None:
+        titles = [f"{group} {k + 1}" for k in range(len(scales))]
+        if group == "geometry":
+            along = settings.get("directions") or principal_directions(latents[group], len(scales))
+            names = direction_names(model, along)
+            titles = [f"{title}\n{name}" for title, name in zip(titles, names, strict=True)]
     return lay_out(
         list(as_pictures(pictures, whole_factor(pictures.shape[2]))),
-        [f"{group} {k + 1}\nsd {scale:.2f}" for k, scale in enumerate(scales)],
-        [f"{end:+.1f}{unit}" if end else "mean" for end in ends],
+        [f"{title}\nsd {scale:.2f}" for title, scale in zip(titles, scales, strict=True)],
+        [f"{end:+.1f}{unit}" if end else middle for end in ends],
     )

@@ -106,9 +106,14 @@ def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial.write_bytes(png_bytes(picture))
+    os.replace(partial, path)
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """The PNG file of a picture, uint8 [H, W, 3], or [H, W, 1] for grey."""
     pixels = picture[..., 0] if picture.shape[-1] == 1 else picture
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    partial.write_bytes(buffer.getvalue())
-    os.replace(partial, path)
+    return buffer.getvalue()

@@ -25,9 +25,14 @@ class PlainGenerator(keras.Model):
         """Length of the one latent vector."""
         return {"appearance": self.appearance.settings["latent_dim"]}
 
+    @property
+    def networks(self):
+        """The one network by its group."""
+        return {"appearance": self.appearance}
+
     def part(self, name, z):
         """The picture of z_a [B, d]."""
-        return {"appearance": self.appearance}[name](z)
+        return self.networks[name](z)
 
     def combine(self, parts):
         """The picture as it is."""

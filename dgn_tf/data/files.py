@@ -1,0 +1,51 @@
+"""Picture files that are named one by one."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from dgn_tf.config import InputError
+from dgn_tf.data.examples import Examples, stable_id
+from dgn_tf.data.folders import square
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+
+
+def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
+    """Reads picture files (JPEG, PNG, WebP, BMP or GIF); they become squares as `square` says.
+
+    Args:
+      paths: the files, in the order of the examples.
+      side: the side of the pictures, in pixels.
+      channels: 1 or 3.
+
+    Returns:
+      The examples, named by their paths as given.
+
+    Raises:
+      InputError: if there is no path, a file cannot be read, or is named twice.
+    """
+    if not paths:
+        raise InputError("no picture file is named")
+    for path in paths:
+        if paths.count(path) > 1:
+            raise InputError(f"{path} is named twice: name different pictures")
+    images = np.stack([_read(path, side, channels) for path in paths])
+    ids = np.array([stable_id(os.fsencode(path)) for path in paths], np.int64)
+    return Examples(images, ids, tuple(paths))
+
+
+def _read(path: str, side: int, channels: int) -> np.ndarray:
+    # A broken file makes decoders raise nearly anything.
+    try:
+        with Image.open(os.path.expanduser(path), formats=_FORMATS) as image:
+            return square(image, side, channels)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: name picture files") from None
+    except Exception as error:
+        raise InputError(
+            f"{path} cannot be read as a picture ({type(error).__name__}): "
+            "give a JPEG, PNG, WebP, BMP or GIF file"
+        ) from error

@@ -1,0 +1,77 @@
+"""The health of displacement fields, and what each group contributes to the pictures."""
+
+import numpy as np
+
+from dgn_tf.evaluation.metrics import squared_errors
+from dgn_tf.models.deformable import SATURATED
+from dgn_tf.models.folding import folded_fraction
+from dgn_tf.visualize.decoding import decode
+
+
+def outside_fraction(displacement: np.ndarray) -> float:
+    """Share of samples (x + dx, y + dy) beyond the centres of the outermost pixels.
+
+    Args:
+        displacement: [N, S, S, 2], (dx, dy) in pixels.
+    """
+    side = displacement.shape[1]
+    axis = np.arange(side, dtype=np.float32)
+    u = axis[None, None, :] + displacement[..., 0]
+    v = axis[None, :, None] + displacement[..., 1]
+    return float(np.mean((u < 0) | (u > side - 1) | (v < 0) | (v > side - 1)))
+
+
+def field_health(model, parts: dict[str, np.ndarray]) -> dict[str, float]:
+    """How displacement fields do.
+
+    Args:
+        model: the model with the geometric generator, which gives the bound of the field.
+        parts: "geometry", displacements [N, S, S, 2] in pixels; "appearance", the canonical
+            pictures [N, S, S, C] in [-1, 1].
+
+    Returns:
+        `displacement`, the mean length in pixels; and shares in [0, 1]: `folded` of cells with a
+        Jacobian determinant of 0 or below, `outside` of samples read outside the frame,
+        `saturated_appearance` of pixel values beyond 0.99 of the range of tanh, and, where the
+        model bounds its field by a tanh, `saturated_geometry` of displacements likewise.
+    """
+    displacement = parts["geometry"]
+    health = {
+        "displacement": float(np.linalg.norm(displacement, axis=-1).mean()),
+        "folded": float(np.mean(folded_fraction(displacement))),
+        "outside": outside_fraction(displacement),
+        "saturated_appearance": float(np.mean(np.abs(parts["appearance"]) > SATURATED)),
+    }
+    bound = getattr(getattr(model, "geometry", None), "max_pixels", None)
+    if bound is not None:
+        health["saturated_geometry"] = float(np.mean(np.abs(displacement) > SATURATED * bound))
+    return health
+
+
+def explained_variance(model, latents: dict[str, np.ndarray]) -> dict[str, float]:
+    """What of the reconstructions' variance is lost without a group.
+
+    With V(z_a, z_g) the variance of the pictures F(z_a, z_g), summed over pixels and channels, the
+    number for geometry is 1 - V(z_a, mean of z_g) / V(z_a, z_g): every example shown in the same
+    geometry. That for appearance is made likewise. They need not sum to 1: what only both together
+    make is in both, and pictures that vary more without a group give a negative number.
+
+    Args:
+        model: a trained model.
+        latents: inferred latents, [N, d] for each group, N at least 2.
+
+    Returns:
+        A number of at most 1 for each group; NaN if all pictures are the same.
+    """
+    whole = _variance(decode(model, latents)[0])
+    lost = {}
+    for name, z in latents.items():
+        fixed = {**latents, name: np.broadcast_to(z.mean(axis=0), z.shape)}
+        left = _variance(decode(model, fixed)[0])
+        lost[name] = 1.0 - left / whole if whole > 0.0 else float("nan")
+    return lost
+
+
+def _variance(pictures: np.ndarray) -> float:
+    mean = pictures.mean(axis=0, dtype=np.float64)
+    return float(squared_errors(pictures, np.broadcast_to(mean, pictures.shape)).mean())

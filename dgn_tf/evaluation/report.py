@@ -1,0 +1,238 @@
+"""Reports: what an experiment found, as numbers, as text and as one page to look at."""
+
+import base64
+import dataclasses
+import html
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dgn_tf.visualize.pictures import png_bytes
+
+Cell = str | float | int | None
+
+_NOTHING = "–"
+_NUMBER = re.compile(r"[<>≤≥≈±]?\s*[-+−]?\d")
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff;
+       font: 16px/1.5 system-ui, sans-serif; }}
+h1 {{ font-size: 1.6rem; line-height: 1.25; }}
+h2 {{ font-size: 1.15rem; margin-top: 2.5rem; border-bottom: 1px solid #ddd; }}
+.wide {{ overflow-x: auto; margin: 1.2rem 0 1.8rem; }}
+table {{ border-collapse: collapse; font-size: 0.95rem; }}
+caption, figcaption {{ text-align: left; margin-bottom: 0.4rem; color: #444; }}
+figcaption {{ margin: 0.4rem 0 0; }}
+caption {{ font-weight: 600; white-space: nowrap; }}
+th, td {{ padding: 0.15rem 1rem 0.15rem 0; text-align: left; vertical-align: top;
+         white-space: pre-wrap; }}
+thead th {{ border-bottom: 1px solid #999; }}
+tbody tr:nth-child(even) {{ background: #f6f6f6; }}
+.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+.note {{ color: #666; font-size: 0.9rem; margin: 0.3rem 0 0; }}
+figure {{ margin: 1.2rem 0 2rem; }}
+img {{ max-width: 100%; height: auto; border: 1px solid #e4e4e4; }}
+pre {{ background: #f6f6f6; padding: 0.8rem; overflow-x: auto; font-size: 0.85rem; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{body}
+</body>
+</html>
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table for people.
+
+    Attributes:
+        caption: what it shows.
+        columns: a heading for each column; may be empty text.
+        rows: as many cells each as there are columns; None is shown as a dash, a float with two
+            decimals (give text where others are wanted).
+        note: what must be known to read it; may be empty.
+
+    Raises:
+        ValueError: a row with another number of cells, when made.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+    def __post_init__(self):
+        """Checks the rows."""
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"table {self.caption!r} has {len(self.columns)} columns, "
+                    f"but a row has {len(row)} cells: {row}"
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A picture with its caption.
+
+    Attributes:
+        name: file name without suffix.
+        caption: what it shows.
+        picture: uint8 [H, W, 3].
+    """
+
+    name: str
+    caption: str
+    picture: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What an experiment found.
+
+    Attributes:
+        title: one line.
+        numbers: every number by name, nested as needed; NumPy scalars and arrays are welcome.
+        tables: the numbers for people.
+        figures: the pictures; their names differ.
+    """
+
+    title: str
+    numbers: dict
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
+def write_report(folder: str | os.PathLike, report: Report, origin: Mapping) -> None:
+    """Writes report.json, NAME.png of each figure and report.html, in the place of older ones.
+
+    report.json holds `title`, `numbers` and `origin`; a number that is not finite becomes null.
+    report.html is one self-contained page: its pictures are part of it, it has no scripts. All is
+    written into a folder aside, which then takes the place of `folder`.
+
+    Args:
+        folder: where to; its parents are made if need be.
+        report: what to write.
+        origin: what made it: the run, its settings, data, seed and inference.
+    """
+    folder = Path(folder)
+    text = _json({"title": report.title, "numbers": report.numbers, "origin": dict(origin)})
+    aside = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    before = folder.with_name(f".{folder.name}.replaced-{os.getpid()}")
+    aside.mkdir(parents=True)
+    try:
+        pngs = {figure.name: png_bytes(figure.picture) for figure in report.figures}
+        for name, data in pngs.items():
+            (aside / f"{name}.png").write_bytes(data)
+        (aside / "report.json").write_text(text + "\n", encoding="utf-8")
+        (aside / "report.html").write_text(_page(report, pngs, origin), encoding="utf-8")
+        if folder.exists():
+            os.replace(folder, before)
+        os.replace(aside, folder)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def show(report: Report) -> None:
+    """Prints title and tables as text for a terminal."""
+    print(report.title)
+    for table in report.tables:
+        print(f"\n{table_text(table)}")
+
+
+def table_text(table: Table) -> str:
+    """A table as lines of text: columns of numbers to the right, others to the left."""
+    cells = [list(table.columns), *([_cell(value) for value in row] for row in table.rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(table.columns))]
+    right = _right_aligned(table)
+    lines = [table.caption]
+    for row in cells:
+        padded = [
+            text.rjust(width) if to_right else text.ljust(width)
+            for text, width, to_right in zip(row, widths, right, strict=True)
+        ]
+        lines.append(f"  {'  '.join(padded)}".rstrip())
+    if not any(table.columns):
+        del lines[1]
+    return "\n".join([*lines, f"  {table.note}"] if table.note else lines)
+
+
+def _cell(value: Cell) -> str:
+    if value is None or (isinstance(value, float | np.floating) and not math.isfinite(value)):
+        return _NOTHING
+    # 0.00 rather than -0.00.
+    return f"{value:.2f}".replace("-0.00", "0.00") if _is_float(value) else str(value)
+
+
+def _is_float(value: Cell) -> bool:
+    return isinstance(value, float | np.floating)
+
+
+def _right_aligned(table: Table) -> list[bool]:
+    """For each column whether all that stands in it are numbers, be it as text."""
+    columns = [[row[k] for row in table.rows] for k in range(len(table.columns))]
+    return [
+        all(value is None or not isinstance(value, str) or _NUMBER.match(value) for value in column)
+        for column in columns
+    ]
+
+
+def _json(values) -> str:
+    """Strict JSON: NumPy values become plain ones, numbers that are not finite null."""
+
+    def plain(value):
+        if isinstance(value, Mapping):
+            return {str(key): plain(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(inner) for inner in value]
+        if isinstance(value, np.ndarray | np.generic):
+            return plain(value.tolist())
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _page(report: Report, pngs: Mapping[str, bytes], origin: Mapping) -> str:
+    parts = [_table_html(table) for table in report.tables]
+    if report.figures:
+        parts.append("<h2>Figures</h2>")
+    for figure in report.figures:
+        data = base64.b64encode(pngs[figure.name]).decode()
+        caption = html.escape(figure.caption)
+        parts.append(
+            f'<figure><img src="data:image/png;base64,{data}" alt="{html.escape(figure.name)}">'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+    parts.append(f"<h2>Origin</h2>\n<pre>{html.escape(_json(origin), quote=False)}</pre>")
+    return _PAGE.format(title=html.escape(report.title), body="\n".join(parts))
+
+
+def _table_html(table: Table) -> str:
+    right = [' class="number"' if to_right else "" for to_right in _right_aligned(table)]
+
+    def line(tag, cells):
+        marked = zip(right, cells, strict=True)
+        return "".join(f"<{tag}{kind}>{html.escape(cell)}</{tag}>" for kind, cell in marked)
+
+    head = f"<thead><tr>{line('th', table.columns)}</tr></thead>" if any(table.columns) else ""
+    rows = "\n".join(f"<tr>{line('td', map(_cell, row))}</tr>" for row in table.rows)
+    note = f'<p class="note">{html.escape(table.note)}</p>' if table.note else ""
+    return (
+        f'<div class="wide"><table><caption>{html.escape(table.caption)}</caption>{head}\n'
+        f"<tbody>\n{rows}\n</tbody></table>{note}</div>"
+    )

@@ -1,0 +1,31 @@
+"""One optimizer step, and the numbers that every learner logs with it."""
+
+import tensorflow as tf
+
+
+def update(optimizer, tape, loss, variables, latents, logged):
+    """Step down the gradient of `loss`.
+
+    Args:
+        optimizer: a Keras optimizer.
+        tape: the tape that watched the loss.
+        loss: scalar.
+        variables: what to learn; anything else stays as it is.
+        latents: [B, d] for each group, to describe.
+        logged: further scalars to log, by name.
+
+    Returns:
+        `logged`, loss, gradient norm, mean and standard deviation of each group's latents, and
+        `finite`: 1 when loss, gradient and latents are all finite, else 0.
+    """
+    gradients = tape.gradient(loss, variables)
+    gradient_norm = tf.linalg.global_norm(gradients)
+    metrics = {"loss": loss, "gradient_norm": gradient_norm, **logged}
+    watched = loss + gradient_norm
+    for name, latent in latents.items():
+        metrics[f"{name}_mean"] = tf.reduce_mean(latent)
+        metrics[f"{name}_std"] = tf.math.reduce_std(latent)
+        watched += tf.reduce_sum(latent)
+    metrics["finite"] = tf.cast(tf.math.is_finite(watched), tf.float32)
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    return metrics

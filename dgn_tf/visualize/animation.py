@@ -1,0 +1,102 @@
+"""Animations: traversals as GIF or MP4."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dgn_tf.config import InputError
+from dgn_tf.visualize.directions import principal_directions, traverse
+from dgn_tf.visualize.naming import direction_names
+from dgn_tf.visualize.pictures import as_pictures, whole_factor
+
+FORMATS = ("gif", "mp4")
+# GIF counts in hundredths of a second: 25 pictures a second is exact.
+_RATE = 25
+# From one end to the other in 1.2 seconds.
+_COLUMNS = 31
+
+
+def check_format(kind: str) -> None:
+    """Whether animations of a kind, "gif" or "mp4", can be written here.
+
+    Raises:
+        InputError: what writes MP4 is not installed.
+    """
+    if kind == "mp4":
+        try:
+            import imageio_ffmpeg
+
+            imageio_ffmpeg.get_ffmpeg_exe()
+        except (ImportError, RuntimeError):
+            raise InputError(
+                '--animate=mp4 needs imageio-ffmpeg: pip install "dgn_tf[video]", '
+                "or use --animate=gif."
+            ) from None
+
+
+def write_animations(
+    folder: Path,
+    model,
+    latents: dict[str, np.ndarray],
+    appearance: np.ndarray,
+    kind: str,
+    count: int = 6,
+) -> None:
+    """Writes GROUP-NUMBER[-NAME].KIND: from -2.5 to +2.5 standard deviations and back.
+
+    Args:
+        folder: where to.
+        model: a model with `latent_dims`, `part` and `combine`.
+        latents: [N, d] for each group: they give the directions and the means.
+        appearance: z_a [d_a] to show while the geometry changes.
+        kind: "gif" or "mp4".
+        count: how many directions of each group at most.
+    """
+    for group, z in latents.items():
+        directions = principal_directions(z, count)
+        titles = [f"{group}-{k + 1}" for k in range(len(directions.axes))]
+        shown = None
+        if group == "geometry":
+            shown = appearance
+            names = direction_names(model, directions)
+            names = [name.replace(" ", "_") for name in names]
+            titles = [f"{title}-{name}" for title, name in zip(titles, names, strict=True)]
+        pictures, _ = traverse(
+            model, latents, group, count=count, columns=_COLUMNS, appearance=shown
+        )
+        for title, row in zip(titles, pictures, strict=True):
+            frames = as_pictures(row, whole_factor(row.shape[1]))
+            save_animation(folder / f"{title}.{kind}", np.concatenate([frames, frames[-2:0:-1]]))
+
+
+def save_animation(path: str | os.PathLike, frames: np.ndarray) -> None:
+    """Writes frames at 25 a second, made aside, then renamed; a GIF repeats for ever.
+
+    Args:
+        path: where to, named .gif or .mp4 (H.264); its folder is made if need be.
+        frames: uint8 [T, H, W, 3]; H and W even for MP4.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    write = {".gif": _write_gif, ".mp4": _write_mp4}[path.suffix]
+    write(str(partial), np.ascontiguousarray(frames))
+    os.replace(partial, path)
+
+
+def _write_gif(path: str, frames: np.ndarray) -> None:
+    first, *rest = (Image.fromarray(frame) for frame in frames)
+    first.save(path, save_all=True, append_images=rest, duration=1000 // _RATE, loop=0)
+
+
+def _write_mp4(path: str, frames: np.ndarray) -> None:
+    import imageio_ffmpeg
+
+    size = frames.shape[2], frames.shape[1]
+    writer = imageio_ffmpeg.write_frames(path, size, fps=_RATE, macro_block_size=2)
+    writer.send(None)
+    for frame in frames:
+        writer.send(frame.tobytes())
+    writer.close()

@@ -1,0 +1,123 @@
+"""Edits of inferred latents along the principal directions of a run's latents."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dgn_tf.config import InputError
+from dgn_tf.visualize.directions import Directions, principal_directions
+from dgn_tf.visualize.naming import direction_names, orient
+
+_FORM = "GROUP:DIRECTION=VALUE, for example geometry:1=2 or 'geometry:shift x=-1.5'"
+
+
+class Edit(NamedTuple):
+    """A step of `value` standard deviations along a direction, a name or a number from 1 on."""
+
+    group: str
+    direction: str
+    value: float
+
+
+class Basis(NamedTuple):
+    """All principal directions of a group, and their names: none for the appearance."""
+
+    directions: Directions
+    names: list[str]
+
+
+def parse_edit(text: str) -> Edit:
+    """The edit that `text`, GROUP:DIRECTION=VALUE, describes.
+
+    Raises:
+        InputError: `text` is not of this form, or its value is no finite number.
+    """
+    left, equals, number = text.rpartition("=")
+    group, colon, direction = (part.strip() for part in left.partition(":"))
+    if not (equals and colon and group and direction):
+        raise InputError(f"--edit={text}: must be {_FORM}.")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"--edit={text}: {number!r} is no number; must be {_FORM}.")
+    return Edit(group, direction, value)
+
+
+def check_edits(edits: Sequence[Edit], latent_dims: dict[str, int]) -> None:
+    """Whether a model has the groups of the edits, and as many directions as they number.
+
+    Raises:
+        InputError: one of them it has not.
+    """
+    for group, direction, value in edits:
+        text = f"--edit={group}:{direction}={value:g}"
+        if group not in latent_dims:
+            raise InputError(
+                f"{text}: this run's model has no {group}; it has {', '.join(latent_dims)}."
+            )
+        count = latent_dims[group]
+        is_number = direction.lstrip("+-").isdecimal()
+        if is_number and not (direction.isdecimal() and 1 <= int(direction) <= count):
+            raise InputError(f"{text}: directions of the {group} are numbered from 1 to {count}.")
+
+
+def make_bases(model, latents: dict[str, np.ndarray]) -> dict[str, Basis]:
+    """The principal directions of latents [N, d] of each group.
+
+    Those of the geometry have names, and point to where their names say (`orient`).
+    """
+    bases = {}
+    for group, z in latents.items():
+        directions, names = principal_directions(z, z.shape[1]), []
+        if group == "geometry":
+            directions = orient(model, directions)
+            names = direction_names(model, directions)
+        bases[group] = Basis(directions, names)
+    return bases
+
+
+def locate(edit: Edit, bases: dict[str, Basis]) -> int:
+    """The index, from 0 on, of the direction of an edit that `check_edits` let pass.
+
+    Raises:
+        InputError: no direction of the group has this name.
+    """
+    directions, names = bases[edit.group]
+    if edit.direction.isdecimal():
+        return int(edit.direction) - 1
+    if edit.direction in names:
+        return names.index(edit.direction)
+    known = ", ".join(name for name in names if not name.startswith("other"))
+    raise InputError(
+        f"--edit={edit.group}:{edit.direction}={edit.value:g}: no such direction; give a number "
+        f"from 1 to {len(directions.axes)}" + (f" or one of: {known}." if known else ".")
+    )
+
+
+def apply_edits(
+    latents: dict[str, np.ndarray], edits: Sequence[Edit], bases: dict[str, Basis]
+) -> dict[str, np.ndarray]:
+    """The latents after all edits: z + sum of value * sd * axis.
+
+    Args:
+        latents: [N, d] for each group; they are left as they are.
+        edits: steps, in standard deviations of the latents that made the bases.
+        bases: a `Basis` for each group.
+
+    Returns:
+        [N, d] for each group.
+
+    Raises:
+        InputError: no direction of the group has the name that an edit gives.
+    """
+    edited = dict(latents)
+    for edit in edits:
+        index = locate(edit, bases)
+        directions = bases[edit.group].directions
+        step = edit.value * directions.scales[index] * directions.axes[index]
+        edited[edit.group] = edited[edit.group] + step
+    return edited

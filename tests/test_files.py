@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from dgn_tf.config import InputError
+from dgn_tf.data.examples import stable_id
+from dgn_tf.data.files import load_files
+from dgn_tf.data.folders import square
+
+
+def test_files_become_squares_in_the_order_given(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [
+        Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8)) for h, w in ((9, 12), (8, 8))
+    ]
+    paths = [str(tmp_path / name) for name in ("z.png", "a.png")]
+    for picture, path in zip(pictures, paths, strict=True):
+        picture.save(path)
+    examples = load_files(paths, 8, 3)
+    assert examples.names == tuple(paths)
+    assert examples.ids.tolist() == [stable_id(path.encode()) for path in paths]
+    for image, picture in zip(examples.images, pictures, strict=True):
+        np.testing.assert_array_equal(image, square(picture, 8, 3))
+    assert load_files(paths, 8, 1).images.shape == (2, 8, 8, 1)
+
+
+def test_what_is_no_picture_is_named(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes((tmp_path / "good.png").read_bytes()[:30])
+    good, bad = str(tmp_path / "good.png"), str(tmp_path / "bad.png")
+    for paths, message in (
+        ([good, bad], "bad.png cannot be read as a picture"),
+        ([good, str(tmp_path)], "cannot be read as a picture .IsADirectoryError"),
+        ([good, bad + "x"], "bad.pngx does not exist"),
+        ([good, good], "good.png is named twice"),
+        ([], "no picture file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_files(paths, 8, 1)

@@ -7,7 +7,7 @@ declarations.
 import dataclasses
 import json
 
-MODELS = ("deformable", "abp", "vae", "deformable_vae", "deforming_autoencoder")
+MODELS = ("deformable", "abp", "vae", "deformable_vae", "deforming_autoencoder", "dynamic")
 FROZEN = ("", "appearance", "geometry")
 BORDERS = ("edge", "zeros")
 SIDES = (32, 64, 128, 256)
@@ -63,7 +63,7 @@ class ModelConfig:
     model: str = _setting(
         "deformable",
         "deformable; abp, the plain generator without geometry; or, learned with an encoder: vae "
-        "(plain), deformable_vae, deforming_autoencoder (Shu et al. 2018).",
+        "(plain), deformable_vae, deforming_autoencoder (Shu et al. 2018). dynamic learns clips.",
         MODELS,
     )
     appearance_dim: int = _setting(64, "d_a, length of z_a.")
@@ -99,15 +99,25 @@ class ModelConfig:
     encoder_width: float = _setting(
         1.0, "Filters per layer of an encoder, over those of the geometric generator."
     )
+    width: float = _setting(1.0, "dynamic: filters per layer over those of Table V.")
+    appearance_noise_dim: int = _setting(3, "dynamic: length of the appearance's noise xi.")
+    geometry_noise_dim: int = _setting(10, "dynamic: length of the geometry's noise xi.")
+    residual: bool = _setting(False, "dynamic: transitions add to the state before their tanh.")
+    frames_per_chunk: int = _setting(
+        0, "dynamic: frames of a clip kept for the gradient, the others computed anew; 0 for all."
+    )
 
     def __post_init__(self):
         """Check the ranges."""
         _require(self.model in MODELS, "model", self.model, f"one of {MODELS}")
         _require(self.border in BORDERS, "border", self.border, f"one of {BORDERS}")
-        for name in ("appearance_dim", "geometry_dim"):
+        for name in (
+            "appearance_dim", "geometry_dim", "appearance_noise_dim", "geometry_noise_dim",
+        ):  # fmt: skip
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in (
             "alpha", "appearance_beta", "geometry_beta", "max_displacement", "encoder_width",
+            "width",
         ):  # fmt: skip
             _require(
                 0 < getattr(self, name) < float("inf"), name, getattr(self, name),
@@ -115,7 +125,9 @@ class ModelConfig:
             )  # fmt: skip
         for name in ("appearance_scheme", "geometry_scheme"):
             _require(getattr(self, name) in (1, 2), name, getattr(self, name), "1 or 2")
-        for name in ("smoothing", "fold_penalty", "mean_penalty", "variation_penalty"):
+        for name in (
+            "smoothing", "fold_penalty", "mean_penalty", "variation_penalty", "frames_per_chunk",
+        ):  # fmt: skip
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
 
 

@@ -184,7 +184,10 @@ def main(argv):
     del argv
     name = FLAGS.experiment
     if name not in EXPERIMENTS:
-        raise InputError(f"--experiment={name}: must be one of {', '.join(EXPERIMENTS)}.")
+        raise InputError(
+            f"--experiment={name}: must be one of {', '.join(EXPERIMENTS)}. (The transfer table, "
+            "E2, is a program of its own: dgn_tf.transfer.)"
+        )
     for other, experiment in EXPERIMENTS.items():
         for flag in experiment.flags:
             if FLAGS[flag].present and flag not in EXPERIMENTS[name].flags:

@@ -62,12 +62,7 @@ def define_flags() -> None:
     define.DEFINE_bool("overwrite", False, "Replace the results of an earlier inference.")
     define.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets; else the run's.")
     define.DEFINE_integer("limit", 0, "Infer the first LIMIT pictures; 0 for all.", lower_bound=0)
-    define.DEFINE_integer(
-        "steps",
-        300,
-        "Langevin steps, rounded up to tens. (Models with an encoder take none.)",
-        lower_bound=1,
-    )
+    define.DEFINE_integer("steps", 300, "Langevin steps, rounded up to tens.", lower_bound=1)
     define.DEFINE_integer(
         "starts",
         4,

@@ -257,20 +257,6 @@ def test_npz_of_bytes_with_factors(tmp_path):
     assert examples.factors["yaw"].tolist() == [0.0, 1.0, 2.0]
 
 
-def test_where_chooses_before_the_limit(tmp_path):
-    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.uint8)
-    labels = np.array([0, 1, 1, 0, 1, 1])
-    spec = save(tmp_path / "x.npz", images=images, view=labels, wide=np.zeros((6, 2)))
-    examples = catalog.load(spec, 8, 1, limit=3, where="view=1")
-    assert examples.ids.tolist() == [1, 2, 4]
-    np.testing.assert_array_equal(examples.images[..., 0], images[[1, 2, 4]])
-    assert len(catalog.load(spec, 8, 1, where="view=1.0")) == 4
-    with pytest.raises(InputError, match="no example of .* has it; view is 0, 1"):
-        catalog.load(spec, 8, 1, where="view=2")
-    with pytest.raises(InputError, match="has no label 'wide'; it has view"):
-        catalog.load(spec, 8, 1, where="wide=0")
-
-
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 def test_npz_of_floats(tmp_path, kind):
     values = np.arange(256).reshape(1, 16, 16, 1)

@@ -23,7 +23,7 @@ from dgn_tf.evaluation.report import Report, Table
 from dgn_tf.evaluation.views import view_response
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import principal_directions
-from dgn_tf.visualize.naming import direction_names
+from dgn_tf.visualize.naming import direction_names, orient
 
 _SHEET_COLUMNS = 10
 
@@ -53,7 +53,7 @@ def basis(
         directions of the geometry), `field`, `explained_variance`; with `views` also `views`; and
         for examples with the factors of heads `r2`, `disentanglement` and `recombination`.
     """
-    leading = principal_directions(latents["geometry"], ROWS)
+    leading = orient(model, principal_directions(latents["geometry"], ROWS))
     names = direction_names(model, leading)
     numbers = {
         "directions": {"names": names, "scales": leading.scales},

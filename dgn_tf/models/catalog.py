@@ -3,6 +3,7 @@
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.baselines.integrated import IntegratedGeometricGenerator
 from dgn_tf.models.deformable import DeformableGenerator
+from dgn_tf.models.dynamic import DynamicDeformableGenerator, TransitionNetwork
 from dgn_tf.models.encoded import EncodedGenerator
 from dgn_tf.models.encoder import Encoder
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
@@ -11,15 +12,24 @@ _PLAIN = ("abp", "vae")
 _ENCODED = ("vae", "deformable_vae", "deforming_autoencoder")
 
 
-def make_model(settings, side, channels):
-    """The untrained model of a `dgn_tf.config.ModelConfig`, for pictures [side, side, channels]."""
+def make_model(settings, side, channels, frames=0):
+    """The untrained model of a `dgn_tf.config.ModelConfig`.
+
+    Args:
+        settings: the `ModelConfig`.
+        side: S of pictures [S, S, channels].
+        channels: 1 or 3.
+        frames: of a clip, for the dynamic model.
+    """
+    video = settings.model == "dynamic"
     appearance = AppearanceGenerator(
         latent_dim=settings.appearance_dim,
         side=side,
         channels=channels,
-        alpha=settings.alpha,
+        alpha=settings.width if video else settings.alpha,
         scheme=settings.appearance_scheme,
         beta=settings.appearance_beta,
+        table="V" if video else "IV",
     )
     if settings.model in _PLAIN:
         generator = PlainGenerator(appearance)
@@ -31,6 +41,17 @@ def make_model(settings, side, channels):
             fold_penalty=settings.fold_penalty,
             mean_penalty=settings.mean_penalty,
             variation_penalty=settings.variation_penalty,
+        )
+    if video:
+        noise_dims = (settings.appearance_noise_dim, settings.geometry_noise_dim)
+        transitions = {
+            name: TransitionNetwork(dim, noise_dim, residual=settings.residual)
+            for (name, dim), noise_dim in zip(
+                generator.latent_dims.items(), noise_dims, strict=True
+            )
+        }
+        return DynamicDeformableGenerator(
+            generator, transitions, frames - 1, settings.frames_per_chunk
         )
     if settings.model not in _ENCODED:
         return generator
@@ -56,4 +77,6 @@ def _geometry(settings, side):
         scheme=settings.geometry_scheme,
         beta=settings.geometry_beta,
         smoothing=settings.smoothing,
+        table="V" if settings.model == "dynamic" else "IV",
+        width=settings.width if settings.model == "dynamic" else 1.0,
     )

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from dgn_tf.config import SIDES
-from dgn_tf.models.generators import FINEST_FILTERS, LARGE_KERNEL_LEVELS
+from dgn_tf.models.decoders import FINEST_FILTERS, LARGE_KERNEL_LEVELS
 
 
 @keras.saving.register_keras_serializable(package="dgn_tf")

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dgn_tf.models.generators import decoder_network
+from dgn_tf.models.decoders import decoder_network, table_iv
 
 # A step between neighbouring pixels reads from a third of a pixel to three pixels further on.
 _STEP_RANGE = 3.0
@@ -31,7 +31,9 @@ class IntegratedGeometricGenerator(keras.Model):
         self.settings = {"latent_dim": latent_dim, "side": side}
         # Nothing bounds the sums, so that nothing of the field saturates.
         self.max_pixels = float("inf")
-        self.decoder = decoder_network(latent_dim, side, 2, 1.0, 1, 1.0, self.dtype_policy)
+        self.decoder = decoder_network(
+            latent_dim, table_iv(side, 2, 1.0), 1, 1.0, self.dtype_policy
+        )
         small = keras.initializers.RandomNormal(stddev=0.01)
         self.affine = keras.Sequential(
             [

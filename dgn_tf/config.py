@@ -35,10 +35,14 @@ class DataConfig:
 
     data: str = _setting(
         "heads",
-        "What to learn from: heads[:SPLIT], folder:PATH, tfds:NAME[:SPLIT] or npz:PATH[:KEY].",
+        "What to learn from: heads[:SPLIT], folder:PATH, tfds:NAME[:SPLIT] or npz:PATH[:KEY]; "
+        "clips, with --frames: heads_clips[:SPLIT], clips:PATH or npz:PATH[:KEY].",
     )
     side: int = _setting(64, "Height and width of a picture in pixels.", SIDES)
     channels: int = _setting(3, "1 for grey, 3 for colour.", (1, 3))
+    frames: int = _setting(0, "Frames of a clip, for data of clips; 0 for pictures.")
+    stride: int = _setting(1, "Clips: take every STRIDE-th frame.")
+    fps: float = _setting(0.0, "Videos: take so many frames a second; 0 for all there are.")
     where: str = _setting(
         "", "LABEL=VALUE: use only the examples whose label has this value, for example view=0."
     )
@@ -52,6 +56,7 @@ class DataConfig:
         _require(self.side in SIDES, "side", self.side, f"one of {SIDES}")
         _require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
         _require(self.limit >= 0, "limit", self.limit, "0 or more")
+        check_frames(self.frames, self.stride, self.fps)
         if self.where:
             parse_where(self.where)
 
@@ -217,6 +222,14 @@ class Config:
     learning: LearningConfig = dataclasses.field(default_factory=LearningConfig)
     record: RecordConfig = dataclasses.field(default_factory=RecordConfig)
 
+    def __post_init__(self):
+        """Check that model and data go together."""
+        if (self.model.model == "dynamic") != (self.data.frames > 0):
+            raise InputError(
+                f"--model={self.model.model} --frames={self.data.frames}: clips (--frames above 0) "
+                "are for --model=dynamic, pictures (--frames=0) for the other models."
+            )
+
     def to_json(self):
         """The settings as indented JSON, one object a section."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
@@ -244,6 +257,19 @@ class Config:
             for section in (self.data, self.model, self.learning, self.record)
             for f in dataclasses.fields(section)
         }
+
+
+def check_frames(frames, stride, fps):
+    """Check which frames of clips are taken.
+
+    Raises:
+        InputError: a number out of its range, or a choice of frames without clips.
+    """
+    _require(frames >= 0, "frames", frames, "0 (pictures) or more")
+    _require(stride >= 1, "stride", stride, "at least 1")
+    _require(0 <= fps < float("inf"), "fps", fps, "0 (all frames) or more")
+    if not frames and (stride != 1 or fps):
+        raise InputError("--stride and --fps choose the frames of clips: give --frames too.")
 
 
 def parse_where(text):

@@ -11,8 +11,10 @@ from dgn_tf import flags, runs
 from dgn_tf.config import InputError, parse_schedule
 from dgn_tf.data import catalog
 from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.data.landmarks import landmarks_of, read_landmarks
 from dgn_tf.evaluation.basis import basis
 from dgn_tf.evaluation.held_out import held_out
+from dgn_tf.evaluation.landmarks import landmarks
 from dgn_tf.evaluation.report import Report, show, write_report
 from dgn_tf.evaluation.views import balanced, view_labels
 from dgn_tf.learning.inference import make_inference
@@ -28,7 +30,8 @@ def define_flags():
         "experiment",
         "held_out",
         "held_out: reconstruction, recombination and what each group knows. basis: what single "
-        "latents do, whether they follow the view, disentanglement, health of the field (E1).",
+        "latents do, whether they follow the view, disentanglement, health of the field (E1). "
+        "landmarks: how well fields tell landmarks (E5).",
     )
     absl_flags.DEFINE_string(
         "data",
@@ -52,6 +55,22 @@ def define_flags():
         "",
         "basis: pictures with a label `view`, LIMIT of them in equal parts, in a form of --data; "
         "for a run on heads, heads:views if not given.",
+    )
+    absl_flags.DEFINE_string("where", "", "LABEL=VALUE: of --data, only what has this label.")
+    absl_flags.DEFINE_string(
+        "train_data",
+        "",
+        "landmarks: labelled pictures to fit the regressors on; the run's own if not given.",
+    )
+    absl_flags.DEFINE_string("train_where", "", "landmarks: LABEL=VALUE, of --train_data.")
+    absl_flags.DEFINE_integer(
+        "labelled", 1000, "landmarks: at most so many labelled pictures.", lower_bound=10
+    )
+    absl_flags.DEFINE_string(
+        "landmarks",
+        "",
+        "landmarks: CSV file for data of folder:PATH, a row a picture: path, x1, y1, ..., x5, y5 "
+        "in its pixels. Other data bring their own array `landmarks`.",
     )
     absl_flags.DEFINE_float(
         "gamma", 10.0, "basis: single latents run from -gamma to gamma.", lower_bound=0.1
@@ -92,24 +111,24 @@ class Subject:
                 "--data is needed: pictures that the run was not trained on, for example "
                 "folder:PATH."
             )
-        return self.held_out("data", spec, FLAGS.limit)
+        return self.held_out("data", spec, FLAGS.limit, FLAGS.where)
 
-    def held_out(self, flag, spec, limit):
+    def held_out(self, flag, spec, limit, where=""):
         """Pictures named by a flag that the run was not trained on."""
         # Without a split, heads and TFDS sets give "train".
         if spec.removesuffix(":train") == self.config.data.data.removesuffix(":train"):
             raise InputError(
                 f"--{flag}={spec} is what the run was trained on: give held-out pictures."
             )
-        examples = self.load(spec, limit)
-        self.origin[flag] = {"data": spec, "examples": len(examples)}
+        examples = self.load(spec, limit, where)
+        self.origin[flag] = {"data": spec, "where": where, "examples": len(examples)}
         return examples
 
     def train(self):
         """The pictures that the run was trained on."""
-        return self.load(self.config.data.data, self.config.data.limit)
+        return self.load(self.config.data.data, self.config.data.limit, self.config.data.where)
 
-    def load(self, spec, limit):
+    def load(self, spec, limit, where=""):
         """`Examples` in the run's size and channels."""
         with flags.progress(f"Reading {spec}") as report:
             return catalog.load(
@@ -119,6 +138,10 @@ class Subject:
                 limit=limit,
                 data_dir=FLAGS.data_dir or self.config.data.data_dir or None,
                 progress=report,
+                where=where,
+                frames=self.config.data.frames,
+                stride=self.config.data.stride,
+                fps=self.config.data.fps,
             )
 
     def infer(self, examples: Examples) -> dict[str, np.ndarray]:
@@ -166,6 +189,42 @@ def _basis(subject: Subject) -> Report:
     return basis(subject.model, test, latents, seen, gamma=FLAGS.gamma, seed=FLAGS.seed)
 
 
+def _landmarks(subject: Subject) -> Report:
+    subject.require_geometry("landmarks")
+    spec = FLAGS.train_data or subject.config.data.data
+    if FLAGS.landmarks and not any(s.startswith("folder:") for s in (spec, FLAGS.data)):
+        raise InputError(
+            f"--landmarks={FLAGS.landmarks} belongs to pictures of folder:PATH; {spec} must bring "
+            "an array `landmarks`."
+        )
+    train = _with_points(subject.load(spec, 0, FLAGS.train_where), spec)
+    train = _first_of(train, FLAGS.labelled)
+    subject.origin["train_data"] = {
+        "data": spec, "where": FLAGS.train_where, "examples": len(train[0]),
+    }  # fmt: skip
+    test = _with_points(subject.test(), FLAGS.data or "heads:test")
+    if set(test[0].ids) & set(train[0].ids) and FLAGS.data == spec:
+        raise InputError(
+            f"--data={FLAGS.data}: the regressors would be tested on pictures that they are fitted "
+            "on; tell them apart by --where and --train_where."
+        )
+    inferred = [(examples, subject.infer(examples), points) for examples, points in (train, test)]
+    return landmarks(subject.model, *inferred, seed=FLAGS.seed)
+
+
+def _with_points(examples, spec):
+    """The examples that have landmarks, and these."""
+    if FLAGS.landmarks and spec.startswith("folder:"):
+        kept, points = read_landmarks(FLAGS.landmarks, spec.removeprefix("folder:"), examples)
+        return examples.subset(kept), points
+    return examples, landmarks_of(examples, spec)
+
+
+def _first_of(labelled, count):
+    examples, points = labelled
+    return examples.subset(np.arange(min(count, len(examples)))), points[:count]
+
+
 class _Experiment(NamedTuple):
     """`report(subject)` checks what it needs before it infers; `flags` are its alone."""
 
@@ -176,6 +235,7 @@ class _Experiment(NamedTuple):
 EXPERIMENTS = {
     "held_out": _Experiment(_held_out),
     "basis": _Experiment(_basis, ("views", "gamma")),
+    "landmarks": _Experiment(_landmarks, ("landmarks", "labelled", "train_data", "train_where")),
 }
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import sys
 import time
@@ -54,13 +55,16 @@ def flagfile(config):
     return "\n".join(lines) + "\n"
 
 
-def run(main):
-    """Run an app whose flags are declared; a user's error is one line and exit status 2."""
-    app.run(guarded(main), flags_parser=parse)
+def run(main, positionals=()):
+    """Run an app whose flags are declared; a user's error is one line and exit status 2.
+
+    `positionals` are the names of the arguments it takes that are no flags, such as "SOURCE".
+    """
+    app.run(guarded(main), flags_parser=functools.partial(parse, positionals=positionals))
 
 
-def parse(argv):
-    """Read the command line: the program's name is returned, all else must be flags."""
+def parse(argv, positionals=()):
+    """Read the command line: returned are the program's name and one value for each positional."""
     # --help shows the flags of the main module: those that the settings make belong to it too.
     for module, declared in flags.FLAGS.flags_by_module_dict().items():
         if module.startswith("dgn_tf."):
@@ -73,8 +77,12 @@ def parse(argv):
     except SystemExit:
         # Help was asked for and given: absl calls that status 1.
         sys.exit(0)
-    if len(rest) > 1:
-        _fail(f"{rest[1]!r} is no flag: flags look like --name=value (see --help)")
+    surplus = rest[1 + len(positionals) :]
+    if surplus:
+        _fail(f"{surplus[0]!r} is no flag: flags look like --name=value (see --help)")
+    missing = positionals[len(rest) - 1 :]
+    if missing:
+        _fail(f"{' and '.join(missing)} missing: give {' '.join(positionals)} (see --help)")
     return rest
 
 

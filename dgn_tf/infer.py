@@ -215,7 +215,10 @@ def _load(config: Config, data, recombine, data_dir, limit) -> Examples:
         return load_files(recombine, side, channels)
     data_dir = data_dir or config.data.data_dir or None
     with flags.progress("data") as progress:
-        return load(data, side, channels, limit=limit, data_dir=data_dir, progress=progress)
+        return load(
+            data, side, channels, limit=limit, data_dir=data_dir, progress=progress,
+            frames=config.data.frames, stride=config.data.stride, fps=config.data.fps,
+        )  # fmt: skip
 
 
 def _infer_latents(model, settings: dict, examples: Examples, batch_size: int) -> dict:

@@ -142,7 +142,8 @@ def load(run_dir):
     """
     run = Run(run_dir)
     config = run.config()
-    model = make_model(config.model, config.data.side, config.data.channels)
+    data = config.data
+    model = make_model(config.model, data.side, data.channels, data.frames)
     progress = Checkpoints(run / "checkpoints", model=model).restore(partial=True)
     if progress is None:
         raise InputError(f"--run_dir={run_dir} has no checkpoint yet.")
@@ -169,7 +170,7 @@ def load_into(model, config, run_dir):
     shaping = [f.name for f in dataclasses.fields(config.model) if not f.name.endswith("_penalty")]
     differing = [
         f"--{name}={before[name][0]} there, {now[name][0]} here"
-        for name in ("side", "channels", *shaping)
+        for name in ("side", "channels", "frames", *shaping)
         if before[name][0] != now[name][0]
     ]
     if differing:

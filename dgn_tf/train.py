@@ -65,8 +65,12 @@ def main(argv):
             data_dir=config.data.data_dir or None,
             progress=report,
             where=config.data.where,
+            frames=config.data.frames,
+            stride=config.data.stride,
+            fps=config.data.fps,
         )
-    model = make_model(config.model, config.data.side, config.data.channels)
+    data = config.data
+    model = make_model(config.model, data.side, data.channels, data.frames)
     if config.learning.init_from:
         load_into(model, config, config.learning.init_from)
     freeze(model, config)
@@ -98,7 +102,8 @@ def freeze(model, config):
 def describe(config, examples, model):
     """Print settings, data and networks."""
     print(flags.flagfile(config), end="")
-    print(f"data: {len(examples)} pictures of {examples.side}x{examples.side}x{examples.channels}")
+    kind = "pictures" if examples.frames is None else f"clips of {examples.frames} frames"
+    print(f"data: {len(examples)} {kind} of {examples.side}x{examples.side}x{examples.channels}")
     print(
         "parameters: "
         + " + ".join(

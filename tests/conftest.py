@@ -32,11 +32,12 @@ def _run_app(app, *arguments):
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     before, verbosity = set(absl_flags.FLAGS), logging.get_verbosity()
     app.define_flags()
+    names = getattr(app, "POSITIONALS", ())
     # For good, and so for the tests after this one too, if it were not left out.
     determinism = mock.patch("tensorflow.config.experimental.enable_op_determinism")
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), determinism:
-            status = flags.guarded(app.main)(flags.parse(["program", *arguments])) or 0
+            status = flags.guarded(app.main)(flags.parse(["program", *arguments], names)) or 0
     except SystemExit as end:
         status = end.code
     finally:

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from dgn_tf.config import InputError
-from dgn_tf.data import catalog, heads
+from dgn_tf.data import catalog, heads, network
 from dgn_tf.data.folders import square
 
 
@@ -178,7 +178,7 @@ def test_a_name_lookup_that_hangs_is_given_up(tmp_path, monkeypatch):
         raise OSError("no such host")
 
     monkeypatch.setattr(socket, "create_connection", hang)
-    monkeypatch.setattr(catalog, "_PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(network, "PROBE_SECONDS", 0.1)
     try:
         with pytest.raises(InputError, match="no connection"):
             catalog.load("tfds:mnist", 8, 1, data_dir=str(tmp_path))

@@ -1,5 +1,4 @@
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -127,38 +126,22 @@ def clip():
     return frames
 
 
-def test_what_writes_mp4_is_given_every_frame_and_leaves_a_whole_file(monkeypatch, tmp_path):
-    sent = []
-
-    def write_frames(path, size, fps, **_settings):
-        assert (size, fps) == ((64, 64), 25)
-        while True:
-            frame = yield
-            sent.append(frame)
-            with open(path, "wb") as file:
-                file.write(b"".join(f for f in sent if f))
-
-    fake = types.SimpleNamespace(write_frames=write_frames, get_ffmpeg_exe=lambda: "ffmpeg")
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", fake)
+def test_mp4_read_back(tmp_path):
+    av = pytest.importorskip("av")
     check_format("mp4")
     save_animation(tmp_path / "deep" / "a.mp4", clip())
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["a.mp4"]
-    assert (tmp_path / "deep" / "a.mp4").read_bytes() == clip().tobytes()
-
-
-def test_mp4_read_back(tmp_path):
-    ffmpeg = pytest.importorskip("imageio_ffmpeg")
-    save_animation(tmp_path / "a.mp4", clip())
-    reader = ffmpeg.read_frames(str(tmp_path / "a.mp4"))
-    meta = next(reader)
-    frames = [np.frombuffer(frame, np.uint8).reshape(64, 64, 3) for frame in reader]
-    assert (meta["size"], meta["fps"], len(frames)) == ((64, 64), 25, 16)
+    with av.open(str(tmp_path / "deep" / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.average_rate) == ("h264", 25)
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+    assert len(frames) == 16
     for frame, original in zip(frames, clip(), strict=True):
         assert np.abs(frame.astype(float) - original).mean() < 10
 
 
 def test_mp4_without_its_writer_is_refused(monkeypatch):
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    monkeypatch.setitem(sys.modules, "av", None)
     check_format("gif")
     with pytest.raises(InputError, match=r"pip install \"dgn_tf\[video\]\", or use --animate=gif"):
         check_format("mp4")

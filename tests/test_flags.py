@@ -10,11 +10,44 @@ from dgn_tf.config import Config, DataConfig, InputError, LearningConfig, ModelC
 
 # No setting has its default here.
 OTHER = Config(
-    data=DataConfig("npz:a b.npz", 32, 1, limit=7, data_dir="prepared"),
-    model=ModelConfig("abp", 3, 4, 0.5, 2, 2, 1.5, 0.7, 0.25, 0.05, "zeros", 0.1, 0.2),
+    data=DataConfig("npz:a b.npz", 32, 1, 4, 2, 12.5, "view=0", 7, "prepared"),
+    model=ModelConfig(
+        "dynamic",
+        3,
+        4,
+        0.5,
+        2,
+        2,
+        1.5,
+        0.7,
+        0.25,
+        0.05,
+        "zeros",
+        0.1,
+        0.2,
+        0.3,
+        0.5,
+        0.25,
+        2,
+        5,
+        True,
+        3,
+    ),  # fmt: skip
     learning=LearningConfig(
-        9, 8, 7, "0:0.3,0.5:0.1", "0.4", 0.25, False, True, "0:1e-3,0.5:2e-4", seed=2**31 - 1
-    ),
+        9,
+        8,
+        7,
+        "0:0.3,0.5:0.1",
+        "0.4",
+        0.25,
+        False,
+        True,
+        "0:1e-3,0.5:2e-4",
+        2.5,
+        "runs/a",
+        "geometry",
+        2**31 - 1,
+    ),  # fmt: skip
     record=RecordConfig(2, 5, 6),
 )
 
@@ -57,7 +90,7 @@ def test_flags_after_a_flagfile_win(run_app, tmp_path):
         ("--epoch=3", "Unknown command line flag 'epoch'. Did you mean: epochs ?"),
         ("--zzz", "Unknown command line flag 'zzz'"),
         ("--epochs=x", "flag --epochs=x: invalid literal"),
-        ("--model=gan", "flag --model=gan: value should be one of <deformable|abp>"),
+        ("--model=gan", "flag --model=gan: value should be one of <deformable|abp|vae"),
         ("--noise=maybe", "flag --noise=maybe: "),
         ("--flagfile=missing.cfg", "Unable to open flagfile: [Errno 2] No such file"),
         ("epochs=3", "'epochs=3' is no flag: flags look like --name=value"),

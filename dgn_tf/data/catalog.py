@@ -1,33 +1,28 @@
-"""Data sets by name: `heads`, a folder, a TFDS data set or an .npz file, all as `Examples`."""
+"""Data sets by name: `heads`, a folder, videos, a TFDS set or an .npz file, all as `Examples`."""
 
 import difflib
-import queue
-import socket
-import threading
-import time
-import urllib.request
-import zipfile
-import zlib
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from google.protobuf.json_format import ParseError
-from PIL import Image
 
-from dgn_tf.config import InputError, parse_where
+from dgn_tf.config import InputError, check_frames, parse_where
+from dgn_tf.data.arrays import load_npz, square_array
+from dgn_tf.data.clips import load_clips
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.folders import Progress, load_folder, square
+from dgn_tf.data.folders import Progress, load_folder
 from dgn_tf.data.heads import Heads, HeadsConfig
+from dgn_tf.data.heads_clips import HeadsClips, HeadsClipsConfig, clip_names
+from dgn_tf.data.network import any_reachable
 
 _FORMS = (
     "heads[:SPLIT] (heads:test), folder:PATH (folder:photos/cats), "
-    "tfds:NAME[:SPLIT] (tfds:mnist:train), npz:PATH[:KEY] (npz:faces.npz:images)"
+    "tfds:NAME[:SPLIT] (tfds:mnist:train), npz:PATH[:KEY] (npz:faces.npz:images); "
+    "of clips: heads_clips[:SPLIT], clips:PATH (clips:videos)"
 )
-_HEADS_SPLITS = ("train", "test", "views")
-_PROBE_SECONDS = 5.0
+_DRAWN_SPLITS = {"heads": ("train", "test", "views"), "heads_clips": ("train", "test")}
 _BATCH = 256
 
 
@@ -39,6 +34,9 @@ def load(
     data_dir: str | None = None,
     progress: Progress | None = None,
     where: str = "",
+    frames: int = 0,
+    stride: int = 1,
+    fps: float = 0.0,
 ) -> Examples:
     """Loads the data set that `spec` names.
 
@@ -46,7 +44,10 @@ def load(
     * `folder:PATH`: the picture files under a folder.
     * `tfds:NAME[:SPLIT]`: a TensorFlow Datasets set with an `image` feature, NAME or NAME/CONFIG;
       SPLIT (train by default) may be any TFDS split expression, such as `train[:10%]`.
-    * `npz:PATH[:KEY]`: an array [N, H, W] or [N, H, W, 1 or 3] of uint8, or of floats in [0, 1].
+    * `npz:PATH[:KEY]`: an array [N, H, W] or [N, H, W, 1 or 3] of uint8, or of floats in [0, 1];
+      with `frames`, clips that its arrays `clip` and `frame` tell apart.
+    * `heads_clips[:SPLIT]`: the rendered heads with expressions, split train or test.
+    * `clips:PATH`: the videos and folders of frames under a folder, or one video file.
 
     Pictures of any other size are made square as `dgn_tf.data.folders.square` says. Fixed-size
     numeric features of TFDS sets (rank at most 2) and further arrays of length N of an .npz file
@@ -60,6 +61,9 @@ def load(
       data_dir: where TFDS keeps prepared data; None is TFDS's own default.
       progress: called with (examples done, examples in all) now and then.
       where: "LABEL=VALUE" takes only the examples whose label has this value.
+      frames: frames of a clip; 0 for pictures.
+      stride: take every stride-th frame of `clips` and `npz`.
+      fps: frames a second to take of the videos of `clips`; 0 takes all.
 
     Returns:
       The examples, in an order that every call repeats.
@@ -73,23 +77,59 @@ def load(
         raise InputError(f"channels must be 1 or 3; found {channels}")
     if limit < 0:
         raise InputError(f"the limit on examples must be 0 (all) or more; found {limit}")
-    if where:
-        chosen = _select(load(spec, side, channels, 0, data_dir, progress), spec, where)
-        return chosen.subset(np.arange(min(limit, len(chosen)))) if limit else chosen
+    _check_clips(spec, frames, stride, fps)
+    window = frames, stride, fps
+    if not where:
+        return _load(spec, side, channels, limit, data_dir, progress, *window)
+    chosen = _select(_load(spec, side, channels, 0, data_dir, progress, *window), spec, where)
+    return chosen.subset(np.arange(min(limit, len(chosen)))) if limit else chosen
+
+
+def _load(
+    spec: str,
+    side: int,
+    channels: int,
+    limit: int,
+    data_dir: str | None,
+    progress: Progress | None,
+    frames: int,
+    stride: int,
+    fps: float,
+) -> Examples:
+    """The examples of `spec`, one of the kinds that `load` lists."""
     kind, _, rest = spec.partition(":")
-    if kind == "heads":
-        _check_heads_split(spec, rest or "train")
-        builder = _heads_builder(HeadsConfig(side=side), data_dir)
+    if kind in _DRAWN_SPLITS:
+        _check_split(spec, kind, rest or "train")
+        builder = _drawn_builder(kind, side, frames, data_dir)
         return _load_builder(builder, spec, rest or "train", side, channels, limit, progress)
     if kind == "folder" and rest:
         return load_folder(rest, side, channels, limit, progress)
+    if kind == "clips" and rest:
+        return load_clips(rest, side, channels, frames, stride, fps, limit, progress)
     if kind == "tfds" and rest:
         name, _, split = rest.partition(":")
         builder = _find_builder(name, data_dir)
         return _load_builder(builder, spec, split or "train", side, channels, limit, progress)
     if kind == "npz" and rest:
-        return _load_npz(rest, side, channels, limit, progress)
+        return load_npz(rest, side, channels, limit, progress, frames, stride)
     raise InputError(f"data set {spec!r} is not one of the forms {_FORMS}")
+
+
+def _check_clips(spec: str, frames: int, stride: int, fps: float) -> None:
+    """Refuses numbers of frames that the kind of data cannot have."""
+    check_frames(frames, stride, fps)
+    kind = spec.partition(":")[0]
+    if kind in ("heads_clips", "clips") and not frames:
+        raise InputError(f"{spec} holds clips: give --frames, how many frames each has.")
+    if kind in ("heads", "folder", "tfds") and frames:
+        raise InputError(
+            f"--frames={frames}: {spec} holds pictures; clips come from heads_clips, clips:PATH, "
+            "or npz:PATH with the arrays clip and frame."
+        )
+    if kind == "heads_clips" and (stride != 1 or fps):
+        raise InputError(f"{spec} is drawn frame by frame: leave out --stride and --fps.")
+    if kind == "npz" and fps:
+        raise InputError(f"--fps={fps:g}: {spec} states no rate: use --stride.")
 
 
 def _select(examples: Examples, spec: str, where: str) -> Examples:
@@ -107,19 +147,24 @@ def _select(examples: Examples, spec: str, where: str) -> Examples:
     return examples.subset(chosen)
 
 
-def _check_heads_split(spec: str, split: str) -> None:
-    """Refuses an unknown split of `heads` before they are drawn, which takes a while."""
+def _check_split(spec: str, kind: str, split: str) -> None:
+    """Refuses an unknown split of heads before they are drawn, which takes a while."""
+    known = _DRAWN_SPLITS[kind]
     for part in split.split("+"):
-        if part.partition("[")[0].strip() not in _HEADS_SPLITS:
-            raise InputError(f"{spec}: no split {split!r}; it has {', '.join(_HEADS_SPLITS)}")
+        if part.partition("[")[0].strip() not in known:
+            raise InputError(f"{spec}: no split {split!r}; it has {', '.join(known)}")
 
 
-def _heads_builder(config: HeadsConfig, data_dir: str | None) -> Heads:
-    """Makes the builder of `heads`, which reads what an earlier run prepared."""
+def _drawn_builder(
+    kind: str, side: int, frames: int, data_dir: str | None
+) -> tfds.core.DatasetBuilder:
+    """Makes the builder of heads, which reads what an earlier run prepared."""
     try:
-        return Heads(config=config, data_dir=data_dir)
+        if kind == "heads":
+            return Heads(config=HeadsConfig(side=side), data_dir=data_dir)
+        return HeadsClips(config=HeadsClipsConfig(side=side, frames=frames), data_dir=data_dir)
     except ParseError as error:
-        raise InputError(f"heads: {_damaged(error, data_dir)}") from error
+        raise InputError(f"{kind}: {_damaged(error, data_dir)}") from error
 
 
 def _damaged(error: Exception, data_dir: str | None) -> str:
@@ -158,9 +203,9 @@ def _load_builder(
     progress: Progress | None,
 ) -> Examples:
     """Prepares a TFDS data set where needed and reads it in its own fixed order."""
-    names = list(builder.info.features) if builder.info.features else []
-    if "image" not in names or not isinstance(builder.info.features["image"], tfds.features.Image):
-        raise InputError(f"{spec}: needs a picture feature `image`; it has {', '.join(names)}")
+    features, clips = dict(builder.info.features or {}), isinstance(builder, HeadsClips)
+    if not clips and not isinstance(features.get("image"), tfds.features.Image):
+        raise InputError(f"{spec}: needs a picture feature `image`; it has {', '.join(features)}")
     _prepare(builder, spec)
     try:
         total = builder.info.splits[split].num_examples
@@ -177,11 +222,12 @@ def _load_builder(
             f"{spec}: the prepared data in {builder.data_dir} cannot be read "
             f"({_first_line(error)}); delete that folder to prepare it again"
         ) from error
-    if isinstance(builder, Heads):
+    names = clip_names(factors) if clips else tuple(name.decode() for name in tfds_ids)
+    if isinstance(builder, Heads | HeadsClips):
         ids = factors.pop("id")
     else:
         ids = np.array([stable_id(name) for name in tfds_ids], np.int64)
-    return Examples(images, ids, tuple(name.decode() for name in tfds_ids), factors)
+    return Examples(images, ids, names, factors)
 
 
 def _read(
@@ -192,23 +238,25 @@ def _read(
     channels: int,
     progress: Progress | None,
 ) -> tuple[np.ndarray, list[bytes], dict[str, np.ndarray]]:
-    """Reads the first `total` examples: pictures, TFDS ids and factors, in the data's own order."""
+    """Reads the first `total` examples: images, TFDS ids and factors, in the data's own order."""
     features = builder.info.features
+    pixels = "video" if isinstance(builder, HeadsClips) else "image"
     factors = _numeric_features(features)
-    images = np.empty((total, side, side, channels), np.uint8)
+    shape = features[pixels].shape
+    images = np.empty((total, *shape[:-3], side, side, channels), np.uint8)
     tfds_ids: list[bytes] = []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in factors}
 
     def choose(example: dict) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-        return example["image"], example["tfds_id"], {n: _pick(example, n) for n in factors}
+        return example[pixels], example["tfds_id"], {n: _pick(example, n) for n in factors}
 
     read_config = tfds.ReadConfig(add_tfds_id=True, try_autocache=False)
     dataset = builder.as_dataset(split=split, shuffle_files=False, read_config=read_config)
     # Batches cost Python much less a picture, but take pictures of one size.
-    size = 1 if None in features["image"].shape else _BATCH
+    size = 1 if None in shape else _BATCH
     for pictures, names, values in dataset.map(choose).take(total).batch(size).as_numpy_iterator():
         for picture, name in zip(pictures, names, strict=True):
-            images[len(tfds_ids)] = _square_array(picture, side, channels)
+            images[len(tfds_ids)] = _squares(picture, side, channels)
             tfds_ids.append(name)
         for name, column in columns.items():
             column.append(values[name])
@@ -242,15 +290,11 @@ def _pick(example: dict, name: str) -> tf.Tensor:
     return example
 
 
-def _square_array(pixels: np.ndarray, side: int, channels: int) -> np.ndarray:
-    """Makes one array [H, W] or [H, W, C] of uint8 or uint16 a square; see `square`."""
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    if pixels.ndim not in (2, 3) or pixels.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"an image is {pixels.dtype} {list(pixels.shape)}, not 8- or 16-bit")
-    if pixels.dtype == np.uint16 and pixels.ndim == 3:
-        pixels = np.rint(pixels / 257).astype(np.uint8)
-    return square(Image.fromarray(pixels), side, channels)
+def _squares(pixels: np.ndarray, side: int, channels: int) -> np.ndarray:
+    """Makes a picture [H, W, C], or every frame of a clip [F, H, W, C], a square."""
+    if pixels.ndim < 4:
+        return square_array(pixels, side, channels)
+    return np.stack([square_array(frame, side, channels) for frame in pixels])
 
 
 def _prepare(builder: tfds.core.DatasetBuilder, spec: str) -> None:
@@ -259,7 +303,7 @@ def _prepare(builder: tfds.core.DatasetBuilder, spec: str) -> None:
         return
     parsed = [(urlsplit(url), url) for url in builder.url_infos or ()]
     hosts = {parts.hostname: url for parts, url in parsed if parts.scheme in ("http", "https")}
-    if hosts and not _any_reachable(list(hosts.values())):
+    if hosts and not any_reachable(list(hosts.values())):
         raise InputError(
             f"{spec}: is not prepared in {builder.data_dir} and cannot be downloaded: no "
             f"connection to {', '.join(hosts)}; go online, or name a folder of prepared data sets"
@@ -272,95 +316,3 @@ def _prepare(builder: tfds.core.DatasetBuilder, spec: str) -> None:
         raise InputError(
             f"{spec}: cannot be prepared in {builder.data_dir}: {type(error).__name__}: {reason}"
         ) from error
-
-
-def _any_reachable(urls: list[str]) -> bool:
-    """Tells within seconds whether a connection to the host of any URL opens."""
-    answers: queue.Queue[bool] = queue.Queue()
-    # Daemon threads, since a name lookup has no time limit of its own and must not hold the exit.
-    for url in urls:
-        threading.Thread(target=lambda url=url: answers.put(_reachable(url)), daemon=True).start()
-    deadline = time.monotonic() + _PROBE_SECONDS
-    for _ in urls:
-        try:
-            if answers.get(timeout=max(0.0, deadline - time.monotonic())):
-                return True
-        except queue.Empty:
-            break
-    return False
-
-
-def _reachable(url: str) -> bool:
-    """Tells whether the host of `url`, or the proxy that stands before it, takes a connection."""
-    parts = urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname):
-        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
-    port = parts.port or (80 if parts.scheme == "http" else 443)
-    try:
-        socket.create_connection((parts.hostname, port), timeout=_PROBE_SECONDS).close()
-    except OSError:
-        return False
-    return True
-
-
-def _load_npz(
-    rest: str, side: int, channels: int, limit: int, progress: Progress | None
-) -> Examples:
-    """Reads `PATH[:KEY]`; ids are row numbers."""
-    path, key = rest, ""
-    if not Path(rest).expanduser().is_file() and ":" in rest:
-        path, _, key = rest.rpartition(":")
-    arrays = _read_npz(path)
-    listing = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
-    candidates = [name for name, array in arrays.items() if array.ndim in (3, 4)]
-    if not key:
-        if "images" not in arrays and len(candidates) != 1:
-            raise InputError(f"npz:{path}: name the images' array (:KEY); it has {listing}")
-        key = "images" if "images" in arrays else candidates[0]
-    if key not in arrays:
-        raise InputError(f"npz:{path}: has no array {key!r}; it has {listing}")
-    values = arrays.pop(key)
-    where = f"npz:{path}:{key}"
-    if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[3] not in (1, 3)):
-        raise InputError(f"{where}: is {list(values.shape)}, not [N, H, W] or [N, H, W, 1 or 3]")
-    if 0 in values.shape:
-        raise InputError(f"{where}: is empty, {list(values.shape)}")
-    rows, total = len(values), min(limit, len(values)) if limit else len(values)
-    values = _npz_bytes(values[:total], where)
-    images = np.empty((total, side, side, channels), np.uint8)
-    for row in range(total):
-        images[row] = _square_array(values[row], side, channels)
-        if progress and ((row + 1) % 100 == 0 or row + 1 == total):
-            progress(row + 1, total)
-    factors = {
-        name: array[:total] for name, array in arrays.items() if array.ndim and len(array) == rows
-    }
-    ids = np.arange(total, dtype=np.int64)
-    return Examples(images, ids, tuple(str(row) for row in range(total)), factors)
-
-
-def _read_npz(path: str) -> dict[str, np.ndarray]:
-    """Reads every array of an .npz file, refusing pickled objects."""
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise InputError(f"npz:{path}: there is no such file")
-    if not zipfile.is_zipfile(file):
-        raise InputError(f"npz:{path}: is not an .npz file (numpy.savez writes one)")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"npz:{path}: cannot be read: {error}") from error
-
-
-def _npz_bytes(values: np.ndarray, where: str) -> np.ndarray:
-    """Returns uint8 values as they are and floats in [0, 1] scaled to 0..255."""
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype.kind != "f":
-        raise InputError(f"{where}: must be uint8, or floats in [0, 1]; is {values.dtype}")
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 1):
-        raise InputError(f"{where}: floats must lie in [0, 1]; found [{low:g}, {high:g}]")
-    return np.rint(values * values.dtype.type(255)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A data set in memory: pictures, stable ids, names and, where known, ground-truth factors."""
+"""A data set in memory: pictures or clips, ids, names and, where known, true factors."""
 
 import dataclasses
 import hashlib
@@ -27,10 +27,10 @@ def stable_id(name: bytes) -> int:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Examples:
-    """A data set of N square pictures.
+    """A data set of N square pictures, or of N clips of F square frames each.
 
     Attributes:
-      images: uint8 [N, S, S, C], 0..255, C is 1 or 3.
+      images: uint8 [N, S, S, C] or, clips, [N, F, S, S, C], 0..255, C is 1 or 3.
       ids: int64 [N], unique and non-negative. An example's id depends on neither its position
         nor the other examples, so whatever is kept by id survives a change of the data set.
       names: N names for people: a relative path, a TFDS id or a row number.
@@ -47,12 +47,15 @@ class Examples:
 
     def __post_init__(self) -> None:
         shape = self.images.shape
-        if self.images.dtype != np.uint8 or len(shape) != 4:
+        if self.images.dtype != np.uint8 or len(shape) not in (4, 5):
             raise InputError(
-                f"images must be uint8 [N, S, S, C]; found {self.images.dtype} {list(shape)}"
+                "images must be uint8 [N, S, S, C], clips uint8 [N, F, S, S, C]; "
+                f"found {self.images.dtype} {list(shape)}"
             )
-        if shape[1] != shape[2] or shape[3] not in (1, 3):
+        if shape[-3] != shape[-2] or shape[-1] not in (1, 3):
             raise InputError(f"images must be square with 1 or 3 channels; found {list(shape)}")
+        if self.frames == 0:
+            raise InputError(f"clips need at least one frame; found {list(shape)}")
         count = shape[0]
         if count == 0:
             raise InputError("a data set needs at least one image")
@@ -76,12 +79,17 @@ class Examples:
     @property
     def side(self) -> int:
         """The side S of every picture, in pixels."""
-        return self.images.shape[1]
+        return self.images.shape[-2]
 
     @property
     def channels(self) -> int:
         """The number of channels C, 1 or 3."""
-        return self.images.shape[3]
+        return self.images.shape[-1]
+
+    @property
+    def frames(self) -> int | None:
+        """The number of frames F of every clip; None for pictures."""
+        return self.images.shape[1] if self.images.ndim == 5 else None
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> "Examples":
         """Returns the examples at `indices` (integers, or a boolean mask [N]), in that order."""
@@ -94,8 +102,8 @@ class Examples:
         )
 
     def mean_image(self) -> np.ndarray:
-        """Returns the mean picture, float32 [S, S, C] in [-1, 1]."""
-        mean = self.images.mean(axis=0, dtype=np.float64)
+        """Returns the mean picture, of all frames for clips, float32 [S, S, C] in [-1, 1]."""
+        mean = self.images.mean(axis=tuple(range(self.images.ndim - 3)), dtype=np.float64)
         return (mean / 127.5 - 1).astype(np.float32)
 
     def fingerprint(self) -> str:

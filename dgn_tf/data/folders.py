@@ -1,7 +1,7 @@
 """A folder of picture files as a data set, and the one way any picture becomes a square."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -142,23 +142,31 @@ def _find(root: Path) -> list[str]:
         raise InputError(f"folder {root} does not exist")
     if not root.is_dir():
         raise InputError(f"{root} is a file; give the folder that holds the pictures")
-    found: list[str] = []
+    found = [
+        Path(folder, name).relative_to(root).as_posix()
+        for folder, files in walk(root)
+        for name in files
+        if name.lower().endswith(SUFFIXES)
+    ]
+    if not found:
+        raise InputError(f"folder {root} holds no picture file ({', '.join(SUFFIXES)})")
+    return sorted(found)
+
+
+def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every folder under `root` and the names of its files; what is hidden is left out.
+
+    Linked folders are followed, each folder is visited once.
+    """
     visited: set[str] = set()
-    # Linked folders are followed, and the visited set ends circles of links.
+    # The visited set ends circles of links.
     for folder, folders, files in os.walk(root, followlinks=True):
         if os.path.realpath(folder) in visited:
             folders.clear()
             continue
         visited.add(os.path.realpath(folder))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found.extend(
-            Path(folder, name).relative_to(root).as_posix()
-            for name in files
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES)
-        )
-    if not found:
-        raise InputError(f"folder {root} holds no picture file ({', '.join(SUFFIXES)})")
-    return sorted(found)
+        yield folder, [name for name in files if not name.startswith(".")]
 
 
 def _printable(file: str) -> str:

@@ -22,8 +22,11 @@ class Inference:
     ten steps that raise the energy of an example are taken back, and its step size is halved; ten
     that lower it let its step size grow by a fifth.
 
+    A clip starts from what suits its first frame, standing still: Z_0 as above, every xi zero.
+
     Args:
-        model: a trained model with `latent_dims`, `part` and `combine`.
+        model: a trained model with `latent_dims`, `part` and `combine`; one of clips has an
+            `emission`, the model of a frame.
         steps: Langevin steps, rounded up to tens (the paper: 300).
         step_size: delta of Eq. 7.
         sigma: standard deviation of a pixel on the [0, 1] scale.
@@ -43,6 +46,7 @@ class Inference:
                 f"steps must be at least 1 and starts from 1 to {_LIBRARY}, got {steps}, {starts}"
             )
         self.model = model
+        self._still = getattr(model, "emission", model)
         self.chunks = -(-steps // _CHUNK)
         self.step_size = step_size
         self.sigma = sigma
@@ -56,7 +60,7 @@ class Inference:
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] for each group.
 
         Args:
-            images: pictures, a NumPy array.
+            images: pictures, a NumPy array; clips [N, F, S, S, C] for a model of clips.
             ids: int64 [N], 0..N-1 by default; a picture's latents depend on its id, not on its
                 neighbours.
             batch_size: pictures at a time.
@@ -121,8 +125,9 @@ class Inference:
         if library is None:
             return zero
         samples, pictures = library
-        small = _small(x)
-        pixels = x.shape.num_elements() / small.shape.num_elements()
+        first = x if self._still is self.model else x[:, 0]
+        small = _small(first)
+        pixels = first.shape.num_elements() / small.shape.num_elements()
         distance = (
             tf.reduce_sum(tf.square(small), 1)[:, None]
             - 2.0 * tf.matmul(small, pictures, transpose_b=True)
@@ -132,21 +137,26 @@ class Inference:
         energies = pixels * distance / (2.0 * self.sigma**2) + prior
         nearest = tf.math.top_k(-energies, self.starts - 1).indices
         rows = tf.reshape(tf.transpose(nearest), [-1])
-        return {name: tf.concat([zero[name], tf.gather(samples[name], rows)], 0) for name in dims}
+
+        def still(name):
+            z = tf.gather(samples[name], rows)
+            return tf.pad(z, [[0, 0], [0, dims[name] - z.shape[1]]])
+
+        return {name: tf.concat([zero[name], still(name)], 0) for name in dims}
 
     def _library(self):
-        """Prior samples [1024, d] for each group, and their pictures, small and flat."""
+        """Prior samples [1024, d] for each group of a frame, and their pictures, small and flat."""
         ids = tf.range(_LIBRARY, dtype=tf.int64)
         samples = {
             name: example_normal(self.seed, 0, ids, stream, 1, dim)[0]
-            for stream, (name, dim) in enumerate(self.model.latent_dims.items())
+            for stream, (name, dim) in enumerate(self._still.latent_dims.items())
         }
         pictures = []
         for first in range(0, _LIBRARY, 128):
             parts = {
-                name: self.model.part(name, z[first : first + 128]) for name, z in samples.items()
+                name: self._still.part(name, z[first : first + 128]) for name, z in samples.items()
             }
-            pictures.append(_small(self.model.combine(parts)))
+            pictures.append(_small(self._still.combine(parts)))
         return samples, tf.concat(pictures, 0)
 
     def _chunk(self, x, z, ids, step, scale):

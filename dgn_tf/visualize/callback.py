@@ -8,9 +8,13 @@ import keras
 import numpy as np
 
 from dgn_tf.data.examples import Examples
+from dgn_tf.visualize.clips import clip_sheet
 from dgn_tf.visualize.directions import traversal_sheet
 from dgn_tf.visualize.pictures import save_png
 from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
+
+# Clips on the sample sheet, three rows each.
+_CLIPS = 3
 
 
 class SampleSheets(keras.callbacks.Callback):
@@ -67,15 +71,23 @@ class SampleSheets(keras.callbacks.Callback):
     def sheets(self) -> dict[str, np.ndarray]:
         """The sheets as they are now, uint8 [height, width, 3] by name."""
         latents = self.latents(self.examples)
-        first = {name: z[: self.count] for name, z in latents.items()}
-        sheets = {"sheet": sample_sheet(self.generator, self.examples.images[: self.count], first)}
-        for group in self.generator.latent_dims:
+        shown = {name: z[: self.count] for name, z in latents.items()}
+        images, model = self.examples.images[: self.count], self.generator
+        if hasattr(model, "emission"):
+            few = {name: z[:_CLIPS] for name, z in shown.items()}
+            sheets = {"sheet": clip_sheet(model, images[:_CLIPS], few)}
+            # Traversals and samples are of the first frame, Z_0 (Fig. 17).
+            latents = {name: model.unpack(name, z)[0] for name, z in latents.items()}
+            model = model.emission
+        else:
+            sheets = {"sheet": sample_sheet(model, images, shown)}
+        for group in model.latent_dims:
             # One example's appearance: the mean picture is blurred, and shows deformations badly.
             appearance = latents["appearance"][0] if group == "geometry" else None
             sheets[f"traversal_{group}"] = traversal_sheet(
-                self.generator, latents, group, appearance=appearance
+                model, latents, group, appearance=appearance
             )
-        sheets["prior"] = prior_sheet(self.generator)
+        sheets["prior"] = prior_sheet(model)
         return sheets
 
     def _write(self):

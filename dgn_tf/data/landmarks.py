@@ -1,0 +1,264 @@
+"""Five landmarks for the pictures of a data set, in the pixels that the model sees.
+
+In this order: left eye, right eye, nose, left mouth corner, right mouth corner, where "left" is
+the left of the picture. Coordinates are (x, y) in pixels with pixel centres at whole numbers.
+"""
+
+import collections
+import csv
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+from PIL import Image
+
+from dgn_tf.config import InputError
+from dgn_tf.data.examples import Examples
+
+POINTS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
+_COLUMNS = 1 + 2 * len(POINTS)
+_HEADER = "name,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5"
+# Points may lie beyond the square by at most its side: what the crop cut off may, numbers of a
+# larger picture may not. And they may not all lie within this share of it: those are fractions.
+_BEYOND = 1.0
+_SPOT = 0.03
+_NAMED = 10
+_EXIF_ORIENTATION = 0x0112
+
+
+def to_square(points: np.ndarray, width: int, height: int, side: int) -> np.ndarray:
+    """Moves points as `dgn_tf.data.folders.square` moves pixels: centre crop, then resize.
+
+    Args:
+      points: [..., 2], (x, y) in pixels of a picture.
+      width: of that picture, in pixels.
+      height: likewise.
+      side: the side of the square picture made from it.
+
+    Returns:
+      float32 [..., 2], (x, y) in pixels of the square picture.
+    """
+    edge = min(width, height)
+    corner = np.array([(width - edge) // 2, (height - edge) // 2])
+    # A pixel's centre is half a pixel from its corner, before and after.
+    moved = (np.asarray(points, np.float64) - corner + 0.5) * (side / edge) - 0.5
+    return moved.astype(np.float32)
+
+
+def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
+    """The label `landmarks` that heads and .npz files can bring.
+
+    Args:
+      examples: a data set, or a part of it, as `dgn_tf.data.catalog.load` gives it, with landmarks
+        [N, 5, 2] in pixels of its pictures. An .npz file may also hold [N, 10], in pixels of its
+        own pictures, if only one order of the ten numbers makes faces that stand upright.
+      spec: what it was loaded from, in a form of --data.
+
+    Returns:
+      float32 [N, 5, 2], (x, y) in pixels of `examples.images`.
+
+    Raises:
+      InputError: there are no landmarks, or they cannot be used.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "folder":
+        raise InputError(f"{spec} needs --landmarks=FILE.csv, a table {_HEADER}.")
+    if kind not in ("heads", "npz") or "landmarks" not in examples.factors:
+        listing = ", ".join(examples.factors) or "no labels"
+        raise InputError(
+            f"{spec} has no label `landmarks` of five points; it has {listing}. Heads, .npz files "
+            "and folders with --landmarks=FILE.csv can have them."
+        )
+    values = examples.factors["landmarks"]
+    points = _five_points(values, spec)
+    # The catalog moves points [N, 5, 2] of an .npz file, but of [N, 10] it cannot tell x from y.
+    if kind == "npz" and values.ndim == 2:
+        points = to_square(points, *_npz_size(rest), examples.side)
+    for name, row in zip(examples.names, points, strict=True):
+        _check(row, examples.side, f"{spec}: landmarks of example {name}")
+    return points.astype(np.float32)
+
+
+def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks from a CSV file for the pictures of a folder.
+
+    The file has a header and the columns name, x1, y1, ..., x5, y5: a picture's file name, or its
+    path inside the folder, and pixels of the original file as it is shown (its EXIF orientation
+    applied). Pictures without a row are left out, named in one warning.
+
+    Args:
+      table: path of the CSV file.
+      folder: path of the folder.
+      examples: pictures of the folder, as `load_folder` gives them.
+
+    Returns:
+      Which examples have landmarks, rising indices int64 [M]; and these, float32 [M, 5, 2] in
+      pixels of `examples.images`.
+
+    Raises:
+      InputError: the file is missing or broken, names no picture, or a number is not finite or far
+        outside its picture.
+    """
+    rows, root = _read_table(table), Path(folder).expanduser()
+    uses = collections.Counter(os.path.basename(path) for path in examples.names)
+    points, kept, missing = [], [], []
+    for index, path in enumerate(examples.names):
+        name = os.path.basename(path)
+        if path not in rows and name in rows and uses[name] > 1:
+            raise InputError(
+                f"--landmarks={table}: {name} is the name of several pictures: give their paths "
+                f"inside the folder, for example {path}."
+            )
+        found = rows.get(path) or rows.get(name)
+        if found is None:
+            missing.append(path)
+            continue
+        line, values = found
+        moved = _of_file(values, root / path, examples.side)
+        _check(moved, examples.side, f"--landmarks={table}, line {line}, {path}")
+        points.append(moved)
+        kept.append(index)
+    if not kept:
+        raise InputError(
+            f"--landmarks={table}: has no row for any of the {len(examples)} pictures; the first "
+            f"is {missing[0]}."
+        )
+    if missing:
+        listing = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+        logging.warning(
+            "%s: %d of %d pictures have no row and are left out: %s",
+            table, len(missing), len(examples), listing,
+        )  # fmt: skip
+    return np.array(kept, np.int64), np.stack(points)
+
+
+def _five_points(values: np.ndarray, spec: str) -> np.ndarray:
+    """Landmarks [N, 5, 2] or [N, 10] as float64 [N, 5, 2]."""
+    count = len(values)
+    if values.dtype.kind in "biuf" and values.shape == (count, len(POINTS), 2):
+        return values.astype(np.float64)
+    if values.dtype.kind not in "biuf" or values.shape != (count, 2 * len(POINTS)):
+        raise InputError(
+            f"{spec}: landmarks must be numbers [N, 5, 2]; found {values.dtype} "
+            f"{list(values.shape)}."
+        )
+    pairs = values.reshape(count, len(POINTS), 2).astype(np.float64)
+    apart = np.moveaxis(values.reshape(count, 2, len(POINTS)), 1, 2).astype(np.float64)
+    upright = [order for order in (pairs, apart) if _upright(order.mean(axis=0))]
+    if len(upright) != 1:
+        raise InputError(
+            f"{spec}: landmarks are {list(values.shape)}, and x1,y1,..,x5,y5 or x1,..,x5,y1,..,y5 "
+            f"cannot be told apart: give them as [N, 5, 2] ({', '.join(POINTS)})."
+        )
+    return upright[0]
+
+
+def _upright(points: np.ndarray) -> bool:
+    """Whether [5, 2] are eyes, nose and mouth from above to below, each left to right."""
+    x, y = points.T
+    return bool(x[0] < x[1] and x[3] < x[4] and max(y[:2]) < y[2] < min(y[3:]))
+
+
+def _check(points: np.ndarray, side: int, where: str) -> None:
+    """Refuses points [5, 2] in a square that are not finite, far outside, or all in one spot."""
+    if not np.isfinite(points).all():
+        raise InputError(f"{where}: a number is not finite.")
+    if np.ptp(points, axis=0).max() < _SPOT * side:
+        raise InputError(f"{where}: all five points are in one spot: give them in pixels.")
+    outside = ((points < -_BEYOND * side) | (points > (1 + _BEYOND) * side)).any(axis=1)
+    if outside.any():
+        k = int(np.argmax(outside))
+        raise InputError(
+            f"{where}: the {POINTS[k]} lies far outside the picture, at ({points[k, 0]:.0f}, "
+            f"{points[k, 1]:.0f}) of its {side} x {side} pixel square: give pixels of the original "
+            "picture."
+        )
+
+
+def _npz_size(rest: str) -> tuple[int, int]:
+    """(width, height) of the pictures in PATH[:KEY], which the catalog has loaded before."""
+    path, key = rest, ""
+    if not Path(rest).expanduser().is_file():
+        path, _, key = rest.rpartition(":")
+    shapes = {}
+    # The headers alone: the pictures themselves are read already.
+    with zipfile.ZipFile(Path(path).expanduser()) as archive:
+        for entry in archive.namelist():
+            with archive.open(entry) as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0
+                read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shapes[entry.removesuffix(".npy")] = read(file)[0]
+    if not key:
+        pictures = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
+        key = "images" if "images" in shapes else pictures[0]
+    return shapes[key][2], shapes[key][1]
+
+
+def _of_file(points: np.ndarray, file: Path, side: int) -> np.ndarray:
+    """Points [5, 2] of an original picture file, in pixels of the square made from it."""
+    with Image.open(file) as image:
+        full = image.width
+        # As `load_folder` opens it: JPEGs decode at a whole fraction of their size.
+        drafted = image.draft(None, (2 * side, 2 * side))
+        fraction = drafted[1][2] / full if drafted else 1.0
+        size = image.size
+        if image.getexif().get(_EXIF_ORIENTATION, 1) >= 5:
+            size = size[::-1]
+    return to_square((points + 0.5) * fraction - 0.5, *size, side)
+
+
+def _read_table(table: str) -> dict[str, tuple[int, np.ndarray]]:
+    """(line, points [5, 2]) by name."""
+    path, rows = Path(table).expanduser(), {}
+    if not path.is_file():
+        raise InputError(f"--landmarks={table}: there is no such file.")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = next(reader, None)
+            if header is None:
+                raise InputError(f"--landmarks={table}: is empty; it needs a header {_HEADER}.")
+            _check_columns(header, table, 1)
+            if all(_number(cell) is not None for cell in header[1:]):
+                raise InputError(
+                    f"--landmarks={table}: its first line is numbers; it needs a header {_HEADER}."
+                )
+            for cells in filter(None, reader):
+                line = reader.line_num
+                _check_columns(cells, table, line)
+                name = cells[0].strip().removeprefix("./")
+                if name in rows:
+                    raise InputError(
+                        f"--landmarks={table}, line {line}: {name} has a row already, "
+                        f"line {rows[name][0]}."
+                    )
+                rows[name] = line, _numbers(cells, f"--landmarks={table}, line {line}")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"--landmarks={table}: cannot be read: {error}") from error
+    return rows
+
+
+def _check_columns(cells: list[str], table: str, line: int) -> None:
+    if len(cells) != _COLUMNS:
+        raise InputError(
+            f"--landmarks={table}, line {line}: has {len(cells)} columns, not the {_COLUMNS} of "
+            f"{_HEADER}."
+        )
+
+
+def _numbers(cells: list[str], where: str) -> np.ndarray:
+    values = [_number(cell) for cell in cells[1:]]
+    for cell, value in zip(cells[1:], values, strict=True):
+        if value is None or not np.isfinite(value):
+            raise InputError(f"{where} ({cells[0]}): {cell.strip()!r} is not a finite number.")
+    return np.array(values, np.float64).reshape(len(POINTS), 2)
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None

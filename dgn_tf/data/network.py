@@ -1,0 +1,40 @@
+"""Whether there is a network, told at once: a download without one would hang for minutes."""
+
+import queue
+import socket
+import threading
+import time
+import urllib.request
+from urllib.parse import urlsplit
+
+PROBE_SECONDS = 5.0
+
+
+def any_reachable(urls: list[str]) -> bool:
+    """Tells within seconds whether a connection to the host of any URL opens."""
+    answers: queue.Queue[bool] = queue.Queue()
+    # Daemon threads, since a name lookup has no time limit of its own and must not hold the exit.
+    for url in urls:
+        threading.Thread(target=lambda url=url: answers.put(_reachable(url)), daemon=True).start()
+    deadline = time.monotonic() + PROBE_SECONDS
+    for _ in urls:
+        try:
+            if answers.get(timeout=max(0.0, deadline - time.monotonic())):
+                return True
+        except queue.Empty:
+            break
+    return False
+
+
+def _reachable(url: str) -> bool:
+    """Tells whether the host of `url`, or the proxy that stands before it, takes a connection."""
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.hostname):
+        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection((parts.hostname, port), timeout=PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True

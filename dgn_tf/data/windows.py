@@ -1,0 +1,54 @@
+"""Windows: how sources of any length become clips of as many frames each."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Frame = TypeVar("Frame")
+# Time stamps are rounded, to milliseconds in some files.
+_TOLERANCE = 1e-6
+
+
+def name_of(source: str, number: int) -> str:
+    """The name of window `number`, from 0, of a source: "a/b.mp4#003"."""
+    return f"{source}#{number:03d}"
+
+
+def resample(timed: Iterable[tuple[float, Frame]], fps: float) -> Iterator[Frame]:
+    """The frame nearest to each multiple of 1 / fps seconds, counted from the first frame.
+
+    Frames are dropped where the source has more a second than `fps`, and repeated where it has
+    fewer; the last one lasts half as long as the one before it.
+
+    Args:
+        timed: (seconds, frame), in the order of time.
+        fps: frames a second wanted; 0 gives the frames as they are.
+    """
+    if not fps:
+        yield from (frame for _, frame in timed)
+        return
+    start, previous, gap, made = 0.0, None, 0.0, 0
+    for time, frame in timed:
+        if previous is None:
+            start = time
+        else:
+            last, shown = previous
+            gap = time - last
+            while made / fps <= (last + time) / 2 - start + _TOLERANCE:
+                yield shown
+                made += 1
+        previous = time, frame
+    if previous is not None:
+        last, shown = previous
+        while made / fps <= last + gap / 2 - start + _TOLERANCE:
+            yield shown
+            made += 1
+
+
+def cut(sequence: Iterable[Frame], frames: int) -> Iterator[list[Frame]]:
+    """Windows of `frames` frames, one after the other; what is left at the end is dropped."""
+    window = []
+    for frame in sequence:
+        window.append(frame)
+        if len(window) == frames:
+            yield window
+            window = []

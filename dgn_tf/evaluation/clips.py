@@ -1,0 +1,216 @@
+"""Experiment E6: clips taken apart into who, shape and motion (Fig. 15 to 19)."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.evaluation.fields import field_health
+from dgn_tf.evaluation.metrics import mean_image_msre, pca_msre, ridge_r2, squared_errors
+from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.visualize.clips import clip_sheet, decode_clips, frames_sheet
+from dgn_tf.visualize.directions import principal_directions, traversal_sheet
+from dgn_tf.visualize.naming import direction_names, orient
+
+_SHEET_CLIPS = 3
+_EDIT_REACH = 2.0
+
+
+def clips(
+    model,
+    train: Examples,
+    test: Examples,
+    latents: dict[str, np.ndarray],
+    truth: Callable[[np.ndarray], np.ndarray] | None = None,
+    seed: int = 0,
+) -> Report:
+    """Reconstruction, recombination, editing of the shape, and free generation.
+
+    Args:
+        model: a trained `DynamicDeformableGenerator`.
+        train: the clips it was trained on, [N, T + 1, S, S, C].
+        test: held-out clips.
+        latents: inferred packed latents of `test`, by group.
+        truth: `truth(order)` draws clip i with the motion and shape of clip order[i], uint8; None
+            where the data cannot be drawn.
+        seed: of the pairs and of the noises of free generation.
+
+    Returns:
+        A report with the numbers `reconstruction` (errors a frame), `field`, and with the truth
+        `recombination`; and the figures.
+    """
+    made, parts = decode_clips(model, latents)
+    frames = test.images.shape[1]
+    numbers = {
+        "reconstruction": _reconstruction(model, train, test, made),
+        "field": field_health(model.emission, {n: _flat(p) for n, p in parts.items()}),
+    }
+    rows = [
+        ("reconstruction error a frame", numbers["reconstruction"]["msre"]),
+        (
+            f"  of PCA, {numbers['reconstruction']['pca_components']} components a frame",
+            numbers["reconstruction"]["msre_pca"],
+        ),
+        ("  of the mean image", numbers["reconstruction"]["msre_mean_image"]),
+        ("folded cells of the field", f"{100 * numbers['field']['folded']:.2f}%"),
+        ("mean displacement, pixels", numbers["field"]["displacement"]),
+    ]
+    if truth is not None:
+        numbers["recombination"] = _recombination(model, test, latents, truth, seed)
+        swap = numbers["recombination"]
+        rows += [
+            ("recombination error a frame", swap["recombined"]),
+            ("  of not recombining", swap["not_recombined"]),
+            ("  ratio of the two", swap["recombined"] / swap["not_recombined"]),
+        ]
+    tables = [Table("Errors are sums of squares per frame on [0, 1]", ("", ""), tuple(rows))]
+    if "person" in test.factors:
+        numbers["identity"] = identity_r2(model, latents, test.factors)
+        tables.append(_identity_table(numbers["identity"]))
+    figures = _figures(model, test, latents, made, frames, seed)
+    return Report(f"{len(test)} held-out clips (E6)", numbers, tuple(tables), tuple(figures))
+
+
+def _reconstruction(model, train, test, made):
+    """Errors a frame, of the model and of two yardsticks fitted on training frames."""
+    frames = test.images.shape[1]
+    components = max(1, round(sum(model.latent_dims.values()) / frames))
+    x, x_train = _flat(as_float(test.images)), _flat(as_float(train.images))
+    return {
+        "msre": float(squared_errors(x, _flat(made)).mean()),
+        "msre_pca": pca_msre(x_train, x, components) if components <= len(x_train) else None,
+        "pca_components": components,
+        "msre_mean_image": mean_image_msre(x_train, x),
+    }
+
+
+def _recombination(model, test, latents, truth, seed):
+    """The appearance of each clip with the geometry of another, against the drawn truth."""
+    # A shift along a random order gives every clip another one.
+    order = np.random.default_rng(seed).permutation(len(test))
+    other = np.empty_like(order)
+    other[order] = np.roll(order, 1)
+    wanted = _flat(as_float(truth(other)))
+    swapped, _ = decode_clips(model, {**latents, "geometry": latents["geometry"][other]})
+    return {
+        "recombined": float(squared_errors(_flat(swapped), wanted).mean()),
+        "not_recombined": float(squared_errors(_flat(as_float(test.images)), wanted).mean()),
+    }
+
+
+def identity_r2(model, latents, factors) -> dict[str, dict[str, float]]:
+    """R^2 of factors that stay the same through a clip, from Z^g_0, Z^a_0 and the motion s^g.
+
+    Args:
+        model: the dynamic model.
+        latents: packed latents by group.
+        factors: labels by name; those [N] or [N, k] with k not the number of frames are used.
+
+    Returns:
+        {factor: {source: R^2}}; the motion is the mean and the spread of s^g_t over the clip.
+    """
+    first = {name: model.unpack(name, z)[0] for name, z in latents.items()}
+    moved = model.frame_latents("geometry", np.float32(latents["geometry"])).numpy()
+    states = moved[:, 1:] - first["geometry"][:, None]
+    motion = np.concatenate([states.mean(axis=1), states.std(axis=1)], axis=1)
+    sources = {"Z^a_0": first["appearance"], "Z^g_0": first["geometry"], "motion s^g": motion}
+    found = {}
+    for name, values in factors.items():
+        flat = np.reshape(values, (len(values), -1)).astype(np.float64)
+        still = values.ndim == 1 or values.shape[1] != moved.shape[1]
+        if name in ("person", "expression") or not still or not np.all(flat.std(axis=0) > 0):
+            continue
+        found[name] = {source: ridge_r2(z, flat) for source, z in sources.items()}
+    return found
+
+
+def _identity_table(found):
+    sources = list(next(iter(found.values()))) if found else []
+    rows = tuple((name, *(values[s] for s in sources)) for name, values in found.items())
+    caption = "R² of what stays the same through a clip, from"
+    return Table(caption, ("", *sources), rows)
+
+
+def _figures(model, test, latents, made, frames, seed):
+    few = {name: z[:_SHEET_CLIPS] for name, z in latents.items()}
+    yield Figure(
+        "reconstruction",
+        "Held-out clips; canonical pictures; reconstructions with the deformed grid (Fig. 19).",
+        clip_sheet(model, test.images[:_SHEET_CLIPS], few),
+    )
+    yield Figure(
+        "recombination",
+        "Each clip's appearance with the other's geometry (Fig. 15, 16).",
+        frames_sheet(_recombined(model, test, latents, made)),
+    )
+    still = {name: model.unpack(name, z)[0] for name, z in latents.items()}
+    for group in still:
+        shown = still["appearance"][0] if group == "geometry" else None
+        yield Figure(
+            f"traversal_{group}",
+            f"The first frame along the principal directions of its {group} (Fig. 17).",
+            traversal_sheet(model.emission, still, group, appearance=shown),
+        )
+    yield Figure(
+        "shape",
+        "One clip with its global shape Z^g_0 moved, its motion kept (Fig. 18).",
+        frames_sheet(_edited(model, latents, still, made)),
+    )
+    yield Figure(
+        "generated",
+        "Free generation: clip 1 goes on with new noises, twice as long as it was learned.",
+        frames_sheet(_generated(model, latents, frames, seed)),
+    )
+
+
+def _recombined(model, test, latents, made):
+    """Clips by caption; the second clip is the first of another person, where that is known."""
+    person = test.factors.get("person", np.arange(len(test)))
+    second = int(np.flatnonzero(person != person[0])[0]) if (person != person[0]).any() else -1
+    pair = [0, second]
+    z = {
+        "appearance": latents["appearance"][pair],
+        "geometry": latents["geometry"][pair[::-1]],
+    }
+    swapped, _ = decode_clips(model, z)
+    return {
+        "clip 1": test.images[0],
+        "clip 2": test.images[second],
+        "reconstruction 1": made[0],
+        "reconstruction 2": made[second],
+        "appearance 1,\ngeometry 2": swapped[0],
+        "appearance 2,\ngeometry 1": swapped[1],
+    }
+
+
+def _edited(model, latents, still, made):
+    directions = orient(model.emission, principal_directions(still["geometry"], 3))
+    names = direction_names(model.emission, directions)
+    rows = {"reconstruction": made[0]}
+    for axis, scale, name in zip(directions.axes, directions.scales, names, strict=True):
+        for sign, mark in ((-1, "-"), (1, "+")):
+            z = {group: values[:1].copy() for group, values in latents.items()}
+            z["geometry"][:, : len(axis)] += sign * _EDIT_REACH * scale * axis
+            rows[f"{name}\n{mark}{_EDIT_REACH:g} sd"] = decode_clips(model, z)[0][0]
+    return rows
+
+
+def _generated(model, latents, frames, seed):
+    rng = np.random.default_rng(seed)
+    rows = {}
+    for number in range(3):
+        z = {}
+        for group, values in latents.items():
+            dim = model.emission.latent_dims[group]
+            width = model.transitions[group].settings["noise_dim"] * (2 * frames - 1)
+            noise = rng.standard_normal((1, width))
+            # The appearance of a person does not jump: its noise stays at its mean.
+            noise = noise if group == "geometry" else np.zeros_like(noise)
+            z[group] = np.concatenate([values[:1, :dim], noise], axis=1).astype(np.float32)
+        rows[f"sample {number + 1}"] = decode_clips(model, z)[0][0]
+    return rows
+
+
+def _flat(clips_or_parts):
+    """[N, F, ...] as [N F, ...]."""
+    return np.reshape(clips_or_parts, (-1, *np.shape(clips_or_parts)[2:]))

@@ -1,0 +1,84 @@
+"""Clips as pictures: sheets of frames, and moving pictures side by side (Fig. 15 to 19)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from dgn_tf.visualize.grids import draw_grid
+from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
+
+# As many frames of a clip are shown on a sheet.
+SHOWN_FRAMES = 8
+
+
+def decode_clips(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Clips of packed latents, and the parts that they are made from.
+
+    Args:
+        model: a `DynamicDeformableGenerator`.
+        latents: [N, d + T noise_dim] for each group, for any T.
+
+    Returns:
+        Clips float32 [N, T + 1, S, S, C] in [-1, 1]; canonical pictures under "appearance" and
+        displacements [N, T + 1, S, S, 2] in pixels under "geometry".
+    """
+    clips, parts = [], {name: [] for name in latents}
+    for row in range(len(latents["appearance"])):
+        made = {
+            name: model.part(name, tf.constant(z[row : row + 1], tf.float32))
+            for name, z in latents.items()
+        }
+        clips.append(model.combine(made).numpy())
+        for name, part in made.items():
+            parts[name].append(part.numpy())
+    return np.concatenate(clips), {name: np.concatenate(rows) for name, rows in parts.items()}
+
+
+def shown_frames(count: int) -> np.ndarray:
+    """Places of at most eight frames of `count`, evenly spread, with the first and the last."""
+    return np.unique(np.linspace(0, count - 1, min(count, SHOWN_FRAMES)).round().astype(int))
+
+
+def clip_sheet(model, clips: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
+    """Frames of clips, of their canonical pictures and of their reconstructions with the grid.
+
+    Args:
+        model: a `DynamicDeformableGenerator`.
+        clips: the data, [N, T + 1, S, S, C], uint8 or floats in [-1, 1].
+        latents: their packed latents.
+
+    Returns:
+        uint8 [height, width, 3]: three rows for each clip, a column for each frame shown.
+    """
+    frames = shown_frames(clips.shape[1])
+    made, parts = decode_clips(model, latents)
+    factor = whole_factor(clips.shape[2])
+    rows, labels = [], []
+    for index, clip in enumerate(clips):
+        rows.append(as_pictures(clip[frames], factor))
+        rows.append(as_pictures(parts["appearance"][index, frames], factor))
+        rows.append(draw_grid(made[index, frames], parts["geometry"][index, frames], factor))
+        labels += [f"data {index + 1}", "canonical", "reconstructed,\ngrid"]
+    return lay_out(rows, labels, [f"frame {frame + 1}" for frame in frames])
+
+
+def frames_sheet(rows: dict[str, np.ndarray]) -> np.ndarray:
+    """Frames of clips with a caption for each clip.
+
+    Args:
+        rows: clips [F, S, S, C] by caption, uint8 or floats in [-1, 1], all as long.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    clips = list(rows.values())
+    frames, factor = shown_frames(len(clips[0])), whole_factor(clips[0].shape[1])
+    pictures = [as_pictures(clip[frames], factor) for clip in clips]
+    return lay_out(pictures, list(rows), [f"frame {frame + 1}" for frame in frames])
+
+
+def side_by_side(clips: Sequence[np.ndarray]) -> np.ndarray:
+    """Clips [F, S, S, C] as one moving picture, uint8 [F, H, W, 3], in a row."""
+    factor = whole_factor(clips[0].shape[1])
+    return np.concatenate([as_pictures(clip, factor) for clip in clips], axis=2)

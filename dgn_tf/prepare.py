@@ -26,7 +26,7 @@ from dgn_tf import flags
 from dgn_tf.config import InputError
 from dgn_tf.data import crops
 from dgn_tf.data.detection import Detector, Face, load_detector
-from dgn_tf.data.folders import _find, _printable, square
+from dgn_tf.data.folders import find_pictures, printable, square
 from dgn_tf.data.journal import Journal
 from dgn_tf.outputs import file_names
 
@@ -136,7 +136,7 @@ def prepare(
     """
     settings = settings or Settings()
     root, target = Path(source).expanduser().resolve(), Path(dest).expanduser().resolve()
-    files = _find(root)
+    files = find_pictures(root)
     _check_dest(root, target, dest, settings)
     if detector is None and settings.crop == "faces":
         detector = load_detector(settings.min_face, settings.min_confidence)
@@ -183,7 +183,7 @@ def _check_dest(root: Path, target: Path, dest: str, settings: Settings) -> None
         raise InputError(f"{dest} is not empty and holds no crops: name another folder.") from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{dest}/{_SETTINGS} cannot be read: name another folder.") from None
-    if before["source"] != _printable(str(root)):
+    if before["source"] != printable(str(root)):
         raise InputError(
             f"{dest} was begun with the pictures of {before['source']}: name another folder."
         )
@@ -199,7 +199,7 @@ def _begin(root: Path, target: Path, dest: str, settings: Settings) -> None:
     """Makes the folder, which a command with other settings can then tell."""
     try:
         target.mkdir(parents=True, exist_ok=True)
-        begun = {"source": _printable(str(root))} | dataclasses.asdict(settings)
+        begun = {"source": printable(str(root))} | dataclasses.asdict(settings)
         flags.write_text(target / _SETTINGS, json.dumps(begun, indent=2) + "\n")
         (target / "crops").mkdir(exist_ok=True)
     except OSError as error:
@@ -208,7 +208,7 @@ def _begin(root: Path, target: Path, dest: str, settings: Settings) -> None:
 
 def _line(file: str) -> str:
     """The relative path as a list can hold it: valid text without line breaks."""
-    return _printable(file).replace("\n", "\\n").replace("\r", "\\r")
+    return printable(file).replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _crop_names(files: Sequence[str]) -> dict[str, str]:

@@ -71,7 +71,7 @@ def load_clips(
     done = 0
     for source, result in _results(root, sources, side, channels, (frames, stride, fps), limit):
         # A folder of frames that is itself what was named has no relative path.
-        name = folders._printable(root.resolve().name if source == "." else source)
+        name = folders.printable(root.resolve().name if source == "." else source)
         done += 1
         if isinstance(result, str):
             left_out.append(f"{name} ({result})")
@@ -145,7 +145,7 @@ def _check(path: str, root: Path, sources: list[str], fps: float) -> None:
     still = next((source for source in sources if (root / source).is_dir()), None)
     if fps and still is not None:
         raise InputError(
-            f"clips {path}: --fps={fps:g} needs videos, and {folders._printable(still)} is a "
+            f"clips {path}: --fps={fps:g} needs videos, and {folders.printable(still)} is a "
             "folder of frames, which states no rate: use --stride"
         )
     video = next((source for source in sources if source.lower().endswith(VIDEOS)), None)
@@ -154,7 +154,7 @@ def _check(path: str, root: Path, sources: list[str], fps: float) -> None:
             import av  # noqa: F401
         except ImportError:
             raise InputError(
-                f"clips {path}: reading {folders._printable(video)} needs PyAV: "
+                f"clips {path}: reading {folders.printable(video)} needs PyAV: "
                 'pip install "dgn_tf[video]"'
             ) from None
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from dgn_tf.data.detection import Face
-from dgn_tf.data.folders import _FORMATS, _eight_bits
+from dgn_tf.data.folders import FORMATS, eight_bits
 
 # What MTCNN's box is, medians over 200 portraits from all sides but profile: the eyes are this
 # many of its longer sides apart, and its centre is this many eye distances below them.
@@ -27,8 +27,8 @@ def read_upright(file: Path) -> Image.Image:
     Raises:
       Exception: whatever Pillow's decoder raises for a broken file.
     """
-    with Image.open(file, formats=_FORMATS) as image:
-        return _eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
+    with Image.open(file, formats=FORMATS) as image:
+        return eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
 
 
 def eyes_can_align(face: Face) -> bool:

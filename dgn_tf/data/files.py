@@ -8,9 +8,7 @@ from PIL import Image
 
 from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.folders import square
-
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+from dgn_tf.data.folders import FORMATS, square
 
 
 def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
@@ -40,7 +38,7 @@ def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
 def _read(path: str, side: int, channels: int) -> np.ndarray:
     # A broken file makes decoders raise nearly anything.
     try:
-        with Image.open(os.path.expanduser(path), formats=_FORMATS) as image:
+        with Image.open(os.path.expanduser(path), formats=FORMATS) as image:
             return square(image, side, channels)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: name picture files") from None

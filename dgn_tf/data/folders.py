@@ -14,7 +14,7 @@ from dgn_tf.data.examples import Examples, stable_id
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 # Naming the formats keeps Pillow from handing a mislabelled file to its other decoders.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _CHUNK = 512
 
 Progress = Callable[[int, int], None]
@@ -38,7 +38,7 @@ def square(image: Image.Image, side: int, channels: int) -> np.ndarray:
     Raises:
       ValueError: for a floating-point picture, whose range nothing states.
     """
-    image = _eight_bits(ImageOps.exif_transpose(image))
+    image = eight_bits(ImageOps.exif_transpose(image))
     edge = min(image.size)
     left, top = (image.width - edge) // 2, (image.height - edge) // 2
     if image.size != (edge, edge):
@@ -49,7 +49,7 @@ def square(image: Image.Image, side: int, channels: int) -> np.ndarray:
     return pixels.reshape(side, side, channels)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def eight_bits(image: Image.Image) -> Image.Image:
     """Returns the opaque 8-bit picture, "L" or "RGB"; what shows through is white."""
     if image.mode == "F":
         raise ValueError("a floating-point picture states no range of values")
@@ -87,7 +87,7 @@ def load_folder(
       InputError: if the folder is missing, is no folder, or holds no readable picture.
     """
     root = Path(path).expanduser()
-    files = _find(root)
+    files = find_pictures(root)
     wanted = min(limit, len(files)) if limit else len(files)
     images = np.empty((wanted, side, side, channels), np.uint8)
     kept: list[str] = []
@@ -99,7 +99,7 @@ def load_folder(
             results = pool.map(lambda file: _read(root, file, side, channels), chunk)
             for file, result in zip(chunk, results, strict=True):
                 if isinstance(result, str):
-                    unreadable.append(f"{_printable(file)} ({result})")
+                    unreadable.append(f"{printable(file)} ({result})")
                 else:
                     images[len(kept)] = result
                     kept.append(file)
@@ -115,7 +115,7 @@ def load_folder(
         summary = f"{len(unreadable)} of {done} files cannot be read and are left out"
         logging.warning("folder %s: %s:\n  %s", path, summary, "\n  ".join(unreadable))
     ids = np.array([stable_id(os.fsencode(file)) for file in kept], np.int64)
-    return Examples(images[: len(kept)], ids, tuple(_printable(file) for file in kept))
+    return Examples(images[: len(kept)], ids, tuple(printable(file) for file in kept))
 
 
 def _read(root: Path, file: str, side: int, channels: int) -> np.ndarray | str:
@@ -129,14 +129,14 @@ def _read(root: Path, file: str, side: int, channels: int) -> np.ndarray | str:
 
 def _decode(file: Path, side: int, channels: int) -> np.ndarray:
     """Reads one file, uint8 [side, side, channels]; raises whatever its decoder raises."""
-    with Image.open(file, formats=_FORMATS) as image:
+    with Image.open(file, formats=FORMATS) as image:
         # Large JPEGs decode several times faster at a fraction of their size; twice the wanted
         # side leaves the last halving to the Lanczos filter.
         image.draft(None, (2 * side, 2 * side))
         return square(image, side, channels)
 
 
-def _find(root: Path) -> list[str]:
+def find_pictures(root: Path) -> list[str]:
     """Returns the picture files under `root` as sorted relative POSIX paths."""
     if not root.exists():
         raise InputError(f"folder {root} does not exist")
@@ -169,6 +169,6 @@ def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
         yield folder, [name for name in files if not name.startswith(".")]
 
 
-def _printable(file: str) -> str:
+def printable(file: str) -> str:
     """Returns the path as valid text, whatever bytes the file system allowed in it."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")

@@ -281,7 +281,9 @@ def _tables(numbers: dict) -> tuple[Table, ...]:
         ),
         "Network: FC(100)+ReLU, FC(10), L1 loss, on scaled principal components, stopped by a "
         "tenth of the labelled pictures. Linear: ridge regression in closed form, its penalty by "
-        "leaving one out; it sees where the field reads, x + dx and y + dy.",
+        "leaving one out; it sees where the field reads, x + dx and y + dy. Without intercept "
+        "pixels must make the mean landmark out of brightness, so the fair comparison with them is "
+        "that of the networks.",
     )
     each = Table(
         "Of the network on displacement fields, by landmark",

@@ -13,6 +13,7 @@ from dgn_tf.data import catalog
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.landmarks import landmarks_of, read_landmarks
 from dgn_tf.evaluation.basis import basis
+from dgn_tf.evaluation.clips import clips
 from dgn_tf.evaluation.held_out import held_out
 from dgn_tf.evaluation.landmarks import landmarks
 from dgn_tf.evaluation.report import Report, show, write_report
@@ -31,7 +32,7 @@ def define_flags():
         "held_out",
         "held_out: reconstruction, recombination and what each group knows. basis: what single "
         "latents do, whether they follow the view, disentanglement, health of the field (E1). "
-        "landmarks: how well fields tell landmarks (E5).",
+        "landmarks: how well fields tell landmarks (E5). clips: films taken apart (E6).",
     )
     absl_flags.DEFINE_string(
         "data",
@@ -88,7 +89,9 @@ class Subject:
 
     def __init__(self, experiment):
         self.config, self.model = runs.load(FLAGS.run_dir)
-        self.on_heads = self.config.data.data.split(":")[0] == "heads"
+        kind = self.config.data.data.split(":")[0]
+        self.on_heads = kind in ("heads", "heads_clips")
+        self.held_out_heads = f"{kind}:test"
         self.settings = {
             "steps": FLAGS.steps,
             "starts": FLAGS.starts,
@@ -105,7 +108,7 @@ class Subject:
 
     def test(self):
         """The held-out pictures of --data."""
-        spec = FLAGS.data or ("heads:test" if self.on_heads else "")
+        spec = FLAGS.data or (self.held_out_heads if self.on_heads else "")
         if not spec:
             raise InputError(
                 "--data is needed: pictures that the run was not trained on, for example "
@@ -121,7 +124,9 @@ class Subject:
                 f"--{flag}={spec} is what the run was trained on: give held-out pictures."
             )
         examples = self.load(spec, limit, where)
-        self.origin[flag] = {"data": spec, "where": where, "examples": len(examples)}
+        self.origin[flag] = {"data": spec, "examples": len(examples)}
+        if where:
+            self.origin[flag]["where"] = where
         return examples
 
     def train(self):
@@ -225,6 +230,16 @@ def _first_of(labelled, count):
     return examples.subset(np.arange(min(count, len(examples)))), points[:count]
 
 
+def _clips(subject: Subject) -> Report:
+    if subject.config.model.model != "dynamic":
+        raise InputError(
+            f"--experiment=clips needs --model=dynamic, but --run_dir={FLAGS.run_dir} holds "
+            f"--model={subject.config.model.model}."
+        )
+    test, train = subject.test(), subject.train()
+    return clips(subject.model, train, test, subject.infer(test), FLAGS.seed)
+
+
 class _Experiment(NamedTuple):
     """`report(subject)` checks what it needs before it infers; `flags` are its alone."""
 
@@ -233,6 +248,7 @@ class _Experiment(NamedTuple):
 
 
 EXPERIMENTS = {
+    "clips": _Experiment(_clips),
     "held_out": _Experiment(_held_out),
     "basis": _Experiment(_basis, ("views", "gamma")),
     "landmarks": _Experiment(_landmarks, ("landmarks", "labelled", "train_data", "train_where")),
@@ -253,6 +269,11 @@ def main(argv):
             if FLAGS[flag].present and flag not in EXPERIMENTS[name].flags:
                 raise InputError(f"--{flag} belongs to --experiment={other}, not to {name}.")
     subject = Subject(name)
+    if subject.config.model.model == "dynamic" and name != "clips":
+        raise InputError(
+            f"--experiment={name} is for pictures, but --run_dir={FLAGS.run_dir} holds a model of "
+            "clips: give --experiment=clips."
+        )
     report = EXPERIMENTS[name].report(subject)
     folder = runs.Run(FLAGS.run_dir) / "evaluation" / name
     write_report(folder, report, subject.origin)

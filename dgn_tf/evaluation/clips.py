@@ -1,10 +1,10 @@
 """Experiment E6: clips taken apart into who, shape and motion (Fig. 15 to 19)."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.data.heads_clips import render_clips
+from dgn_tf.data.heads_render import APPEARANCE, GEOMETRY
 from dgn_tf.evaluation.fields import field_health
 from dgn_tf.evaluation.metrics import mean_image_msre, pca_msre, ridge_r2, squared_errors
 from dgn_tf.evaluation.report import Figure, Report, Table
@@ -21,7 +21,6 @@ def clips(
     train: Examples,
     test: Examples,
     latents: dict[str, np.ndarray],
-    truth: Callable[[np.ndarray], np.ndarray] | None = None,
     seed: int = 0,
 ) -> Report:
     """Reconstruction, recombination, editing of the shape, and free generation.
@@ -31,13 +30,11 @@ def clips(
         train: the clips it was trained on, [N, T + 1, S, S, C].
         test: held-out clips.
         latents: inferred packed latents of `test`, by group.
-        truth: `truth(order)` draws clip i with the motion and shape of clip order[i], uint8; None
-            where the data cannot be drawn.
         seed: of the pairs and of the noises of free generation.
 
     Returns:
-        A report with the numbers `reconstruction` (errors a frame), `field`, and with the truth
-        `recombination`; and the figures.
+        A report with the numbers `reconstruction` (errors a frame), `field` and, for clips
+        with the factors of heads_clips, `recombination` and `identity`; and the figures.
     """
     made, parts = decode_clips(model, latents)
     frames = test.images.shape[1]
@@ -55,8 +52,9 @@ def clips(
         ("folded cells of the field", f"{100 * numbers['field']['folded']:.2f}%"),
         ("mean displacement, pixels", numbers["field"]["displacement"]),
     ]
-    if truth is not None:
-        numbers["recombination"] = _recombination(model, test, latents, truth, seed)
+    drawn = all(name in test.factors for name in (*APPEARANCE, *GEOMETRY))
+    if drawn:
+        numbers["recombination"] = _recombination(model, test, latents, seed)
         swap = numbers["recombination"]
         rows += [
             ("recombination error a frame", swap["recombined"]),
@@ -64,7 +62,7 @@ def clips(
             ("  ratio of the two", swap["recombined"] / swap["not_recombined"]),
         ]
     tables = [Table("Errors are sums of squares per frame on [0, 1]", ("", ""), tuple(rows))]
-    if "person" in test.factors:
+    if drawn:
         numbers["identity"] = identity_r2(model, latents, test.factors)
         tables.append(_identity_table(numbers["identity"]))
     figures = _figures(model, test, latents, made, frames, seed)
@@ -84,13 +82,14 @@ def _reconstruction(model, train, test, made):
     }
 
 
-def _recombination(model, test, latents, truth, seed):
+def _recombination(model, test, latents, seed):
     """The appearance of each clip with the geometry of another, against the drawn truth."""
     # A shift along a random order gives every clip another one.
     order = np.random.default_rng(seed).permutation(len(test))
     other = np.empty_like(order)
     other[order] = np.roll(order, 1)
-    wanted = _flat(as_float(truth(other)))
+    motion = {name: test.factors[name][other] for name in GEOMETRY}
+    wanted = _flat(as_float(render_clips(test.factors, motion, test.side)))
     swapped, _ = decode_clips(model, {**latents, "geometry": latents["geometry"][other]})
     return {
         "recombined": float(squared_errors(_flat(swapped), wanted).mean()),
@@ -99,12 +98,12 @@ def _recombination(model, test, latents, truth, seed):
 
 
 def identity_r2(model, latents, factors) -> dict[str, dict[str, float]]:
-    """R^2 of factors that stay the same through a clip, from Z^g_0, Z^a_0 and the motion s^g.
+    """R^2 of what stays the same through a clip, from Z^g_0, Z^a_0 and the motion s^g.
 
     Args:
         model: the dynamic model.
         latents: packed latents by group.
-        factors: labels by name; those [N] or [N, k] with k not the number of frames are used.
+        factors: those of heads_clips; looks and head width are used.
 
     Returns:
         {factor: {source: R^2}}; the motion is the mean and the spread of s^g_t over the clip.
@@ -114,14 +113,14 @@ def identity_r2(model, latents, factors) -> dict[str, dict[str, float]]:
     states = moved[:, 1:] - first["geometry"][:, None]
     motion = np.concatenate([states.mean(axis=1), states.std(axis=1)], axis=1)
     sources = {"Z^a_0": first["appearance"], "Z^g_0": first["geometry"], "motion s^g": motion}
-    found = {}
-    for name, values in factors.items():
-        flat = np.reshape(values, (len(values), -1)).astype(np.float64)
-        still = values.ndim == 1 or values.shape[1] != moved.shape[1]
-        if name in ("person", "expression") or not still or not np.all(flat.std(axis=0) > 0):
-            continue
-        found[name] = {source: ridge_r2(z, flat) for source, z in sources.items()}
-    return found
+    still = {name: factors[name] for name in APPEARANCE}
+    still["width"] = factors["width"][:, 0]
+    flat = {name: np.reshape(values, (len(values), -1)) for name, values in still.items()}
+    return {
+        name: {source: ridge_r2(z, values) for source, z in sources.items()}
+        for name, values in flat.items()
+        if np.all(values.std(axis=0) > 0)
+    }
 
 
 def _identity_table(found):

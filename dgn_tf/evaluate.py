@@ -248,10 +248,10 @@ class _Experiment(NamedTuple):
 
 
 EXPERIMENTS = {
-    "clips": _Experiment(_clips),
     "held_out": _Experiment(_held_out),
     "basis": _Experiment(_basis, ("views", "gamma")),
     "landmarks": _Experiment(_landmarks, ("landmarks", "labelled", "train_data", "train_where")),
+    "clips": _Experiment(_clips),
 }
 
 

@@ -140,17 +140,15 @@ def test_divergence_names_the_example_and_the_remedy(world, monkeypatch):
     root, *_ = world
 
     class Diverging:
-        step_size = 0.5
-
         def __init__(self, model, **settings):
             pass
 
         def __call__(self, images, ids, batch_size, progress):
             return {"appearance": np.zeros([3, 3]), "geometry": np.diag([0, np.nan, np.inf])}
 
-    monkeypatch.setattr(app, "Inference", Diverging)
+    monkeypatch.setattr(app, "make_inference", Diverging)
     with pytest.raises(InputError, match="2 pictures, the first a__b.png: .*--step_size below 0.5"):
-        app.infer(str(root / "run"), f"folder:{root}/photos", str(root / "far"))
+        app.infer(str(root / "run"), f"folder:{root}/photos", str(root / "far"), step_size=0.5)
     assert not list(root.glob("far*"))
 
 
@@ -235,7 +233,7 @@ def test_what_cannot_be_done_is_said_before_the_inference(
     world, tmp_path, monkeypatch, settings, message
 ):
     root, *_ = world
-    monkeypatch.setattr(app, "Inference", refuse)
+    monkeypatch.setattr(app, "make_inference", refuse)
     places = {"photos": root / "photos", "run": root / "run"}
     settings = {
         name: value.format(**places)
@@ -253,7 +251,7 @@ def test_what_cannot_be_done_is_said_before_the_inference(
 def test_a_plain_generator_has_no_geometry_to_edit_or_recombine(world, tmp_path, monkeypatch):
     root, *_ = world
     make_run(tmp_path / "run", model="abp")
-    monkeypatch.setattr(app, "Inference", refuse)
+    monkeypatch.setattr(app, "make_inference", refuse)
     run, out = str(tmp_path / "run"), str(tmp_path / "out")
     photos = [str(root / "photos" / name) for name in NAMES]
     with pytest.raises(InputError, match="has no geometry"):
@@ -268,7 +266,7 @@ def test_without_chains_the_directions_are_those_of_the_pictures(world, tmp_path
     call = {"edit": ["geometry:2=3"], "steps": 10, "starts": 1}
     place = str(root / "run"), f"folder:{root}/photos", str(tmp_path / "out")
     with monkeypatch.context() as few, pytest.raises(InputError, match="3 are too few: .* 20"):
-        few.setattr(app, "Inference", refuse)
+        few.setattr(app, "make_inference", refuse)
         app.infer(*place, **call)
     monkeypatch.setattr(app, "_FEWEST_LATENTS", 3)
     app.infer(*place, **call)

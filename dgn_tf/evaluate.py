@@ -65,7 +65,7 @@ def define_flags():
     )
     absl_flags.DEFINE_string("train_where", "", "landmarks: LABEL=VALUE, of --train_data.")
     absl_flags.DEFINE_integer(
-        "labelled", 1000, "landmarks: at most so many labelled pictures.", lower_bound=10
+        "labelled", 1000, "landmarks: at most so many labelled pictures.", lower_bound=20
     )
     absl_flags.DEFINE_string(
         "landmarks",
@@ -118,8 +118,8 @@ class Subject:
 
     def held_out(self, flag, spec, limit, where=""):
         """Pictures named by a flag that the run was not trained on."""
-        # Without a split, heads and TFDS sets give "train".
-        if spec.removesuffix(":train") == self.config.data.data.removesuffix(":train"):
+        trained = self.config.data
+        if _overlap((spec, where), (trained.data, trained.where)):
             raise InputError(
                 f"--{flag}={spec} is what the run was trained on: give held-out pictures."
             )
@@ -196,25 +196,34 @@ def _basis(subject: Subject) -> Report:
 
 def _landmarks(subject: Subject) -> Report:
     subject.require_geometry("landmarks")
-    spec = FLAGS.train_data or subject.config.data.data
-    if FLAGS.landmarks and not any(s.startswith("folder:") for s in (spec, FLAGS.data)):
+    data, tested = subject.config.data, FLAGS.data or subject.held_out_heads
+    spec = FLAGS.train_data or data.data
+    where = FLAGS.train_where or ("" if FLAGS.train_data else data.where)
+    if FLAGS.landmarks and not any(s.startswith("folder:") for s in (spec, tested)):
         raise InputError(
             f"--landmarks={FLAGS.landmarks} belongs to pictures of folder:PATH; {spec} must bring "
             "an array `landmarks`."
         )
-    train = _with_points(subject.load(spec, 0, FLAGS.train_where), spec)
-    train = _first_of(train, FLAGS.labelled)
-    subject.origin["train_data"] = {
-        "data": spec, "where": FLAGS.train_where, "examples": len(train[0]),
-    }  # fmt: skip
-    test = _with_points(subject.test(), FLAGS.data or "heads:test")
-    if set(test[0].ids) & set(train[0].ids) and FLAGS.data == spec:
+    if _overlap((spec, where), (tested, FLAGS.where)):
         raise InputError(
-            f"--data={FLAGS.data}: the regressors would be tested on pictures that they are fitted "
-            "on; tell them apart by --where and --train_where."
+            f"--data={tested}: the regressors would be tested on pictures that they are fitted on; "
+            "give others, or tell them apart by --where and --train_where."
         )
+    # A table may leave pictures out: only then are more read than are needed.
+    train = subject.load(spec, 0 if FLAGS.landmarks else FLAGS.labelled, where)
+    train = _first_of(_with_points(train, spec), FLAGS.labelled)
+    subject.origin["train_data"] = {"data": spec, "where": where, "examples": len(train[0])}
+    test = _with_points(subject.test(), tested)
     inferred = [(examples, subject.infer(examples), points) for examples, points in (train, test)]
     return landmarks(subject.model, *inferred, seed=FLAGS.seed)
+
+
+def _overlap(one, other):
+    """Whether two (data set, where) may share examples, as far as their names tell."""
+    (spec, where), (other_spec, other_where) = one, other
+    # Without a split, heads and TFDS sets give "train".
+    same = spec.removesuffix(":train") == other_spec.removesuffix(":train")
+    return same and (where == other_where or not where or not other_where)
 
 
 def _with_points(examples, spec):

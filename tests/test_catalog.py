@@ -155,7 +155,7 @@ def test_damaged_prepared_data_is_named(prepared, tmp_path):
     info.write_text("{half")
     with pytest.raises(InputError, match=f"JSON.*prepared data in {tmp_path} is damaged, delete"):
         catalog.load("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path))
-    os.renames(info.parent, tmp_path / "heads" / "side9" / "1.0.0")
+    os.renames(info.parent, tmp_path / "heads" / "side9" / "1.1.0")
     with pytest.raises(InputError, match=f"heads: .*prepared data in {tmp_path} is damaged"):
         catalog.load("heads", 9, 3, data_dir=str(tmp_path))
 

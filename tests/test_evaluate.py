@@ -221,6 +221,11 @@ def test_the_report_of_a_run_on_pictures(plain_run, run_app):
             ["--run_dir={0}/run", "--data=npz:{0}/test.npz", "--experiment=basis"],
             "basis needs a model with geometry, but --run_dir={0}/run holds --model=abp",
         ),
+        (
+            ["--run_dir={0}/run", "--data=npz:{0}/test.npz", "--experiment=landmarks"],
+            "landmarks needs a model with geometry",
+        ),
+        (["--run_dir={0}/run", "--labelled=30"], "--labelled belongs to --experiment=landmarks"),
         (["--run_dir={0}/run", "--gamma=3"], "--gamma belongs to --experiment=basis, not to held"),
         ([], "--run_dir"),
         (["--run_dir={0}/run", "--steps=0"], "--steps=0"),
@@ -291,3 +296,35 @@ def test_views_need_a_label(heads_run, run_app, tmp_path):
     said = run_app(evaluate, *command, f"--views=npz:{tmp_path}/blank.npz")
     assert (said.status, said.out) == (2, "")
     assert "blank.npz has no label `view` of 2 to 50 different numbers; it has pose" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--train_data=heads:test"], "tested on pictures that they are fitted on"),
+        (["--landmarks=points.csv"], "belongs to pictures of folder:PATH"),
+        (["--data=npz:{0}/test.npz"], "npz:{0}/test.npz has no label `landmarks`"),
+        (["--data=heads:train", "--train_data=heads:test"], "is what the run was trained on"),
+    ],
+)
+def test_landmarks_that_cannot_be_are_named_before_the_inference(
+    heads_run, run_app, monkeypatch, tmp_path, arguments, message
+):
+    def refuse(*_, **settings):
+        raise AssertionError("inferred")
+
+    monkeypatch.setattr(evaluate, "make_inference", refuse)
+    images = np.zeros((30, SIDE, SIDE, 3), np.uint8)
+    np.savez(tmp_path / "test.npz", images=images)
+    arguments = [argument.format(tmp_path) for argument in arguments]
+    said = run_app(evaluate, f"--run_dir={heads_run}", "--experiment=landmarks", *arguments)
+    assert said.status == 2 and message.format(tmp_path) in said.err.splitlines()[-1]
+
+
+def test_a_part_of_the_training_file_that_was_left_out_may_be_tested_on():
+    overlap = evaluate._overlap
+    assert not overlap(("npz:a", "is_test=1"), ("npz:a", "is_test=0"))
+    assert overlap(("npz:a", "is_test=1"), ("npz:a", "is_test=1"))
+    assert overlap(("npz:a", "is_test=1"), ("npz:a", ""))
+    assert overlap(("heads", ""), ("heads:train", ""))
+    assert not overlap(("heads:test", ""), ("heads", ""))

@@ -204,8 +204,8 @@ class Heads(tfds.core.GeneratorBasedBuilder):
     and every column of `APPEARANCE` and `GEOMETRY`.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {"1.0.0": "First drawing.", "1.1.0": "Yaw is triangular around 0."}
     BUILDER_CONFIGS = [HeadsConfig(side=side) for side in (64, 32, 128)]
     DEFAULT_BUILDER_CONFIG_NAME = "side64"
 

@@ -139,7 +139,7 @@ def infer(
     """
     edits = _check(data, recombine, edit, animate, data_dir, limit, step_size, sigma)
     with output_folder(output_dir, overwrite) as folder:
-        config, model = runs.load(run_dir)
+        config, model = _load_run(run_dir)
         settings = {
             "steps": steps, "starts": starts, "noise": noise, "seed": seed,
             "step_size": step_size or parse_schedule(config.learning.step_size)[-1][1],
@@ -160,6 +160,17 @@ def infer(
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         (folder / REPORT).write_text(text, encoding="utf-8")
     return report
+
+
+def _load_run(run_dir: str) -> tuple:
+    """Config and model of a run on pictures."""
+    config, model = runs.load(run_dir)
+    if config.data.frames:
+        raise InputError(
+            f"--run_dir={run_dir} holds a model of clips, and this program takes pictures: see "
+            "dgn_tf.evaluate --experiment=clips."
+        )
+    return config, model
 
 
 def _check(data, recombine, edit, animate, data_dir, limit, step_size, sigma) -> list:
@@ -215,10 +226,7 @@ def _load(config: Config, data, recombine, data_dir, limit) -> Examples:
         return load_files(recombine, side, channels)
     data_dir = data_dir or config.data.data_dir or None
     with flags.progress("data") as progress:
-        return load(
-            data, side, channels, limit=limit, data_dir=data_dir, progress=progress,
-            frames=config.data.frames, stride=config.data.stride, fps=config.data.fps,
-        )  # fmt: skip
+        return load(data, side, channels, limit=limit, data_dir=data_dir, progress=progress)
 
 
 def _infer_latents(model, settings: dict, examples: Examples, batch_size: int) -> dict:

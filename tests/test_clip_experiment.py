@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf import evaluate, train
+from dgn_tf import evaluate, infer, train
 from dgn_tf.data import heads, heads_clips
 from dgn_tf.data.examples import Examples, as_bytes, as_float
 from dgn_tf.evaluation.clips import clips, identity_r2
@@ -167,6 +167,10 @@ def test_the_program_measures_clips(clip_run, run_app):
     assert "recombination" not in report["numbers"]
     refused = run_app(evaluate, *given, "--experiment=basis")
     assert refused.status == 2 and "holds a model of clips: give --experiment=clips" in refused.err
+    given = (f"--run_dir={root}/run", f"--data=npz:{root}/test.npz", f"--output_dir={root}/out")
+    refused = run_app(infer, *given)
+    assert refused.status == 2 and "holds a model of clips" in refused.err
+    assert not (root / "out").exists()
 
 
 def test_pictures_and_clips_do_not_mix(run_app, tiny_run, tmp_path):

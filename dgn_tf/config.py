@@ -314,3 +314,8 @@ def parse_schedule(text):
     if not all(0 < value < float("inf") for _, value in steps):
         raise ValueError(f"{text!r}: values must be above 0 and finite")
     return steps
+
+
+def last_value(text):
+    """What a schedule ends with: the setting that a trained model is used with."""
+    return parse_schedule(text)[-1][1]

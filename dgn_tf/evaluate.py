@@ -8,7 +8,7 @@ import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
-from dgn_tf.config import InputError, parse_schedule
+from dgn_tf.config import InputError, last_value
 from dgn_tf.data import catalog
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.landmarks import landmarks_of, read_landmarks
@@ -96,8 +96,8 @@ class Subject:
             "steps": FLAGS.steps,
             "starts": FLAGS.starts,
             "seed": FLAGS.seed,
-            "step_size": parse_schedule(self.config.learning.step_size)[-1][1],
-            "sigma": parse_schedule(self.config.learning.sigma)[-1][1],
+            "step_size": last_value(self.config.learning.step_size),
+            "sigma": last_value(self.config.learning.sigma),
         }
         self.origin = {
             "experiment": experiment,

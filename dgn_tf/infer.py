@@ -12,7 +12,7 @@ import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, results, runs
-from dgn_tf.config import Config, InputError, parse_schedule
+from dgn_tf.config import Config, InputError, last_value
 from dgn_tf.data.catalog import load
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.files import load_files
@@ -142,8 +142,8 @@ def infer(
         config, model = _load_run(run_dir)
         settings = {
             "steps": steps, "starts": starts, "noise": noise, "seed": seed,
-            "step_size": step_size or parse_schedule(config.learning.step_size)[-1][1],
-            "sigma": sigma or parse_schedule(config.learning.sigma)[-1][1],
+            "step_size": step_size or last_value(config.learning.step_size),
+            "sigma": sigma or last_value(config.learning.sigma),
         }  # fmt: skip
         reference = _reference(run_dir, model, recombine, edits, animate)
         examples = _load(config, data, recombine, data_dir, limit)

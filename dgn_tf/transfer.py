@@ -12,7 +12,7 @@ import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
-from dgn_tf.config import MODELS, InputError, parse_schedule
+from dgn_tf.config import MODELS, InputError, last_value
 from dgn_tf.data import catalog
 from dgn_tf.data.examples import as_float
 from dgn_tf.evaluation.report import Figure, show, write_report
@@ -153,8 +153,8 @@ class Member:
         learning = self.config.learning
         settings = {
             "steps": FLAGS.steps, "starts": FLAGS.starts, "seed": self.seed,
-            "step_size": parse_schedule(learning.step_size)[-1][1],
-            "sigma": parse_schedule(learning.sigma)[-1][1],
+            "step_size": last_value(learning.step_size),
+            "sigma": last_value(learning.sigma),
         }  # fmt: skip
         infer = Inference(model, **settings) if by_langevin else make_inference(model, **settings)
         with flags.progress(f"{self.name}: inference") as report:
@@ -198,8 +198,8 @@ def _tuning(config, source, method):
         learning=dataclasses.replace(
             learning,
             epochs=FLAGS.tuning_epochs,
-            step_size=str(parse_schedule(learning.step_size)[-1][1]),
-            sigma=str(parse_schedule(learning.sigma)[-1][1]),
+            step_size=str(last_value(learning.step_size)),
+            sigma=str(last_value(learning.sigma)),
             learning_rate=FLAGS.tuning_rate,
             head_start=0.0,
             init_from=source,

@@ -6,7 +6,8 @@ from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.heads_clips import render_clips
 from dgn_tf.data.heads_render import APPEARANCE, GEOMETRY
 from dgn_tf.evaluation.fields import field_health
-from dgn_tf.evaluation.metrics import mean_image_msre, pca_msre, ridge_r2, squared_errors
+from dgn_tf.evaluation.held_out import beside_yardsticks, factor_r2, someone_else
+from dgn_tf.evaluation.metrics import squared_errors
 from dgn_tf.evaluation.report import Figure, Report, Table
 from dgn_tf.visualize.clips import clip_sheet, decode_clips, frames_sheet
 from dgn_tf.visualize.directions import principal_directions, traversal_sheet
@@ -74,20 +75,12 @@ def _reconstruction(model, train, test, made):
     frames = test.images.shape[1]
     components = max(1, round(sum(model.latent_dims.values()) / frames))
     x, x_train = _flat(as_float(test.images)), _flat(as_float(train.images))
-    return {
-        "msre": float(squared_errors(x, _flat(made)).mean()),
-        "msre_pca": pca_msre(x_train, x, components) if components <= len(x_train) else None,
-        "pca_components": components,
-        "msre_mean_image": mean_image_msre(x_train, x),
-    }
+    return beside_yardsticks(x, _flat(made), x_train, components)
 
 
 def _recombination(model, test, latents, seed):
     """The appearance of each clip with the geometry of another, against the drawn truth."""
-    # A shift along a random order gives every clip another one.
-    order = np.random.default_rng(seed).permutation(len(test))
-    other = np.empty_like(order)
-    other[order] = np.roll(order, 1)
+    other = someone_else(len(test), seed)
     motion = {name: test.factors[name][other] for name in GEOMETRY}
     wanted = _flat(as_float(render_clips(test.factors, motion, test.side)))
     swapped, _ = decode_clips(model, {**latents, "geometry": latents["geometry"][other]})
@@ -115,12 +108,7 @@ def identity_r2(model, latents, factors) -> dict[str, dict[str, float]]:
     sources = {"Z^a_0": first["appearance"], "Z^g_0": first["geometry"], "motion s^g": motion}
     still = {name: factors[name] for name in APPEARANCE}
     still["width"] = factors["width"][:, 0]
-    flat = {name: np.reshape(values, (len(values), -1)) for name, values in still.items()}
-    return {
-        name: {source: ridge_r2(z, values) for source, z in sources.items()}
-        for name, values in flat.items()
-        if np.all(values.std(axis=0) > 0)
-    }
+    return factor_r2(sources, still)
 
 
 def _identity_table(found):

@@ -113,17 +113,33 @@ def reconstruction(model, train, test, latents):
     """
     x, x_train = as_float(test.images), as_float(train.images)
     pictures, parts = decode(model, latents)
-    components = sum(model.latent_dims.values())
-    numbers = {
-        "msre": float(squared_errors(x, pictures).mean()),
-        "msre_pca": pca_msre(x_train, x, components) if components <= len(train) else None,
-        "pca_components": components,
-        "msre_mean_image": mean_image_msre(x_train, x),
-    }
+    numbers = beside_yardsticks(x, pictures, x_train, sum(model.latent_dims.values()))
     if has_geometry(model):
         numbers["folded"] = float(np.mean(folded_fraction(parts["geometry"])))
         numbers["displacement"] = float(np.linalg.norm(parts["geometry"], axis=-1).mean())
     return numbers
+
+
+def beside_yardsticks(x, made, x_train, components):
+    """Errors of pictures `made` for `x`, of PCA and of the mean image, both fitted on `x_train`.
+
+    All are [N, S, S, C] in [-1, 1]; PCA is left out where `x_train` is too few for it.
+    """
+    return {
+        "msre": float(squared_errors(x, made).mean()),
+        "msre_pca": pca_msre(x_train, x, components) if components <= len(x_train) else None,
+        "pca_components": components,
+        "msre_mean_image": mean_image_msre(x_train, x),
+    }
+
+
+def someone_else(count, seed):
+    """For each of `count` examples, another one to recombine it with: int [count]."""
+    # A shift along a random order gives everyone somebody else.
+    order = np.random.default_rng(seed).permutation(count)
+    other = np.empty_like(order)
+    other[order] = np.roll(order, 1)
+    return other
 
 
 def factor_r2(latents, factors):
@@ -158,10 +174,7 @@ def recombination(model, test, latents, seed=0):
         `not_recombined`; and of its own reconstruction, `not_recombined_reconstruction`; all
         against the same truth.
     """
-    # A shift along a random order gives everyone somebody else.
-    order = np.random.default_rng(seed).permutation(len(test))
-    other = np.empty_like(order)
-    other[order] = np.roll(order, 1)
+    other = someone_else(len(test), seed)
     rendered = heads.render(
         {name: test.factors[name] for name in heads.APPEARANCE},
         {name: test.factors[name][other] for name in heads.GEOMETRY},

@@ -1,6 +1,4 @@
-"""Clips as pictures: sheets of frames, and moving pictures side by side (Fig. 15 to 19)."""
-
-from collections.abc import Sequence
+"""Clips as pictures: sheets of frames (Fig. 15 to 19)."""
 
 import numpy as np
 import tensorflow as tf
@@ -76,9 +74,3 @@ def frames_sheet(rows: dict[str, np.ndarray]) -> np.ndarray:
     frames, factor = shown_frames(len(clips[0])), whole_factor(clips[0].shape[1])
     pictures = [as_pictures(clip[frames], factor) for clip in clips]
     return lay_out(pictures, list(rows), [f"frame {frame + 1}" for frame in frames])
-
-
-def side_by_side(clips: Sequence[np.ndarray]) -> np.ndarray:
-    """Clips [F, S, S, C] as one moving picture, uint8 [F, H, W, 3], in a row."""
-    factor = whole_factor(clips[0].shape[1])
-    return np.concatenate([as_pictures(clip, factor) for clip in clips], axis=2)

@@ -156,7 +156,9 @@ class LearningConfig:
         "Standard deviation of a pixel on the [0, 1] scale, a number or a schedule.",
     )
     head_start: float = _setting(
-        0.0, "Fraction of the run in which the appearance chains wait and geometry learns alone."
+        0.0,
+        "Fraction of the run in which the appearance chains wait and geometry learns alone. In "
+        "models without geometry nothing waits.",
     )
     noise: bool = _setting(True, "Noise in the Langevin steps of training.")
     simultaneous: bool = _setting(False, "Move all latent groups at once instead of in turn.")

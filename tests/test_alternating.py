@@ -271,3 +271,8 @@ def test_without_a_head_start_all_groups_move_at_once_from_the_first_step():
     learner = deformable_learner(step_size="0.2")
     deltas = {name: float(delta) for name, delta in learner.step_sizes().items()}
     assert deltas == pytest.approx({"appearance": 0.2, "geometry": 0.2})
+
+
+def test_nothing_waits_for_a_geometry_that_is_not_there():
+    learner = linear_learner(head_start=0.5, step_size="0.2")
+    assert float(learner.step_sizes()["appearance"]) == pytest.approx(0.2)

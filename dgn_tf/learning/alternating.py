@@ -22,7 +22,8 @@ class AlternatingBackprop(tf.Module):
         step_size: delta, a number or a schedule (`parse_schedule`).
         sigma: standard deviation of a pixel on the [0, 1] scale, a number or a schedule.
         head_start: fraction of the run before the chains of any group but "geometry" move: the
-            geometric generator then explains what it can with one mean appearance (section 5.7).
+            geometric generator then explains what it can with one mean appearance (section 5.7). In
+            a model without that group nothing waits.
         noise: whether the Langevin steps are noisy, as Eq. 7.
         simultaneous: whether the groups move at once instead of in turn.
         scale: tf.Variable that multiplies step_size, 1 by default; the loop halves it to rescue a
@@ -57,7 +58,7 @@ class AlternatingBackprop(tf.Module):
         self.langevin_steps = langevin_steps
         self.step_size = RunSchedule(str(step_size), total_steps, self.scale)
         self.sigma = RunSchedule(str(sigma), total_steps)
-        self.head_start = round(head_start * total_steps)
+        self.head_start = round(head_start * total_steps) if "geometry" in model.latent_dims else 0
         self.noise = noise
         self.simultaneous = simultaneous
         self.seed = seed

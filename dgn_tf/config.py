@@ -7,7 +7,10 @@ declarations.
 import dataclasses
 import json
 
-MODELS = ("deformable", "abp", "vae", "deformable_vae", "deforming_autoencoder", "dynamic")
+CLIP_MODELS = ("dynamic", "mocogan")
+MODELS = (
+    "deformable", "abp", "vae", "deformable_vae", "deforming_autoencoder", *CLIP_MODELS,
+)  # fmt: skip
 FROZEN = ("", "appearance", "geometry")
 BORDERS = ("edge", "zeros")
 SIDES = (32, 64, 128, 256)
@@ -68,11 +71,12 @@ class ModelConfig:
     model: str = _setting(
         "deformable",
         "deformable; abp, the plain generator without geometry; or, learned with an encoder: vae "
-        "(plain), deformable_vae, deforming_autoencoder (Shu et al. 2018). dynamic learns clips.",
+        "(plain), deformable_vae, deforming_autoencoder (Shu et al. 2018). Of clips: dynamic; "
+        "mocogan, a rival without geometry (content and motion codes, Tulyakov et al. 2018).",
         MODELS,
     )
-    appearance_dim: int = _setting(64, "d_a, length of z_a.")
-    geometry_dim: int = _setting(64, "d_g, length of z_g.")
+    appearance_dim: int = _setting(64, "d_a, length of z_a; mocogan: of the content code.")
+    geometry_dim: int = _setting(64, "d_g, length of z_g; mocogan: of the motion code.")
     alpha: float = _setting(
         0.625, "Filters per layer, appearance over geometric generator (scheme 1)."
     )
@@ -104,9 +108,11 @@ class ModelConfig:
     encoder_width: float = _setting(
         1.0, "Filters per layer of an encoder, over those of the geometric generator."
     )
-    width: float = _setting(1.0, "dynamic: filters per layer over those of Table V.")
+    width: float = _setting(1.0, "Clips: filters per layer over those of Table V.")
     appearance_noise_dim: int = _setting(3, "dynamic: length of the appearance's noise xi.")
-    geometry_noise_dim: int = _setting(10, "dynamic: length of the geometry's noise xi.")
+    geometry_noise_dim: int = _setting(
+        10, "Clips: length of the geometry's (mocogan: the motion's) noise xi."
+    )
     residual: bool = _setting(False, "dynamic: transitions add to the state before their tanh.")
     frames_per_chunk: int = _setting(
         0, "dynamic: frames of a clip kept for the gradient, the others computed anew; 0 for all."
@@ -226,10 +232,11 @@ class Config:
 
     def __post_init__(self):
         """Check that model and data go together."""
-        if (self.model.model == "dynamic") != (self.data.frames > 0):
+        if (self.model.model in CLIP_MODELS) != (self.data.frames > 0):
             raise InputError(
                 f"--model={self.model.model} --frames={self.data.frames}: clips (--frames above 0) "
-                "are for --model=dynamic, pictures (--frames=0) for the other models."
+                f"are for --model={' and '.join(CLIP_MODELS)}, pictures (--frames=0) for the other "
+                "models."
             )
 
     def to_json(self):

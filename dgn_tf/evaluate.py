@@ -1,25 +1,23 @@
 """Measure a run: python -m dgn_tf.evaluate --run_dir=runs/quickstart --experiment=held_out."""
 
-import functools
-import json
 from typing import NamedTuple
 
 import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
-from dgn_tf.config import InputError, last_value
-from dgn_tf.data import catalog
-from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.config import InputError
+from dgn_tf.data.heads_clips import EXPRESSIONS
+from dgn_tf.data.labels import labels_of, read_labels
 from dgn_tf.data.landmarks import landmarks_of, read_landmarks
 from dgn_tf.evaluation.basis import basis
 from dgn_tf.evaluation.clips import clips
+from dgn_tf.evaluation.expressions import describe, expressions
 from dgn_tf.evaluation.held_out import held_out
 from dgn_tf.evaluation.landmarks import landmarks
 from dgn_tf.evaluation.report import Report, show, write_report
 from dgn_tf.evaluation.views import balanced, view_labels
-from dgn_tf.learning.inference import make_inference
-from dgn_tf.visualize.decoding import has_geometry
+from dgn_tf.subject import Subject, overlap
 
 FLAGS = absl_flags.FLAGS
 
@@ -32,14 +30,16 @@ def define_flags():
         "held_out",
         "held_out: reconstruction, recombination and what each group knows. basis: what single "
         "latents do, whether they follow the view, disentanglement, health of the field (E1). "
-        "landmarks: how well fields tell landmarks (E5). clips: films taken apart (E6).",
+        "landmarks: how well fields tell landmarks (E5). clips: films taken apart (E6). "
+        "expressions: how well their motion tells expressions (Table III).",
     )
     absl_flags.DEFINE_string(
         "data",
         "",
         "Held-out pictures, in a form of --data of dgn_tf.train; for a run on heads, heads:test "
-        "if not given.",
+        "if not given. expressions: any labelled clips, the run's own if not given.",
     )
+    absl_flags.DEFINE_string("where", "", "LABEL=VALUE: of --data, only what has this label.")
     absl_flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets; else the run's.")
     absl_flags.DEFINE_integer(
         "limit", 500, "Use the first LIMIT held-out pictures; 0 for all.", lower_bound=0
@@ -51,13 +51,17 @@ def define_flags():
     absl_flags.DEFINE_integer(
         "seed", 0, "Seed of the starts and of the pairs to recombine.", 0, 2**31 - 1
     )
+    define_experiment_flags()
+
+
+def define_experiment_flags():
+    """Declare the flags that belong to one experiment alone, see `EXPERIMENTS`."""
     absl_flags.DEFINE_string(
         "views",
         "",
         "basis: pictures with a label `view`, LIMIT of them in equal parts, in a form of --data; "
         "for a run on heads, heads:views if not given.",
     )
-    absl_flags.DEFINE_string("where", "", "LABEL=VALUE: of --data, only what has this label.")
     absl_flags.DEFINE_string(
         "train_data",
         "",
@@ -73,109 +77,50 @@ def define_flags():
         "landmarks: CSV file for data of folder:PATH, a row a picture: path, x1, y1, ..., x5, y5 "
         "in its pixels. Other data bring their own array `landmarks`.",
     )
+    absl_flags.DEFINE_string(
+        "rival", "", "expressions: a run of --model=mocogan to compare with, on clips as large."
+    )
+    absl_flags.DEFINE_string(
+        "labels",
+        "",
+        "expressions: CSV file for data of clips:PATH: a column `clip`, the path of a source in "
+        "PATH, and the columns that --label and --person name.",
+    )
+    absl_flags.DEFINE_string("label", "expression", "expressions: the label to recognise.")
+    absl_flags.DEFINE_string("person", "person", "expressions: the label that tells who it is.")
     absl_flags.DEFINE_float(
         "gamma", 10.0, "basis: single latents run from -gamma to gamma.", lower_bound=0.1
     )
 
 
-class Subject:
-    """The run that is measured, and how: what every experiment asks for.
+def _subject(run_dir, experiment):
+    return Subject(
+        run_dir, experiment, steps=FLAGS.steps, starts=FLAGS.starts, seed=FLAGS.seed,
+        data_dir=FLAGS.data_dir,
+    )  # fmt: skip
 
-    Attributes:
-        config, model: as `runs.load` gives them.
-        on_heads: whether it was trained on heads.
-        origin: what made the report, filled as data are loaded.
-    """
 
-    def __init__(self, experiment):
-        self.config, self.model = runs.load(FLAGS.run_dir)
-        kind = self.config.data.data.split(":")[0]
-        self.on_heads = kind in ("heads", "heads_clips")
-        self.held_out_heads = f"{kind}:test"
-        self.settings = {
-            "steps": FLAGS.steps,
-            "starts": FLAGS.starts,
-            "seed": FLAGS.seed,
-            "step_size": last_value(self.config.learning.step_size),
-            "sigma": last_value(self.config.learning.sigma),
-        }
-        self.origin = {
-            "experiment": experiment,
-            "run": str(FLAGS.run_dir),
-            "inference": self.settings,
-            "config": json.loads(self.config.to_json()),
-        }
+def _test(subject):
+    """The held-out examples that the flags name."""
+    return subject.test(FLAGS.data, FLAGS.limit, FLAGS.where)
 
-    def test(self):
-        """The held-out pictures of --data."""
-        spec = FLAGS.data or (self.held_out_heads if self.on_heads else "")
-        if not spec:
-            raise InputError(
-                "--data is needed: pictures that the run was not trained on, for example "
-                "folder:PATH."
-            )
-        return self.held_out("data", spec, FLAGS.limit, FLAGS.where)
 
-    def held_out(self, flag, spec, limit, where=""):
-        """Pictures named by a flag that the run was not trained on."""
-        trained = self.config.data
-        if _overlap((spec, where), (trained.data, trained.where)):
-            raise InputError(
-                f"--{flag}={spec} is what the run was trained on: give held-out pictures."
-            )
-        examples = self.load(spec, limit, where)
-        self.origin[flag] = {"data": spec, "examples": len(examples)}
-        if where:
-            self.origin[flag]["where"] = where
-        return examples
-
-    def train(self):
-        """The pictures that the run was trained on."""
-        return self.load(self.config.data.data, self.config.data.limit, self.config.data.where)
-
-    def load(self, spec, limit, where=""):
-        """`Examples` in the run's size and channels."""
-        with flags.progress(f"Reading {spec}") as report:
-            return catalog.load(
-                spec,
-                self.config.data.side,
-                self.config.data.channels,
-                limit=limit,
-                data_dir=FLAGS.data_dir or self.config.data.data_dir or None,
-                progress=report,
-                where=where,
-                frames=self.config.data.frames,
-                stride=self.config.data.stride,
-                fps=self.config.data.fps,
-            )
-
-    def infer(self, examples: Examples) -> dict[str, np.ndarray]:
-        """Latents [N, d] for each group, inferred without noise."""
-        with flags.progress("Langevin steps") as report:
-            return self._inference(as_float(examples.images), examples.ids, progress=report)
-
-    @functools.cached_property
-    def _inference(self):
-        # One for all data, since each compiles its steps anew.
-        return make_inference(self.model, **self.settings)
-
-    def require_geometry(self, experiment):
-        """Refuse a model that does not deform."""
-        if not has_geometry(self.model):
-            raise InputError(
-                f"--experiment={experiment} needs a model with geometry, but --run_dir="
-                f"{FLAGS.run_dir} holds --model={self.config.model.model}."
-            )
+def _require_model(subject, model, experiment, run_dir):
+    if subject.config.model.model != model:
+        raise InputError(
+            f"--experiment={experiment} needs --model={model}, but {run_dir} holds "
+            f"--model={subject.config.model.model}."
+        )
 
 
 def _held_out(subject: Subject) -> Report:
-    test, train = subject.test(), subject.train()
+    test, train = _test(subject), subject.train()
     return held_out(subject.model, train, test, subject.infer(test), FLAGS.seed)
 
 
 def _basis(subject: Subject) -> Report:
     subject.require_geometry("basis")
-    test, views, labels = subject.test(), None, None
+    test, views, labels = _test(subject), None, None
     spec = FLAGS.views or ("heads:views" if subject.on_heads else "")
     if spec:
         views = subject.held_out("views", spec, 0)
@@ -204,7 +149,7 @@ def _landmarks(subject: Subject) -> Report:
             f"--landmarks={FLAGS.landmarks} belongs to pictures of folder:PATH; {spec} must bring "
             "an array `landmarks`."
         )
-    if _overlap((spec, where), (tested, FLAGS.where)):
+    if overlap((spec, where), (tested, FLAGS.where)):
         raise InputError(
             f"--data={tested}: the regressors would be tested on pictures that they are fitted on; "
             "give others, or tell them apart by --where and --train_where."
@@ -213,17 +158,9 @@ def _landmarks(subject: Subject) -> Report:
     train = subject.load(spec, 0 if FLAGS.landmarks else FLAGS.labelled, where)
     train = _first_of(_with_points(train, spec), FLAGS.labelled)
     subject.origin["train_data"] = {"data": spec, "where": where, "examples": len(train[0])}
-    test = _with_points(subject.test(), tested)
+    test = _with_points(_test(subject), tested)
     inferred = [(examples, subject.infer(examples), points) for examples, points in (train, test)]
     return landmarks(subject.model, *inferred, seed=FLAGS.seed)
-
-
-def _overlap(one, other):
-    """Whether two (data set, where) may share examples, as far as their names tell."""
-    (spec, where), (other_spec, other_where) = one, other
-    # Without a split, heads and TFDS sets give "train".
-    same = spec.removesuffix(":train") == other_spec.removesuffix(":train")
-    return same and (where == other_where or not where or not other_where)
 
 
 def _with_points(examples, spec):
@@ -240,13 +177,38 @@ def _first_of(labelled, count):
 
 
 def _clips(subject: Subject) -> Report:
-    if subject.config.model.model != "dynamic":
-        raise InputError(
-            f"--experiment=clips needs --model=dynamic, but --run_dir={FLAGS.run_dir} holds "
-            f"--model={subject.config.model.model}."
-        )
-    test, train = subject.test(), subject.train()
+    _require_model(subject, "dynamic", "clips", FLAGS.run_dir)
+    test, train = _test(subject), subject.train()
     return clips(subject.model, train, test, subject.infer(test), FLAGS.seed)
+
+
+def _expressions(subject: Subject) -> Report:
+    _require_model(subject, "dynamic", "expressions", FLAGS.run_dir)
+    subjects = {"dynamic": subject}
+    if FLAGS.rival:
+        rival = _subject(FLAGS.rival, "expressions")
+        _require_model(rival, "mocogan", "expressions, --rival", FLAGS.rival)
+        ours, theirs = subject.config.data, rival.config.data
+        if (ours.side, ours.channels, ours.frames) != (theirs.side, theirs.channels, theirs.frames):
+            raise InputError(
+                f"--rival={FLAGS.rival} was learned from clips of another side, length or number "
+                "of channels than --run_dir."
+            )
+        subjects["mocogan"] = rival
+    spec, names = FLAGS.data or subject.config.data.data, (FLAGS.label, FLAGS.person)
+    clips = subject.load(spec, FLAGS.limit, FLAGS.where)
+    if FLAGS.labels:
+        kept, found = read_labels(FLAGS.labels, names, clips)
+        clips = clips.subset(kept)
+    else:
+        found = labels_of(clips, names, spec)
+    values, labels = np.unique(found[FLAGS.label], return_inverse=True)
+    subject.origin["data"] = {"data": spec, "where": FLAGS.where, "examples": len(clips)}
+    subject.origin["rival"] = FLAGS.rival
+    on_heads = spec.split(":")[0] == "heads_clips" and FLAGS.label == "expression"
+    classes = tuple(EXPRESSIONS[value].name if on_heads else str(value) for value in values)
+    models = {name: (each.model, each.infer(clips)) for name, each in subjects.items()}
+    return expressions(*describe(models, clips), labels, found[FLAGS.person], classes, FLAGS.seed)
 
 
 class _Experiment(NamedTuple):
@@ -261,7 +223,11 @@ EXPERIMENTS = {
     "basis": _Experiment(_basis, ("views", "gamma")),
     "landmarks": _Experiment(_landmarks, ("landmarks", "labelled", "train_data", "train_where")),
     "clips": _Experiment(_clips),
+    "expressions": _Experiment(_expressions, ("rival", "labels", "label", "person")),
 }
+
+
+_OF_CLIPS = ("clips", "expressions")
 
 
 def main(argv):
@@ -277,11 +243,11 @@ def main(argv):
         for flag in experiment.flags:
             if FLAGS[flag].present and flag not in EXPERIMENTS[name].flags:
                 raise InputError(f"--{flag} belongs to --experiment={other}, not to {name}.")
-    subject = Subject(name)
-    if subject.config.model.model == "dynamic" and name != "clips":
+    subject = _subject(FLAGS.run_dir, name)
+    if subject.config.data.frames and name not in _OF_CLIPS:
         raise InputError(
             f"--experiment={name} is for pictures, but --run_dir={FLAGS.run_dir} holds a model of "
-            "clips: give --experiment=clips."
+            f"clips: give --experiment={' or '.join(_OF_CLIPS)}."
         )
     report = EXPERIMENTS[name].report(subject)
     folder = runs.Run(FLAGS.run_dir) / "evaluation" / name

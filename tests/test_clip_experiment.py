@@ -101,6 +101,13 @@ def test_errors_are_a_frame_and_recombination_is_against_the_drawn_truth(model, 
         "reconstruction", "recombination", "traversal_appearance", "traversal_geometry", "shape",
         "generated",
     ]  # fmt: skip
+    lengths = [len(figure.film) for figure in report.figures]
+    # A traversal goes there and back; free generation is twice as long.
+    assert lengths == [FRAMES, FRAMES, 24, 24, FRAMES, 2 * FRAMES]
+    film = report.figures[0].film
+    np.testing.assert_array_equal(
+        film[2, 10 : 10 + 128, -10 - 128 : -10], as_pictures(people.images[2, 2], 4)
+    )
 
 
 def test_identity_is_read_from_where_it_is_put(model):
@@ -132,7 +139,9 @@ def clip_run(run_app, model, tmp_path_factory):
     for seed, name in enumerate(("train", "test")):
         rng = np.random.default_rng(seed)
         images = as_bytes(rng.uniform(-1, 1, (12, SIDE, SIDE, 1)))
-        np.savez(root / name, images=images, clip=np.arange(12) // 3, frame=np.arange(12) % 3)
+        clip = np.arange(12) // 3
+        labels = {"mood": clip % 2, "actor": clip // 2}
+        np.savez(root / name, images=images, clip=clip, frame=np.arange(12) % 3, **labels)
     command = (
         f"--data=npz:{root}/train.npz:images", "--model=dynamic", "--frames=3", "--side=32",
         "--channels=1", "--width=0.02", "--appearance_dim=2", "--geometry_dim=2",
@@ -173,9 +182,40 @@ def test_the_program_measures_clips(clip_run, run_app):
     assert not (root / "out").exists()
 
 
+def test_the_program_recognises_beside_a_rival(clip_run, run_app):
+    root, command = clip_run
+    rival = f"{root}/rival"
+    said = run_app(train, *command[:-1], "--model=mocogan", f"--run_dir={rival}")
+    assert said.status == 0, said.err
+    # Without geometry there is the sheet alone.
+    assert [p.name for p in (root / "rival/samples/latest").iterdir()] == ["sheet.png"]
+    given = (f"--run_dir={root}/run", "--experiment=expressions", "--steps=10", "--starts=2")
+    labels = ("--label=mood", "--person=actor")
+    refused = run_app(evaluate, *given)
+    assert refused.status == 2 and "have no label 'expression'" in refused.err
+    refused = run_app(evaluate, *given, f"--rival={root}/run")
+    assert refused.status == 2 and "needs --model=mocogan, but" in refused.err
+    refused = run_app(evaluate, f"--run_dir={rival}", "--experiment=expressions")
+    assert refused.status == 2 and "needs --model=dynamic, but" in refused.err
+    refused = run_app(evaluate, *given[:1], "--label=mood")
+    assert refused.status == 2 and "--label belongs to --experiment=expressions" in refused.err
+    said = run_app(evaluate, *given, *labels, f"--rival={rival}")
+    assert said.status == 0, said.err
+    report = json.loads((root / "run/evaluation/expressions/report.json").read_text())
+    numbers = report["numbers"]
+    assert list(numbers["accuracy"]) == [
+        "displacement fields (ddf)", "geometric latents (dglf)",
+        "motion codes (MoCoGAN's generator)", "pixels (PCA)",
+    ]  # fmt: skip
+    assert numbers["clips"] == 4 and numbers["persons"] == 2 and numbers["folds"] == 2
+    assert set(numbers["models"]) == {"dynamic", "mocogan"}
+    assert numbers["models"]["mocogan"]["latents"] == 2 + 3 * 1
+    assert report["origin"]["rival"] == rival
+
+
 def test_pictures_and_clips_do_not_mix(run_app, tiny_run, tmp_path):
     said = run_app(train, "--dry_run", "--model=dynamic")
-    assert said.status == 2 and "are for --model=dynamic" in said.err
+    assert said.status == 2 and "are for --model=dynamic and mocogan" in said.err
     said = run_app(train, "--dry_run", "--frames=4", "--data=heads_clips")
     assert said.status == 2 and "--model=deformable --frames=4" in said.err
     said = run_app(evaluate, f"--run_dir={tiny_run.folder}", "--experiment=clips")

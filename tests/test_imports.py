@@ -13,7 +13,7 @@ FLOORS = {
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "serving", "visualize"],
-    4: ["flags", "outputs", "results", "runs"],
+    4: ["flags", "outputs", "results", "runs", "subject"],
     5: ["train", "infer", "evaluate", "transfer", "export", "explore", "prepare", "benchmark"],
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
@@ -25,6 +25,8 @@ SIDEWAYS = {
     ("runs", "flags"),
     ("results", "flags"),
     ("results", "outputs"),
+    ("subject", "flags"),
+    ("subject", "runs"),
 }
 # Learning takes any model as an argument, so it must not know one.
 FORBIDDEN = {("learning", "models")}

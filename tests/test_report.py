@@ -14,6 +14,7 @@ from PIL import Image
 from dgn_tf.evaluation.report import Figure, Report, Table, show, table_text, write_report
 
 GREEN = np.zeros((6, 9, 3), np.uint8) + np.uint8([0, 200, 30])
+FILM = np.stack([GREEN, GREEN + 50, GREEN])
 
 
 def a_report():
@@ -24,7 +25,8 @@ def a_report():
         note="a note",
     )
     numbers = {"r2": np.float32(0.5), "no": float("nan"), "each": np.arange(3), "deep": {3: [1.5]}}
-    return Report("Heads & more", numbers, (table,), (Figure("sheet", 'a "sheet"', GREEN),))
+    figures = (Figure("sheet", 'a "sheet"', GREEN), Figure("moving", "a film", GREEN, FILM))
+    return Report("Heads & more", numbers, (table,), figures)
 
 
 ORIGIN = {"run": "runs/<a>", "inference": {"steps": 300}}
@@ -49,9 +51,13 @@ class Page(html.parser.HTMLParser):
 def test_the_files_of_a_report(tmp_path):
     write_report(tmp_path / "evaluation" / "basis", a_report(), ORIGIN)
     folder = tmp_path / "evaluation" / "basis"
-    assert sorted(p.name for p in folder.iterdir()) == ["report.html", "report.json", "sheet.png"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "moving.gif", "moving.png", "report.html", "report.json", "sheet.png",
+    ]  # fmt: skip
     assert [p.name for p in folder.parent.iterdir()] == ["basis"]
     np.testing.assert_array_equal(np.asarray(Image.open(folder / "sheet.png")), GREEN)
+    with Image.open(folder / "moving.gif") as film:
+        assert film.n_frames == 3 and film.info["duration"] == 100
     assert json.loads((folder / "report.json").read_text()) == {
         "title": "Heads & more",
         "numbers": {"r2": 0.5, "no": None, "each": [0, 1, 2], "deep": {"3": [1.5]}},
@@ -66,9 +72,10 @@ def test_the_page_is_complete_in_itself(tmp_path):
     for text in ("Heads & more", "R² of <a factor> from", "skin & hair", "a note", 'a "sheet"'):
         assert text in page.texts
     assert any('"run": "runs/<a>"' in text for text in page.texts)
-    (image,) = [attributes for tag, attributes in page.tags if tag == "img"]
-    kind, data = image["src"].split(",")
-    assert kind == "data:image/png;base64"
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert [image["alt"] for image in images] == ["sheet", "moving", "moving"]
+    kinds, (data, *_) = zip(*(image["src"].split(",") for image in images), strict=True)
+    assert kinds == tuple(f"data:image/{kind};base64" for kind in ("png", "png", "gif"))
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), GREEN)
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe"})
     assert not re.search(r"https?:|@import|url\(", source)
@@ -114,7 +121,7 @@ def test_a_report_takes_the_place_of_the_one_before(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["basis"]
 
 
-@pytest.mark.parametrize("broken", ["_page", "png_bytes"])
+@pytest.mark.parametrize("broken", ["_page", "save_png", "save_animation"])
 def test_a_report_that_fails_leaves_the_one_before(tmp_path, broken):
     write_report(tmp_path / "basis", Report("Another", {"a": 1}), {})
     with (

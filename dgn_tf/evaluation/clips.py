@@ -9,12 +9,16 @@ from dgn_tf.evaluation.fields import field_health
 from dgn_tf.evaluation.held_out import beside_yardsticks, factor_r2, someone_else
 from dgn_tf.evaluation.metrics import squared_errors
 from dgn_tf.evaluation.report import Figure, Report, Table
-from dgn_tf.visualize.clips import clip_sheet, decode_clips, frames_sheet
-from dgn_tf.visualize.directions import principal_directions, traversal_sheet
+from dgn_tf.visualize.clips import clip_sheet, decode_clips, film, frames_sheet
+from dgn_tf.visualize.directions import principal_directions, traversal_sheet, traverse
+from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.naming import direction_names, orient
+from dgn_tf.visualize.pictures import as_pictures, whole_factor
 
 _SHEET_CLIPS = 3
 _EDIT_REACH = 2.0
+# Frames of a traversal's film, one way.
+_FILM_COLUMNS = 13
 
 
 def clips(
@@ -38,7 +42,6 @@ def clips(
         with the factors of heads_clips, `recombination` and `identity`; and the figures.
     """
     made, parts = decode_clips(model, latents)
-    frames = test.images.shape[1]
     numbers = {
         "reconstruction": _reconstruction(model, train, test, made),
         "field": field_health(model.emission, {n: _flat(p) for n, p in parts.items()}),
@@ -66,7 +69,7 @@ def clips(
     if drawn:
         numbers["identity"] = identity_r2(model, latents, test.factors)
         tables.append(_identity_table(numbers["identity"]))
-    figures = _figures(model, test, latents, made, frames, seed)
+    figures = _figures(model, test, latents, made, parts, seed)
     return Report(f"{len(test)} held-out clips (E6)", numbers, tuple(tables), tuple(figures))
 
 
@@ -118,36 +121,58 @@ def _identity_table(found):
     return Table(caption, ("", *sources), rows)
 
 
-def _figures(model, test, latents, made, frames, seed):
+def _figures(model, test, latents, made, parts, seed):
     few = {name: z[:_SHEET_CLIPS] for name, z in latents.items()}
     yield Figure(
         "reconstruction",
         "Held-out clips; canonical pictures; reconstructions with the deformed grid (Fig. 19).",
         clip_sheet(model, test.images[:_SHEET_CLIPS], few),
+        _reconstruction_film(test.images[:_SHEET_CLIPS], made, parts),
     )
-    yield Figure(
+    yield _figure(
         "recombination",
         "Each clip's appearance with the other's geometry (Fig. 15, 16).",
-        frames_sheet(_recombined(model, test, latents, made)),
+        _recombined(model, test, latents, made),
     )
     still = {name: model.unpack(name, z)[0] for name, z in latents.items()}
     for group in still:
         shown = still["appearance"][0] if group == "geometry" else None
+        along, _ = traverse(model.emission, still, group, columns=_FILM_COLUMNS, appearance=shown)
+        there_and_back = np.concatenate([along, along[:, -2:0:-1]], axis=1)
         yield Figure(
             f"traversal_{group}",
             f"The first frame along the principal directions of its {group} (Fig. 17).",
             traversal_sheet(model.emission, still, group, appearance=shown),
+            film([there_and_back], [""], [str(k + 1) for k in range(len(along))]),
         )
-    yield Figure(
+    yield _figure(
         "shape",
         "One clip with its global shape Z^g_0 moved, its motion kept (Fig. 18).",
-        frames_sheet(_edited(model, latents, still, made)),
+        _edited(model, latents, still, made),
     )
-    yield Figure(
+    frames = made.shape[1]
+    yield _figure(
         "generated",
         "Free generation: clip 1 goes on with new noises, twice as long as it was learned.",
-        frames_sheet(_generated(model, latents, frames, seed)),
+        _generated(model, latents, frames, seed),
     )
+
+
+def _figure(name, caption, clips):
+    """Clips [F, S, S, C] by caption, as a sheet and as a film."""
+    moving = film([np.stack([as_pictures(clip) for clip in clips.values()])], [""], list(clips))
+    return Figure(name, caption, frames_sheet(clips), moving)
+
+
+def _reconstruction_film(clips, made, parts):
+    factor = whole_factor(clips.shape[2])
+    few = slice(len(clips))
+    deformed = [
+        draw_grid(clip, field, factor)
+        for clip, field in zip(made[few], parts["geometry"][few], strict=True)
+    ]
+    rows = [as_pictures(clips, factor), as_pictures(parts["appearance"][few], factor), deformed]
+    return film([np.stack(row) for row in rows], ["data", "canonical", "reconstructed,\ngrid"])
 
 
 def _recombined(model, test, latents, made):

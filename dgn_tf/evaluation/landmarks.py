@@ -5,11 +5,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 from sklearn.linear_model import RidgeCV
-from sklearn.utils.extmath import randomized_svd
 
 from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.landmarks import POINTS
+from dgn_tf.evaluation.principal import evened_components, principal_axes
 from dgn_tf.evaluation.report import Figure, Report, Table
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.grids import draw_grid
@@ -158,30 +158,8 @@ def _principal_pixels(train, test, components):
     """
     x_train, x_test = (as_float(e.images).reshape(len(e), -1) for e in (train, test))
     x_train, x_test = (x_train + 1) / 2, (x_test + 1) / 2
-    _, axes = _principal_axes(x_train, components)
+    _, axes = principal_axes(x_train, components)
     return x_train @ axes, x_test @ axes
-
-
-def _standardise(x: np.ndarray):
-    """A function from inputs [M, k] to their principal components on `x`, evened out.
-
-    A component's standard deviation becomes its square root, relative to that of the first. On
-    heads that does better than leaving them as they are, for pixels far better; setting all to 1
-    lifts mere noise up, and the network learns the noise.
-    """
-    mean = x.mean(axis=0)
-    strengths, axes = _principal_axes(x - mean, min(COMPONENTS, len(x) - 1))
-    kept = strengths >= 1e-3 * strengths[0]
-    # Inputs that never vary have strengths of zero, and stay zero.
-    scales = np.maximum(strengths[kept] * strengths[0], 1e-12)
-    projection = axes[:, kept] * np.sqrt(len(x) / scales)
-    return lambda x: ((x - mean) @ projection).astype(np.float32)
-
-
-def _principal_axes(x, components):
-    """The leading singular values [c] of x [N, k] and their directions [k, c]."""
-    _, strengths, axes = randomized_svd(x, min(components, *x.shape), random_state=0)
-    return strengths, axes.T
 
 
 def fit_network(x: np.ndarray, points: np.ndarray, seed: int = 0):
@@ -200,7 +178,7 @@ def fit_network(x: np.ndarray, points: np.ndarray, seed: int = 0):
     Returns:
         A function of inputs [M, k] that gives landmarks [M, 5, 2].
     """
-    standard = _standardise(x)
+    standard = evened_components(x, COMPONENTS)
     flat = np.asarray(points, np.float32).reshape(len(points), -1)
     mean, scale = flat.mean(axis=0), max(float(flat.std(axis=0).mean()), 1e-6)
     inputs, targets = standard(x), (flat - mean) / scale

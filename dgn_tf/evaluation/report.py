@@ -13,11 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from dgn_tf.visualize.pictures import png_bytes
+from dgn_tf.visualize.animation import save_animation
+from dgn_tf.visualize.pictures import save_png
 
 Cell = str | float | int | None
 
 _NOTHING = "–"
+# Frames a second: clips are short, and slow enough to be looked at.
+_FILM_RATE = 10
 _NUMBER = re.compile(r"[<>≤≥≈±]?\s*[-+−]?\d")
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -92,11 +95,13 @@ class Figure:
         name: file name without suffix.
         caption: what it shows.
         picture: uint8 [H, W, 3].
+        film: the same in motion, uint8 [T, H, W, 3], ten frames a second; or None.
     """
 
     name: str
     caption: str
     picture: np.ndarray
+    film: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +122,10 @@ class Report:
 
 
 def write_report(folder: str | os.PathLike, report: Report, origin: Mapping) -> None:
-    """Writes report.json, NAME.png of each figure and report.html, in the place of older ones.
+    """Writes report.json, each figure and report.html, in the place of older ones.
 
     report.json holds `title`, `numbers` and `origin`; a number that is not finite becomes null.
+    Figures are NAME.png, their films NAME.gif.
     report.html is one self-contained page: its pictures are part of it, it has no scripts. All is
     written into a folder aside, which then takes the place of `folder`.
 
@@ -134,11 +140,12 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping) -> 
     before = folder.with_name(f".{folder.name}.replaced-{os.getpid()}")
     aside.mkdir(parents=True)
     try:
-        pngs = {figure.name: png_bytes(figure.picture) for figure in report.figures}
-        for name, data in pngs.items():
-            (aside / f"{name}.png").write_bytes(data)
+        for figure in report.figures:
+            save_png(aside / f"{figure.name}.png", figure.picture)
+            if figure.film is not None:
+                save_animation(aside / f"{figure.name}.gif", figure.film, rate=_FILM_RATE)
         (aside / "report.json").write_text(text + "\n", encoding="utf-8")
-        (aside / "report.html").write_text(_page(report, pngs, origin), encoding="utf-8")
+        (aside / "report.html").write_text(_page(report, aside, origin), encoding="utf-8")
         if folder.exists():
             os.replace(folder, before)
         os.replace(aside, folder)
@@ -207,19 +214,25 @@ def _json(values) -> str:
     return json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _page(report: Report, pngs: Mapping[str, bytes], origin: Mapping) -> str:
+def _page(report: Report, folder: Path, origin: Mapping) -> str:
+    """The page, with the pictures that lie in `folder`."""
     parts = [_table_html(table) for table in report.tables]
     if report.figures:
         parts.append("<h2>Figures</h2>")
     for figure in report.figures:
-        data = base64.b64encode(pngs[figure.name]).decode()
+        images = [_image(folder / f"{figure.name}.png")]
+        if figure.film is not None:
+            images.append(_image(folder / f"{figure.name}.gif"))
         caption = html.escape(figure.caption)
-        parts.append(
-            f'<figure><img src="data:image/png;base64,{data}" alt="{html.escape(figure.name)}">'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
+        parts.append(f"<figure>{''.join(images)}<figcaption>{caption}</figcaption></figure>")
     parts.append(f"<h2>Origin</h2>\n<pre>{html.escape(_json(origin), quote=False)}</pre>")
     return _PAGE.format(title=html.escape(report.title), body="\n".join(parts))
+
+
+def _image(path: Path) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    kind = path.suffix.removeprefix(".")
+    return f'<img src="data:image/{kind};base64,{data}" alt="{html.escape(path.stem)}">'
 
 
 def _table_html(table: Table) -> str:

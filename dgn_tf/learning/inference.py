@@ -22,7 +22,8 @@ class Inference:
     ten steps that raise the energy of an example are taken back, and its step size is halved; ten
     that lower it let its step size grow by a fifth.
 
-    A clip starts from what suits its first frame, standing still: Z_0 as above, every xi zero.
+    A clip starts from what suits its first frame; of the dynamic model standing still: Z_0 as
+    above, every xi zero.
 
     Args:
         model: a trained model with `latent_dims`, `part` and `combine`; one of clips has an
@@ -125,7 +126,7 @@ class Inference:
         if library is None:
             return zero
         samples, pictures = library
-        first = x if self._still is self.model else x[:, 0]
+        first = _first_frame(x)
         small = _small(first)
         pixels = first.shape.num_elements() / small.shape.num_elements()
         distance = (
@@ -156,7 +157,7 @@ class Inference:
             parts = {
                 name: self._still.part(name, z[first : first + 128]) for name, z in samples.items()
             }
-            pictures.append(_small(self._still.combine(parts)))
+            pictures.append(_small(_first_frame(self._still.combine(parts))))
         return samples, tf.concat(pictures, 0)
 
     def _chunk(self, x, z, ids, step, scale):
@@ -221,6 +222,11 @@ def make_inference(model, **settings):
         **settings: those of `Inference`, for a model without an encoder.
     """
     return EncoderInference(model) if hasattr(model, "encode") else Inference(model, **settings)
+
+
+def _first_frame(x):
+    """Clips [B, F, S, S, C] as their first frames; anything else as it is."""
+    return x[:, 0] if x.shape.rank == 5 else x
 
 
 def _small(pictures):

@@ -1,7 +1,9 @@
 """Models by the settings that make them."""
 
+from dgn_tf.config import CLIP_MODELS
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.baselines.integrated import IntegratedGeometricGenerator
+from dgn_tf.models.baselines.mocogan import ContentMotionGenerator
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.dynamic import DynamicDeformableGenerator, TransitionNetwork
 from dgn_tf.models.encoded import EncodedGenerator
@@ -19,11 +21,11 @@ def make_model(settings, side, channels, frames=0):
         settings: the `ModelConfig`.
         side: S of pictures [S, S, channels].
         channels: 1 or 3.
-        frames: of a clip, for the dynamic model.
+        frames: of a clip, for a model of clips.
     """
-    video = settings.model == "dynamic"
+    video, codes = settings.model in CLIP_MODELS, settings.model == "mocogan"
     appearance = AppearanceGenerator(
-        latent_dim=settings.appearance_dim,
+        latent_dim=settings.appearance_dim + (settings.geometry_dim if codes else 0),
         side=side,
         channels=channels,
         alpha=settings.width if video else settings.alpha,
@@ -31,6 +33,10 @@ def make_model(settings, side, channels, frames=0):
         beta=settings.appearance_beta,
         table="V" if video else "IV",
     )
+    if codes:
+        return ContentMotionGenerator(
+            appearance, settings.geometry_dim, settings.geometry_noise_dim, frames
+        )
     if settings.model in _PLAIN:
         generator = PlainGenerator(appearance)
     else:
@@ -42,7 +48,7 @@ def make_model(settings, side, channels, frames=0):
             mean_penalty=settings.mean_penalty,
             variation_penalty=settings.variation_penalty,
         )
-    if video:
+    if settings.model == "dynamic":
         noise_dims = (settings.appearance_noise_dim, settings.geometry_noise_dim)
         transitions = {
             name: TransitionNetwork(dim, noise_dim, residual=settings.residual)

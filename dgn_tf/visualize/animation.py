@@ -68,31 +68,32 @@ def write_animations(
             save_animation(folder / f"{title}.{kind}", np.concatenate([frames, frames[-2:0:-1]]))
 
 
-def save_animation(path: str | os.PathLike, frames: np.ndarray) -> None:
-    """Writes frames at 25 a second, made aside, then renamed; a GIF repeats for ever.
+def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: int = _RATE) -> None:
+    """Writes an animation, made aside, then renamed; a GIF repeats for ever.
 
     Args:
         path: where to, named .gif or .mp4 (H.264); its folder is made if need be.
         frames: uint8 [T, H, W, 3]; H and W even for MP4.
+        rate: frames a second; a GIF has whole hundredths of a second for each.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     write = {".gif": _write_gif, ".mp4": _write_mp4}[path.suffix]
-    write(str(partial), np.ascontiguousarray(frames))
+    write(str(partial), np.ascontiguousarray(frames), rate)
     os.replace(partial, path)
 
 
-def _write_gif(path: str, frames: np.ndarray) -> None:
+def _write_gif(path: str, frames: np.ndarray, rate: int) -> None:
     first, *rest = (Image.fromarray(frame) for frame in frames)
-    first.save(path, save_all=True, append_images=rest, duration=1000 // _RATE, loop=0)
+    first.save(path, save_all=True, append_images=rest, duration=1000 // rate, loop=0)
 
 
-def _write_mp4(path: str, frames: np.ndarray) -> None:
+def _write_mp4(path: str, frames: np.ndarray, rate: int) -> None:
     import av
 
     with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=_RATE, options={"crf": "20"})
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
         stream.height, stream.width = frames.shape[1:3]
         # The one layout of colours that every player knows.
         stream.pix_fmt = "yuv420p"

@@ -9,6 +9,7 @@ import numpy as np
 
 from dgn_tf.data.examples import Examples
 from dgn_tf.visualize.clips import clip_sheet
+from dgn_tf.visualize.decoding import has_geometry
 from dgn_tf.visualize.directions import traversal_sheet
 from dgn_tf.visualize.pictures import save_png
 from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
@@ -21,8 +22,9 @@ class SampleSheets(keras.callbacks.Callback):
     """Writes sample sheet, traversals and prior samples at some epochs and at the end of training.
 
     The pictures go to `folder`/epoch-000123/ and, as the newest, to `folder`/latest/: sheet.png,
-    traversal_geometry.png (with a geometry group), traversal_appearance.png and prior.png. They
-    change nothing: not the model, not the learner, no random generator of the training.
+    traversal_geometry.png (with a geometry group), traversal_appearance.png and prior.png; of a
+    model of clips without geometry sheet.png alone. They change nothing: not the model, not the
+    learner, no random generator of the training.
 
     Args:
         generator: the model being trained.
@@ -73,9 +75,11 @@ class SampleSheets(keras.callbacks.Callback):
         latents = self.latents(self.examples)
         shown = {name: z[: self.count] for name, z in latents.items()}
         images, model = self.examples.images[: self.count], self.generator
-        if hasattr(model, "emission"):
+        if self.examples.frames is not None:
             few = {name: z[:_CLIPS] for name, z in shown.items()}
             sheets = {"sheet": clip_sheet(model, images[:_CLIPS], few)}
+            if not has_geometry(model):
+                return sheets
             # Traversals and samples are of the first frame, Z_0 (Fig. 17).
             latents = {name: model.unpack(name, z)[0] for name, z in latents.items()}
             model = model.emission

@@ -1,8 +1,11 @@
 """Clips as pictures: sheets of frames (Fig. 15 to 19)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
+from dgn_tf.visualize.decoding import has_geometry
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
 
@@ -14,15 +17,16 @@ def decode_clips(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dic
     """Clips of packed latents, and the parts that they are made from.
 
     Args:
-        model: a `DynamicDeformableGenerator`.
-        latents: [N, d + T noise_dim] for each group, for any T.
+        model: a model of clips.
+        latents: packed latents [N, d] for each group, of clips of any length.
 
     Returns:
-        Clips float32 [N, T + 1, S, S, C] in [-1, 1]; canonical pictures under "appearance" and
-        displacements [N, T + 1, S, S, 2] in pixels under "geometry".
+        Clips float32 [N, T + 1, S, S, C] in [-1, 1]; of a `DynamicDeformableGenerator` canonical
+        pictures under "appearance" and displacements [N, T + 1, S, S, 2] in pixels under
+        "geometry".
     """
     clips, parts = [], {name: [] for name in latents}
-    for row in range(len(latents["appearance"])):
+    for row in range(len(next(iter(latents.values())))):
         made = {
             name: model.part(name, tf.constant(z[row : row + 1], tf.float32))
             for name, z in latents.items()
@@ -42,12 +46,13 @@ def clip_sheet(model, clips: np.ndarray, latents: dict[str, np.ndarray]) -> np.n
     """Frames of clips, of their canonical pictures and of their reconstructions with the grid.
 
     Args:
-        model: a `DynamicDeformableGenerator`.
+        model: a `DynamicDeformableGenerator`, or a model of clips without geometry, whose
+            reconstructions are shown alone.
         clips: the data, [N, T + 1, S, S, C], uint8 or floats in [-1, 1].
         latents: their packed latents.
 
     Returns:
-        uint8 [height, width, 3]: three rows for each clip, a column for each frame shown.
+        uint8 [height, width, 3]: rows for each clip, a column for each frame shown.
     """
     frames = shown_frames(clips.shape[1])
     made, parts = decode_clips(model, latents)
@@ -55,10 +60,34 @@ def clip_sheet(model, clips: np.ndarray, latents: dict[str, np.ndarray]) -> np.n
     rows, labels = [], []
     for index, clip in enumerate(clips):
         rows.append(as_pictures(clip[frames], factor))
-        rows.append(as_pictures(parts["appearance"][index, frames], factor))
-        rows.append(draw_grid(made[index, frames], parts["geometry"][index, frames], factor))
-        labels += [f"data {index + 1}", "canonical", "reconstructed,\ngrid"]
+        labels.append(f"data {index + 1}")
+        if has_geometry(model):
+            rows.append(as_pictures(parts["appearance"][index, frames], factor))
+            rows.append(draw_grid(made[index, frames], parts["geometry"][index, frames], factor))
+            labels += ["canonical", "reconstructed,\ngrid"]
+        else:
+            rows.append(as_pictures(made[index, frames], factor))
+            labels.append("reconstructed")
     return lay_out(rows, labels, [f"frame {frame + 1}" for frame in frames])
+
+
+def film(
+    rows: Sequence[np.ndarray], labels: Sequence[str], headings: Sequence[str] = ()
+) -> np.ndarray:
+    """Clips that play together.
+
+    Args:
+        rows: for each row its clips [K, F, S, S, C], uint8 or floats in [-1, 1].
+        labels: a caption for each row, may be empty.
+        headings: a caption for each column, or none at all.
+
+    Returns:
+        uint8 [F, height, width, 3].
+    """
+    shown = [as_pictures(row, whole_factor(row.shape[2])) for row in rows]
+    return np.stack(
+        [lay_out([row[:, t] for row in shown], labels, headings) for t in range(shown[0].shape[1])]
+    )
 
 
 def frames_sheet(rows: dict[str, np.ndarray]) -> np.ndarray:

@@ -1,0 +1,109 @@
+"""Who is in a clip and what they do: labels of clips, for recognition (Table III)."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+
+from dgn_tf.config import InputError
+from dgn_tf.data.examples import Examples
+
+_NAMED = 10
+
+
+def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str, np.ndarray]:
+    """Labels that clips bring: one for each clip, or one for each frame and the same in all.
+
+    Args:
+      examples: N clips.
+      names: of the labels.
+      spec: what the clips were loaded from, for messages.
+
+    Returns:
+      [N] for each name.
+
+    Raises:
+      InputError: there is no such label, or it changes within a clip.
+    """
+    known = {name: values for name, values in examples.factors.items() if values.ndim in (1, 2)}
+    found = {}
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"{spec}: the clips have no label {name!r}; they have "
+                f"{', '.join(known) or 'none'}. Clips of files need --labels=FILE.csv."
+            )
+        values = known[name]
+        if values.ndim == 2:
+            changing = np.flatnonzero((values != values[:, :1]).any(axis=1))
+            if len(changing):
+                raise InputError(
+                    f"{spec}: the label {name!r} changes within clip {examples.names[changing[0]]}."
+                )
+            values = values[:, 0]
+        found[name] = values
+    return found
+
+
+def read_labels(
+    table: str, names: tuple[str, ...], examples: Examples
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Labels of clips from a CSV file.
+
+    The file has a header with a column `clip`, the path of a video or folder of frames inside the
+    folder of --data, and a column for each label, text or numbers. All windows of a source get its
+    labels. Clips without a row are left out, named in one warning.
+
+    Args:
+      table: path of the CSV file.
+      names: of the columns to read.
+      examples: clips as `dgn_tf.data.clips.load_clips` gives them.
+
+    Returns:
+      Which clips have labels, rising indices int64 [M]; and the labels, text [M] for each name.
+
+    Raises:
+      InputError: the file is missing or broken, lacks a column, or names no clip.
+    """
+    rows = _read(table, names)
+    sources = [name.rpartition("#")[0] for name in examples.names]
+    kept = [index for index, source in enumerate(sources) if source in rows]
+    missing = sorted({source for source in sources if source not in rows})
+    if not kept:
+        raise InputError(
+            f"--labels={table}: has no row for any of the {len(examples)} clips; the first is of "
+            f"{sources[0]}."
+        )
+    if missing:
+        listing = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+        logging.warning(
+            "%s: %d sources have no row and are left out: %s", table, len(missing), listing
+        )
+    columns = {name: np.array([rows[sources[index]][name] for index in kept]) for name in names}
+    return np.array(kept, np.int64), columns
+
+
+def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The rows of a table by clip."""
+    try:
+        with Path(table).expanduser().open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows, header = list(reader), reader.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"--labels={table}: cannot be read: {error}") from error
+    missing = [name for name in ("clip", *names) if name not in header]
+    if missing:
+        raise InputError(
+            f"--labels={table}: has no column {', '.join(missing)}; its header is "
+            f"{','.join(header) or 'empty'}."
+        )
+    found: dict[str, dict[str, str]] = {}
+    for line, row in enumerate(rows, 2):
+        clip = row["clip"]
+        if clip in found:
+            raise InputError(f"--labels={table}, line {line}: {clip} is there twice.")
+        if not all(row[name] for name in names):
+            raise InputError(f"--labels={table}, line {line}: {clip} lacks a label.")
+        found[clip] = row
+    return found

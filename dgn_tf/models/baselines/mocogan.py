@@ -1,0 +1,104 @@
+"""A rival for clips without a warp: content and motion codes, after MoCoGAN (Table III)."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="dgn_tf")
+class ContentMotionGenerator(keras.Model):
+    """X_t = G(z_c, h_t), h_t = GRU(xi_t, h_{t-1}), h_0 = 0.
+
+    The generator of MoCoGAN (Tulyakov et al., CVPR 2018): a code for the content of the whole clip
+    beside one for the motion of each frame. There it is learned against discriminators; here by
+    the learner of the other models, so that its codes can be inferred.
+
+    Groups: "content", z_c [B, d]; "motion", the noises xi_1, ..., xi_F packed, [B, F noise_dim].
+    Parts are the codes: z_c, and h [B, F, motion_dim]. F is read off the latent vector.
+
+    Args:
+        generator: an `AppearanceGenerator` whose latent vector is (z_c, h_t).
+        motion_dim: length of h, below that of the generator's latent vector.
+        noise_dim: length of xi.
+        frames: F of `latent_dims`.
+
+    Raises:
+        ValueError: a number below 1, or a motion code that leaves nothing for the content.
+    """
+
+    def __init__(self, generator, motion_dim, noise_dim, frames, **kwargs):
+        super().__init__(**kwargs)
+        if min(motion_dim, noise_dim, frames) < 1:
+            raise ValueError(
+                f"motion_dim, noise_dim and frames must be at least 1, got {motion_dim}, "
+                f"{noise_dim}, {frames}"
+            )
+        content_dim = generator.settings["latent_dim"] - motion_dim
+        if content_dim < 1:
+            raise ValueError(
+                f"a motion code of {motion_dim} numbers leaves no content in the generator's "
+                f"{generator.settings['latent_dim']}"
+            )
+        self.generator = generator
+        self.content_dim, self.noise_dim, self.frames = content_dim, noise_dim, frames
+        self.recurrence = keras.Sequential(
+            [
+                keras.Input((None, noise_dim), dtype=self.compute_dtype),
+                keras.layers.GRU(motion_dim, return_sequences=True, dtype=self.dtype_policy),
+            ],
+            name="recurrence",
+        )
+        self.built = True
+
+    @property
+    def latent_dims(self):
+        """Length of each group's latent vector."""
+        return {"content": self.content_dim, "motion": self.frames * self.noise_dim}
+
+    @property
+    def networks(self):
+        """All networks by name."""
+        return {"generator": self.generator, "recurrence": self.recurrence}
+
+    def part(self, name, z):
+        """The code of one group: z_c as it is, or the motion of every frame."""
+        if name == "content":
+            return z
+        noise = tf.reshape(z, [tf.shape(z)[0], z.shape[1] // self.noise_dim, self.noise_dim])
+        return self.recurrence(noise)
+
+    def combine(self, parts):
+        """The clip [B, F, S, S, C] of both codes."""
+        content, motion = parts["content"], parts["motion"]
+        frames = motion.shape[1]
+        codes = tf.concat([tf.repeat(content[:, None], frames, axis=1), motion], axis=-1)
+        pictures = self.generator(tf.reshape(codes, [-1, codes.shape[-1]]))
+        return tf.reshape(pictures, [-1, frames, *pictures.shape[1:]])
+
+    def call(self, latents):
+        """Clips [B, F, S, S, C] in [-1, 1] of packed latents of both groups."""
+        return self.combine({name: self.part(name, latents[name]) for name in self.latent_dims})
+
+    def regularization(self, parts):
+        """Nothing is added to the loss: 0."""
+        return tf.zeros([])
+
+    def diagnostics(self, parts):
+        """Standard deviation of the motion codes, which a tanh bounds by 1."""
+        return {"motion_std": tf.math.reduce_std(parts["motion"])}
+
+    def get_config(self):
+        """Arguments that make this model again."""
+        return {
+            **super().get_config(),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "motion_dim": self.generator.settings["latent_dim"] - self.content_dim,
+            "noise_dim": self.noise_dim,
+            "frames": self.frames,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The model of a `get_config`."""
+        config = dict(config)
+        config["generator"] = keras.saving.deserialize_keras_object(config["generator"])
+        return cls(**config)

@@ -1,0 +1,120 @@
+"""The run that a program measures: its model, its data and the inference of latents."""
+
+import functools
+import json
+
+import numpy as np
+
+from dgn_tf import flags, runs
+from dgn_tf.config import InputError, last_value
+from dgn_tf.data import catalog
+from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.learning.inference import make_inference
+from dgn_tf.visualize.decoding import has_geometry
+
+
+class Subject:
+    """The run that is measured, and how: what every experiment asks for.
+
+    Args:
+        run_dir: folder of the run.
+        experiment: its name.
+        steps: Langevin steps.
+        starts: of each example.
+        seed: of the starts.
+        data_dir: folder of prepared TFDS data sets; None for the run's.
+
+    Attributes:
+        config, model: as `runs.load` gives them.
+        on_heads: whether it was trained on heads.
+        origin: what made the report, filled as data are loaded.
+    """
+
+    def __init__(self, run_dir, experiment, *, steps, starts, seed, data_dir=None):
+        self.run_dir, self._data_dir = run_dir, data_dir
+        self.config, self.model = runs.load(run_dir)
+        kind = self.config.data.data.split(":")[0]
+        self.on_heads = kind in ("heads", "heads_clips")
+        self.held_out_heads = f"{kind}:test"
+        self.settings = {
+            "steps": steps,
+            "starts": starts,
+            "seed": seed,
+            "step_size": last_value(self.config.learning.step_size),
+            "sigma": last_value(self.config.learning.sigma),
+        }
+        self.origin = {
+            "experiment": experiment,
+            "run": str(run_dir),
+            "inference": self.settings,
+            "config": json.loads(self.config.to_json()),
+        }
+
+    def test(self, spec, limit, where=""):
+        """The held-out pictures of --data; those of the run's heads if it is not given."""
+        spec = spec or (self.held_out_heads if self.on_heads else "")
+        if not spec:
+            raise InputError(
+                "--data is needed: pictures that the run was not trained on, for example "
+                "folder:PATH."
+            )
+        return self.held_out("data", spec, limit, where)
+
+    def held_out(self, flag, spec, limit, where=""):
+        """Pictures named by a flag that the run was not trained on."""
+        trained = self.config.data
+        if overlap((spec, where), (trained.data, trained.where)):
+            raise InputError(
+                f"--{flag}={spec} is what the run was trained on: give held-out pictures."
+            )
+        examples = self.load(spec, limit, where)
+        self.origin[flag] = {"data": spec, "examples": len(examples)}
+        if where:
+            self.origin[flag]["where"] = where
+        return examples
+
+    def train(self):
+        """The pictures that the run was trained on."""
+        return self.load(self.config.data.data, self.config.data.limit, self.config.data.where)
+
+    def load(self, spec, limit, where=""):
+        """`Examples` in the run's size and channels."""
+        with flags.progress(f"Reading {spec}") as report:
+            return catalog.load(
+                spec,
+                self.config.data.side,
+                self.config.data.channels,
+                limit=limit,
+                data_dir=self._data_dir or self.config.data.data_dir or None,
+                progress=report,
+                where=where,
+                frames=self.config.data.frames,
+                stride=self.config.data.stride,
+                fps=self.config.data.fps,
+            )
+
+    def infer(self, examples: Examples) -> dict[str, np.ndarray]:
+        """Latents [N, d] for each group, inferred without noise."""
+        with flags.progress("Langevin steps") as report:
+            return self._inference(as_float(examples.images), examples.ids, progress=report)
+
+    @functools.cached_property
+    def _inference(self):
+        # One for all data, since each compiles its steps anew.
+        return make_inference(self.model, **self.settings)
+
+    def require_geometry(self, experiment):
+        """Refuse a model that does not deform."""
+        if not has_geometry(self.model):
+            raise InputError(
+                f"--experiment={experiment} needs a model with geometry, but --run_dir="
+                f"{self.run_dir} holds --model={self.config.model.model}."
+            )
+
+
+def overlap(one, other):
+    """Whether two (data set, where) may share examples, as far as their names tell."""
+    (spec, where), (other_spec, other_where) = one, other
+    # Without a split, heads and TFDS sets give "train".
+    same = spec.removesuffix(":train") == other_spec.removesuffix(":train")
+    return same and (where == other_where or not where or not other_where)

@@ -14,7 +14,17 @@ FLOORS = {
     2: ["learning"],
     3: ["evaluation", "serving", "visualize"],
     4: ["flags", "outputs", "results", "runs", "subject"],
-    5: ["train", "infer", "evaluate", "transfer", "export", "explore", "prepare", "benchmark"],
+    5: [
+        "train",
+        "infer",
+        "evaluate",
+        "transfer",
+        "export",
+        "explore",
+        "prepare",
+        "benchmark",
+        "benchmark_clips",
+    ],  # fmt: skip
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
@@ -25,6 +35,7 @@ SIDEWAYS = {
     ("runs", "flags"),
     ("results", "flags"),
     ("results", "outputs"),
+    ("benchmark_clips", "benchmark"),
     ("subject", "flags"),
     ("subject", "runs"),
 }

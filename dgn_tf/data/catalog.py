@@ -1,11 +1,14 @@
 """Data sets by name: `heads`, a folder, videos, a TFDS set or an .npz file, all as `Examples`."""
 
+import contextlib
 import difflib
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from absl import logging
 from google.protobuf.json_format import ParseError
 
 from dgn_tf.config import InputError, check_frames, parse_where
@@ -100,8 +103,9 @@ def _load(
     kind, _, rest = spec.partition(":")
     if kind in _DRAWN_SPLITS:
         _check_split(spec, kind, rest or "train")
-        builder = _drawn_builder(kind, side, frames, data_dir)
-        return _load_builder(builder, spec, rest or "train", side, channels, limit, progress)
+        with _without_warnings():
+            builder = _drawn_builder(kind, side, frames, data_dir)
+            return _load_builder(builder, spec, rest or "train", side, channels, limit, progress)
     if kind == "folder" and rest:
         return load_folder(rest, side, channels, limit, progress)
     if kind == "clips" and rest:
@@ -113,6 +117,17 @@ def _load(
     if kind == "npz" and rest:
         return load_npz(rest, side, channels, limit, progress, frames, stride)
     raise InputError(f"data set {spec!r} is not one of the forms {_FORMS}")
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Says nothing of unlisted configurations and TFDS's own deprecations: users can do nothing."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _check_clips(spec: str, frames: int, stride: int, fps: float) -> None:

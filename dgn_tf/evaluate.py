@@ -208,7 +208,9 @@ def _expressions(subject: Subject) -> Report:
     on_heads = spec.split(":")[0] == "heads_clips" and FLAGS.label == "expression"
     classes = tuple(EXPRESSIONS[value].name if on_heads else str(value) for value in values)
     models = {name: (each.model, each.infer(clips)) for name, each in subjects.items()}
-    return expressions(*describe(models, clips), labels, found[FLAGS.person], classes, FLAGS.seed)
+    described, persons = describe(models, clips), found[FLAGS.person]
+    with flags.progress("Recognisers") as report:
+        return expressions(*described, labels, persons, classes, FLAGS.seed, report)
 
 
 class _Experiment(NamedTuple):

@@ -1,5 +1,7 @@
 """Expressions recognised from what a model of clips has inferred without labels (Table III)."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -10,6 +12,7 @@ from sklearn.model_selection import GroupKFold
 
 from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.data.folders import Progress
 from dgn_tf.evaluation.metrics import squared_errors
 from dgn_tf.evaluation.principal import evened_components
 from dgn_tf.evaluation.report import Figure, Report, Table
@@ -94,6 +97,7 @@ def expressions(
     persons: np.ndarray,
     names: tuple[str, ...],
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> Report:
     """Experiment E6, Table III: one recogniser on several descriptions of the same clips.
 
@@ -105,6 +109,7 @@ def expressions(
         persons: who is in it, [N]: nobody is in training and test folds at once.
         names: of the classes.
         seed: of the networks and the order of their batches.
+        progress: called with (networks learned, networks in all).
 
     Returns:
         A report with the numbers `accuracy` (mean, std over the folds and each fold, in percent, by
@@ -123,7 +128,13 @@ def expressions(
     folds = min(FOLDS, count)
     accuracy, confusions = {}, {}
     for name, values in sequences.items():
-        predicted, fold = recognise(values, labels, persons, folds, seed)
+        started = len(accuracy) * folds
+
+        def done(number, started=started):
+            if progress:
+                progress(started + number, folds * len(sequences))
+
+        predicted, fold = recognise(values, labels, persons, folds, seed, done)
         each = [100.0 * np.mean((predicted == labels)[fold == k]) for k in range(folds)]
         accuracy[name] = {"mean": np.mean(each), "std": np.std(each), "each": each}
         confusions[name] = confusion_matrix(labels, predicted, labels=range(len(names)))
@@ -144,7 +155,12 @@ def expressions(
 
 
 def recognise(
-    values: np.ndarray, labels: np.ndarray, persons: np.ndarray, folds: int, seed: int = 0
+    values: np.ndarray,
+    labels: np.ndarray,
+    persons: np.ndarray,
+    folds: int,
+    seed: int = 0,
+    done: Callable[[int], None] = lambda number: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The class of every clip, said by a network that has not seen the person in it.
 
@@ -157,6 +173,7 @@ def recognise(
         persons: [N].
         folds: of the cross-validation by persons.
         seed: of the networks and the order of their batches.
+        done: called with the number of folds that are done.
 
     Returns:
         The classes int [N] and the fold in which each clip was tested, int [N].
@@ -177,6 +194,7 @@ def recognise(
         network.fit(batches, steps_per_epoch=_STEPS, shuffle=False, verbose=0)
         predicted[test] = network.predict(x_test, verbose=0).argmax(axis=1)
         fold[test] = number
+        done(number + 1)
     return predicted, fold
 
 

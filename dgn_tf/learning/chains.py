@@ -13,14 +13,17 @@ class Chains(tf.Module):
             it stands.
         latent_dims: length of each group's latent vector.
         seed: the run's seed. The chains start from N(0, I).
+        given: latents [N, d] that some groups have instead, such as labels.
     """
 
-    def __init__(self, ids, latent_dims, seed):
+    def __init__(self, ids, latent_dims, seed, given=None):
         super().__init__(name="chains")
-        ids = tf.convert_to_tensor(ids, tf.int64)
+        ids, given = tf.convert_to_tensor(ids, tf.int64), given or {}
         self.groups = {
             name: tf.Variable(
-                example_normal(seed, 0, ids, stream, 1, dim)[0],
+                tf.cast(given[name], tf.float32)
+                if name in given
+                else example_normal(seed, 0, ids, stream, 1, dim)[0],
                 trainable=False,
                 name=f"chain_{name}",
             )

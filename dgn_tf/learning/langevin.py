@@ -22,7 +22,9 @@ def energy(model, x, latents, sigma):
     return squared_error(x, reconstruction) / (2.0 * sigma**2) + prior
 
 
-def langevin(model, x, latents, *, steps, step_size, sigma, noise=None, simultaneous=False):
+def langevin(
+    model, x, latents, *, steps, step_size, sigma, noise=None, simultaneous=False, held=()
+):
     """`steps` Langevin steps of every latent group, group after group (Eq. 7).
 
     A part depends on its own latent alone. Its forward pass is therefore kept, with its tape, from
@@ -41,6 +43,7 @@ def langevin(model, x, latents, *, steps, step_size, sigma, noise=None, simultan
         noise: for each group [steps, B, d], standard normal; None descends the energy (posterior
             mode).
         simultaneous: move all groups at once, from the gradients at the old latents.
+        held: names of groups that stay as they are: what is given is not inferred.
 
     Returns:
         The latents after the last step, in the same layout.
@@ -55,7 +58,8 @@ def langevin(model, x, latents, *, steps, step_size, sigma, noise=None, simultan
 
     for name in latents:
         forward(name)
-    turns = [tuple(latents)] if simultaneous else [(name,) for name in latents]
+    moved = [name for name in latents if name not in held]
+    turns = [tuple(moved)] if simultaneous else [(name,) for name in moved]
     for step in range(steps):
         for turn in turns:
             moving = {name: parts[name] for name in turn}

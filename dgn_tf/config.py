@@ -115,7 +115,7 @@ class ModelConfig:
     )
     residual: bool = _setting(False, "dynamic: transitions add to the state before their tanh.")
     frames_per_chunk: int = _setting(
-        0, "dynamic: frames of a clip kept for the gradient, the others computed anew; 0 for all."
+        0, "Clips: frames of a clip kept for the gradient, the others computed anew; 0 for all."
     )
 
     def __post_init__(self):

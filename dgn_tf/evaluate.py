@@ -1,5 +1,6 @@
 """Measure a run: python -m dgn_tf.evaluate --run_dir=runs/quickstart --experiment=held_out."""
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from dgn_tf.data.labels import labels_of, read_labels
 from dgn_tf.data.landmarks import landmarks_of, read_landmarks
 from dgn_tf.evaluation.basis import basis
 from dgn_tf.evaluation.clips import clips
-from dgn_tf.evaluation.expressions import describe, expressions
+from dgn_tf.evaluation.expressions import check_labels, describe, expressions
 from dgn_tf.evaluation.held_out import held_out
 from dgn_tf.evaluation.landmarks import landmarks
 from dgn_tf.evaluation.report import Report, show, write_report
@@ -37,12 +38,16 @@ def define_flags():
         "data",
         "",
         "Held-out pictures, in a form of --data of dgn_tf.train; for a run on heads, heads:test "
-        "if not given. expressions: any labelled clips, the run's own if not given.",
+        "if not given. expressions: any labelled clips; the run's own, with the latents that its "
+        "learning has inferred, if not given.",
     )
     absl_flags.DEFINE_string("where", "", "LABEL=VALUE: of --data, only what has this label.")
     absl_flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets; else the run's.")
     absl_flags.DEFINE_integer(
-        "limit", 500, "Use the first LIMIT held-out pictures; 0 for all.", lower_bound=0
+        "limit",
+        500,
+        "Use the first LIMIT held-out pictures; 0 for all. expressions: all if not given.",
+        lower_bound=0,
     )
     absl_flags.DEFINE_integer("steps", 300, "Langevin steps, rounded up to tens.", lower_bound=1)
     absl_flags.DEFINE_integer(
@@ -184,33 +189,68 @@ def _clips(subject: Subject) -> Report:
 
 def _expressions(subject: Subject) -> Report:
     _require_model(subject, "dynamic", "expressions", FLAGS.run_dir)
-    subjects = {"dynamic": subject}
-    if FLAGS.rival:
-        rival = _subject(FLAGS.rival, "expressions")
-        _require_model(rival, "mocogan", "expressions, --rival", FLAGS.rival)
-        ours, theirs = subject.config.data, rival.config.data
-        if (ours.side, ours.channels, ours.frames) != (theirs.side, theirs.channels, theirs.frames):
-            raise InputError(
-                f"--rival={FLAGS.rival} was learned from clips of another side, length or number "
-                "of channels than --run_dir."
-            )
-        subjects["mocogan"] = rival
+    subjects = {"dynamic": subject, **_rival(subject)}
+    clips, rows, labels, persons = _labelled_clips(subject)
+    values, classes = np.unique(labels, return_inverse=True)
+    check_labels(values, persons)
+    names = [str(value) for value in values]
+    if subject.origin["data"]["drawn"]:
+        names = [EXPRESSIONS[value].name for value in values]
+    models = {}
+    for name, each in subjects.items():
+        # What the learning has inferred already, as in the paper, is not inferred again.
+        kept = None if FLAGS.data else runs.load_chains(each.run_dir)
+        z = each.infer(clips) if kept is None else {n: v[rows] for n, v in kept.items()}
+        models[name] = (each.model, z)
+    described = describe(models, clips)
+    with flags.progress("Recognisers") as report:
+        return expressions(*described, classes, persons, tuple(names), FLAGS.seed, report)
+
+
+def _rival(subject):
+    """The run of --rival, which must have learned from the same clips."""
+    if not FLAGS.rival:
+        return {}
+    rival = _subject(FLAGS.rival, "expressions")
+    if rival.config.model.model != "mocogan":
+        raise InputError(
+            f"--rival={FLAGS.rival} must hold --model=mocogan; it holds "
+            f"--model={rival.config.model.model}."
+        )
+    ours, theirs = (
+        dataclasses.asdict(run.config.data) | {"data_dir": ""} for run in (subject, rival)
+    )
+    differing = [f"--{n}={theirs[n]} there, {ours[n]} here" for n in ours if ours[n] != theirs[n]]
+    if differing:
+        raise InputError(
+            f"--rival={FLAGS.rival} was learned from other clips than --run_dir "
+            f"({'; '.join(differing)})."
+        )
+    subject.origin["rival"] = {"inference": rival.settings, "config": rival.origin["config"]}
+    return {"mocogan": rival}
+
+
+def _labelled_clips(subject):
+    """The clips to recognise, their rows in the data, their labels and their persons."""
+    if FLAGS.where and not FLAGS.data:
+        raise InputError("--where chooses from --data: give it too.")
     spec, names = FLAGS.data or subject.config.data.data, (FLAGS.label, FLAGS.person)
-    clips = subject.load(spec, FLAGS.limit, FLAGS.where)
+    if FLAGS.labels and not spec.startswith("clips:"):
+        raise InputError(f"--labels={FLAGS.labels} belongs to clips:PATH; {spec} brings its own.")
+    clips = subject.load(spec, 0, FLAGS.where) if FLAGS.data else subject.train()
+    rows = np.arange(len(clips))
     if FLAGS.labels:
-        kept, found = read_labels(FLAGS.labels, names, clips)
-        clips = clips.subset(kept)
+        rows, found = read_labels(FLAGS.labels, names, clips)
     else:
         found = labels_of(clips, names, spec)
-    values, labels = np.unique(found[FLAGS.label], return_inverse=True)
-    subject.origin["data"] = {"data": spec, "where": FLAGS.where, "examples": len(clips)}
-    subject.origin["rival"] = FLAGS.rival
-    on_heads = spec.split(":")[0] == "heads_clips" and FLAGS.label == "expression"
-    classes = tuple(EXPRESSIONS[value].name if on_heads else str(value) for value in values)
-    models = {name: (each.model, each.infer(clips)) for name, each in subjects.items()}
-    described, persons = describe(models, clips), found[FLAGS.person]
-    with flags.progress("Recognisers") as report:
-        return expressions(*described, labels, persons, classes, FLAGS.seed, report)
+    count = FLAGS.limit if FLAGS.limit and FLAGS["limit"].present else len(rows)
+    rows, (labels, persons) = rows[:count], (found[name][:count] for name in names)
+    subject.origin["data"] = {
+        "data": spec, "where": FLAGS.where, "examples": len(rows), "labels": FLAGS.labels,
+        "label": FLAGS.label, "person": FLAGS.person,
+        "drawn": spec.split(":")[0] == "heads_clips" and FLAGS.label == "expression",
+    }  # fmt: skip
+    return clips.subset(rows), rows, labels, persons
 
 
 class _Experiment(NamedTuple):
@@ -249,7 +289,8 @@ def main(argv):
     if subject.config.data.frames and name not in _OF_CLIPS:
         raise InputError(
             f"--experiment={name} is for pictures, but --run_dir={FLAGS.run_dir} holds a model of "
-            f"clips: give --experiment={' or '.join(_OF_CLIPS)}."
+            f"clips: give --experiment={' or '.join(_OF_CLIPS)}, and a run of --model=mocogan as "
+            "--rival of the latter."
         )
     report = EXPERIMENTS[name].report(subject)
     folder = runs.Run(FLAGS.run_dir) / "evaluation" / name

@@ -12,6 +12,9 @@ from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.learning.inference import make_inference
 from dgn_tf.visualize.decoding import has_geometry
 
+# Pictures, or frames of clips, whose latents are inferred at a time.
+_FRAMES = 100
+
 
 class Subject:
     """The run that is measured, and how: what every experiment asks for.
@@ -96,7 +99,12 @@ class Subject:
     def infer(self, examples: Examples) -> dict[str, np.ndarray]:
         """Latents [N, d] for each group, inferred without noise."""
         with flags.progress("Langevin steps") as report:
-            return self._inference(as_float(examples.images), examples.ids, progress=report)
+            return self._inference(
+                as_float(examples.images),
+                examples.ids,
+                batch_size=max(1, _FRAMES // (examples.frames or 1)),
+                progress=report,
+            )
 
     @functools.cached_property
     def _inference(self):

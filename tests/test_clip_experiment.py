@@ -12,7 +12,8 @@ import tensorflow as tf
 from dgn_tf import evaluate, infer, train
 from dgn_tf.data import heads, heads_clips
 from dgn_tf.data.examples import Examples, as_bytes, as_float
-from dgn_tf.evaluation.clips import clips, identity_r2
+from dgn_tf.evaluation.clips import clips, identity_r2, motion_r2
+from dgn_tf.evaluation.expressions import describe
 from dgn_tf.evaluation.metrics import squared_errors
 from dgn_tf.learning.checkpoints import Checkpoints
 from dgn_tf.learning.inference import Inference
@@ -111,6 +112,12 @@ def test_errors_are_a_frame_and_recombination_is_against_the_drawn_truth(model, 
     )
 
 
+def blank(factors, count):
+    """Clips of which only the factors matter."""
+    images = np.zeros((count, FRAMES, SIDE, SIDE, 1), np.uint8)
+    return Examples(images, np.arange(count), tuple(map(str, range(count))), factors)
+
+
 def test_identity_is_read_from_where_it_is_put(model):
     rng = np.random.default_rng(0)
     z = latents(model, 200)
@@ -118,9 +125,73 @@ def test_identity_is_read_from_where_it_is_put(model):
     factors["skin"] = z["appearance"][:, :3] + 0.0
     # Head width is the geometry's first latent; the motion does not know it.
     factors["width"] = np.repeat(z["geometry"][:, :1], FRAMES, axis=1)
-    found = identity_r2(model, z, factors)
+    factors["person"] = np.arange(200)
+    found = identity_r2(model, z, blank(factors, 200))
     assert found["skin"]["Z^a_0"] > 0.99 and found["skin"]["Z^g_0"] < 0.1
     assert found["width"]["Z^g_0"] > 0.99 and found["width"]["motion s^g"] < 0.1
+
+
+def test_identity_is_not_read_from_who_was_seen(model):
+    # Six clips a person, whose looks the latents tell only by telling who it is.
+    persons = np.repeat(np.arange(20), 6)
+    rng = np.random.default_rng(1)
+    z = latents(model, 120)
+    z["appearance"][:, :3] = rng.standard_normal((20, 3))[persons]
+    factors = {name: rng.standard_normal((20, 1))[persons] for name in heads.APPEARANCE}
+    factors["width"] = np.repeat(factors["skin"], FRAMES, axis=1)
+    found = identity_r2(model, z, blank(factors | {"person": persons}, 120))
+    assert max(values["Z^a_0"] for values in found.values()) < 0.3
+
+
+def test_motion_is_read_frame_by_frame(model):
+    z = latents(model, 50)
+    frames = model.frame_latents("geometry", z["geometry"]).numpy()
+    rng = np.random.default_rng(2)
+    factors = {name: rng.standard_normal((50, FRAMES)) for name in heads.GEOMETRY}
+    factors["yaw"] = 3 * frames[..., 1] + 1
+    found = motion_r2(model, z, blank(factors | {"person": np.arange(50)}, 50))
+    assert found["yaw"]["Z^g_t"] > 0.99 and found["yaw"]["Z^a_t"] < 0.1
+    assert "width" not in found and found["pitch"]["Z^g_t"] < 0.1
+
+
+def test_grey_clips_are_compared_with_grey_truth(people):
+    keras.utils.set_random_seed(0)
+    emission = DeformableGenerator(
+        AppearanceGenerator(3, SIDE, 1, alpha=0.02, scheme=2, table="V"),
+        GeometricGenerator(2, SIDE, scheme=2, table="V", width=0.05),
+        jit_compile_warp=False,
+    )
+    transitions = {"appearance": TransitionNetwork(3, 1), "geometry": TransitionNetwork(2, 2)}
+    model = DynamicDeformableGenerator(emission, transitions, FRAMES - 1)
+    few = people.subset(np.arange(2))
+    weights = np.array([299, 587, 114]) / 1000
+    grey = np.rint(few.images @ weights).astype(np.uint8)[..., None]
+    test = Examples(grey, few.ids, few.names, few.factors)
+    report = clips(model, test, test, latents(model, 2), seed=5)
+    # Two clips: each has the motion of the other.
+    motion = {name: few.factors[name][::-1] for name in heads.GEOMETRY}
+    truth = heads_clips.render_clips(few.factors, motion, SIDE) @ weights / 255
+    expected = np.square(test.images[..., 0] / 255 - truth).sum((2, 3)).mean()
+    found = report.numbers["recombination"]["not_recombined"]
+    assert found == pytest.approx(expected, rel=0.02)
+    # Fewer than five persons: nothing to cross-validate.
+    assert "identity" not in report.numbers
+
+
+def test_descriptions_are_of_the_clip_and_frame_that_they_name(model, people):
+    z = latents(model)
+    sequences, facts = describe({"dynamic": (model, z)}, people)
+    made, parts = decode_clips(model, z)
+    fields = sequences["displacement fields (ddf)"]
+    np.testing.assert_allclose(fields[5, 2], parts["geometry"][5, 2].reshape(-1), atol=1e-4)
+    codes = sequences["geometric latents (dglf)"]
+    np.testing.assert_allclose(codes, model.frame_latents("geometry", z["geometry"]), atol=1e-5)
+    pixels = sequences["pixels (PCA)"]
+    np.testing.assert_allclose(pixels[5, 2], as_float(people.images[5, 2]).reshape(-1), atol=1e-5)
+    error = squared_errors(
+        made.reshape(-1, SIDE, SIDE, 3), as_float(people.images).reshape(-1, SIDE, SIDE, 3)
+    ).mean()
+    assert facts == (("dynamic", model.count_params(), 14, pytest.approx(error, rel=1e-4)),)
 
 
 def test_inference_of_a_clip_starts_standing_still(model):
@@ -128,7 +199,7 @@ def test_inference_of_a_clip_starts_standing_still(model):
     infer = Inference(model, steps=10, starts=3, step_size=0.05)
     x = tf.constant(decode_clips(model, z)[0])
     starts = infer._starts(x, infer._library())
-    for name, dim in model.emission.latent_dims.items():
+    for name, dim in model.frame_dims.items():
         assert starts[name].shape == (6, model.latent_dims[name])
         np.testing.assert_array_equal(starts[name][:, dim:], np.zeros_like(starts[name][:, dim:]))
     assert np.abs(starts["geometry"][2:, :2]).min() > 0
@@ -194,8 +265,12 @@ def test_the_program_recognises_beside_a_rival(clip_run, run_app):
     labels = ("--label=mood", "--person=actor")
     refused = run_app(evaluate, *given)
     assert refused.status == 2 and "have no label 'expression'" in refused.err
+    refused = run_app(evaluate, *given, "--labels=x.csv")
+    assert refused.status == 2 and "belongs to clips:PATH" in refused.err
+    refused = run_app(evaluate, *given, "--label=mood", "--person=mood", "--limit=1")
+    assert refused.status == 2 and "there are 1 and 1" in refused.err
     refused = run_app(evaluate, *given, f"--rival={root}/run")
-    assert refused.status == 2 and "needs --model=mocogan, but" in refused.err
+    assert refused.status == 2 and "must hold --model=mocogan; it holds" in refused.err
     refused = run_app(evaluate, f"--run_dir={rival}", "--experiment=expressions")
     assert refused.status == 2 and "needs --model=dynamic, but" in refused.err
     refused = run_app(evaluate, *given[:1], "--label=mood")
@@ -213,7 +288,27 @@ def test_the_program_recognises_beside_a_rival(clip_run, run_app):
     assert numbers["clips"] == 4 and numbers["persons"] == 2 and numbers["folds"] == 2
     assert set(numbers["models"]) == {"dynamic", "mocogan"}
     assert numbers["models"]["mocogan"]["latents"] == 2 + 3 * 1
-    assert report["origin"]["rival"] == rival
+    assert report["origin"]["rival"]["config"]["model"]["model"] == "mocogan"
+    assert report["origin"]["data"]["person"] == "actor"
+    # Other clips are inferred.
+    other = f"--data=npz:{root}/test.npz:images"
+    with mock.patch("dgn_tf.evaluation.expressions._STEPS", 20):
+        said = run_app(evaluate, *given, *labels, other)
+    assert said.status == 0, said.err
+    again = json.loads((root / "run/evaluation/expressions/report.json").read_text())
+    error = again["numbers"]["models"]["dynamic"]["error"]
+    assert error != numbers["models"]["dynamic"]["error"]
+
+
+def test_a_rival_of_other_clips_is_refused(clip_run, run_app):
+    root, command = clip_run
+    other = tuple(flag.replace("train.npz", "test.npz") for flag in command[:-1])
+    said = run_app(train, *other, "--model=mocogan", f"--run_dir={root}/other", "--epochs=1")
+    assert said.status == 0, said.err
+    said = run_app(
+        evaluate, f"--run_dir={root}/run", "--experiment=expressions", f"--rival={root}/other"
+    )
+    assert said.status == 2 and "was learned from other clips than" in said.err
 
 
 def test_pictures_and_clips_do_not_mix(run_app, tiny_run, tmp_path):

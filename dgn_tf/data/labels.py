@@ -89,7 +89,8 @@ def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
     try:
         with Path(table).expanduser().open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            rows, header = list(reader), reader.fieldnames or []
+            rows = [(reader.line_num, row) for row in reader]
+            header = reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"--labels={table}: cannot be read: {error}") from error
     missing = [name for name in ("clip", *names) if name not in header]
@@ -99,7 +100,7 @@ def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
             f"{','.join(header) or 'empty'}."
         )
     found: dict[str, dict[str, str]] = {}
-    for line, row in enumerate(rows, 2):
+    for line, row in rows:
         clip = row["clip"]
         if clip in found:
             raise InputError(f"--labels={table}, line {line}: {clip} is there twice.")

@@ -33,7 +33,26 @@ QUOTED = (
 _UNITS, _HIDDEN = 64, 30
 _STEPS, _BATCH = 1000, 32
 _SEEN_SIDE = 32
+_MOST_CLASSES = 50
 _FACTS = ("parameters", "latents", "error")
+
+
+def check_labels(labels: np.ndarray, persons: np.ndarray) -> None:
+    """Whether clips can be recognised across persons.
+
+    Args:
+        labels: of N clips.
+        persons: who is in each.
+
+    Raises:
+        InputError: fewer than 2 persons, or not 2 to 50 classes.
+    """
+    people, classes = len(np.unique(persons)), len(np.unique(labels))
+    if people < 2 or not 2 <= classes <= _MOST_CLASSES:
+        raise InputError(
+            f"recognition needs clips of at least 2 persons and of 2 to {_MOST_CLASSES} classes; "
+            f"there are {people} and {classes}: see --label, --person and --limit."
+        )
 
 
 def describe(
@@ -76,7 +95,7 @@ def describe(
     pixels = as_float(clips.images).reshape(-1, *clips.images.shape[2:])
     sequences["pixels (PCA)"] = _shrunk(pixels).reshape(*clips.images.shape[:2], -1)
     facts = [
-        (name, f"{each.count_params():,}", sum(each.latent_dims.values()), np.mean(made[name]))
+        (name, each.count_params(), sum(each.latent_dims.values()), float(np.mean(made[name])))
         for name, (each, _) in models.items()
     ]
     return sequences, tuple(facts)
@@ -116,15 +135,8 @@ def expressions(
         description), `chance`, `confusions` of each description, `models`, `clips`, `persons` and
         `folds`.
 
-    Raises:
-        InputError: fewer than two persons or classes.
     """
     count = len(np.unique(persons))
-    if count < 2 or len(np.unique(labels)) < 2:
-        raise InputError(
-            f"recognition needs clips of at least 2 persons and 2 classes; there are {count} and "
-            f"{len(np.unique(labels))}."
-        )
     folds = min(FOLDS, count)
     accuracy, confusions = {}, {}
     for name, values in sequences.items():
@@ -237,7 +249,7 @@ def _tables(numbers: dict, facts: tuple[tuple, ...]) -> tuple[Table, ...]:
     models = Table(
         "The models, and their errors on these clips (sum of squares a frame on [0, 1])",
         ("", "parameters", "latents a clip", "error a frame"),
-        facts,
+        tuple((name, f"{parameters:,}", *rest) for name, parameters, *rest in facts),
     )
     quoted = Table(
         "Quoted; other data: Table III, on MUG (Xing et al., TPAMI 2022)",

@@ -113,20 +113,21 @@ def reconstruction(model, train, test, latents):
     """
     x, x_train = as_float(test.images), as_float(train.images)
     pictures, parts = decode(model, latents)
-    numbers = beside_yardsticks(x, pictures, x_train, sum(model.latent_dims.values()))
+    error = squared_errors(x, pictures).mean()
+    numbers = beside_yardsticks(error, x, x_train, sum(model.latent_dims.values()))
     if has_geometry(model):
         numbers["folded"] = float(np.mean(folded_fraction(parts["geometry"])))
         numbers["displacement"] = float(np.linalg.norm(parts["geometry"], axis=-1).mean())
     return numbers
 
 
-def beside_yardsticks(x, made, x_train, components):
-    """Errors of pictures `made` for `x`, of PCA and of the mean image, both fitted on `x_train`.
+def beside_yardsticks(error, x, x_train, components):
+    """A model's mean error on `x` beside those of PCA and the mean image, fitted on `x_train`.
 
-    All are [N, S, S, C] in [-1, 1]; PCA is left out where `x_train` is too few for it.
+    Pictures are [N, S, S, C] in [-1, 1]; PCA is left out where `x_train` is too few for it.
     """
     return {
-        "msre": float(squared_errors(x, made).mean()),
+        "msre": float(error),
         "msre_pca": pca_msre(x_train, x, components) if components <= len(x_train) else None,
         "pca_components": components,
         "msre_mean_image": mean_image_msre(x_train, x),
@@ -142,22 +143,30 @@ def someone_else(count, seed):
     return other
 
 
-def factor_r2(latents, factors):
+def factor_r2(latents, factors, groups=None):
     """Ridge R^2 of every factor that varies, from each latent group (`ridge_r2`).
 
     Args:
         latents: [N, d] for each group.
         factors: numbers [N, ...] by name.
+        groups: [N], examples of one group are in one fold; None for no groups.
 
     Returns:
         {factor: {group: R^2}}.
     """
     flat = {name: np.reshape(values, (len(values), -1)) for name, values in factors.items()}
     return {
-        name: {group: ridge_r2(z, values) for group, z in latents.items()}
+        name: {group: ridge_r2(z, values, groups) for group, z in latents.items()}
         for name, values in flat.items()
         if np.all(values.std(axis=0) > 0)
     }
+
+
+def like(rendered, channels):
+    """Rendered pictures, uint8 [N, S, S, 3], with as many channels as the data have."""
+    if channels == 3:
+        return rendered
+    return np.stack([square(Image.fromarray(p), p.shape[0], 1) for p in rendered])
 
 
 def recombination(model, test, latents, seed=0):
@@ -180,9 +189,7 @@ def recombination(model, test, latents, seed=0):
         {name: test.factors[name][other] for name in heads.GEOMETRY},
         test.side,
     )
-    if test.channels == 1:
-        rendered = np.stack([square(Image.fromarray(p), test.side, 1) for p in rendered])
-    truth = as_float(rendered)
+    truth = as_float(like(rendered, test.channels))
     own, _ = decode(model, latents)
     swapped, _ = decode(model, {**latents, "geometry": latents["geometry"][other]})
     return {

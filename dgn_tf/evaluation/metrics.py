@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -34,15 +34,17 @@ def pca_msre(train, test, components):
     return float(squared_errors(flat, pca.inverse_transform(pca.transform(flat))).mean())
 
 
-def ridge_r2(z, factor):
+def ridge_r2(z, factor, groups=None):
     """Cross-validated R^2 of a factor [N] or [N, k] predicted from latents z [N, d].
 
     Ridge regression, five folds; the penalty is chosen inside each training fold. A factor of
-    several numbers gives their mean R^2. It can be negative where the latents say nothing.
+    several numbers gives their mean R^2. It can be negative where the latents say nothing. With
+    `groups` [N], such as persons, of which there are at least five, nobody is in a training fold
+    and its test fold.
     """
     factor = np.asarray(factor, np.float64).reshape(len(z), -1)
     model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
-    folds = KFold(5, shuffle=True, random_state=0)
-    predicted = cross_val_predict(model, z, factor, cv=folds).reshape(factor.shape)
+    folds = KFold(5, shuffle=True, random_state=0) if groups is None else GroupKFold(5)
+    predicted = cross_val_predict(model, z, factor, groups=groups, cv=folds).reshape(factor.shape)
     residual = np.square(factor - predicted).sum(axis=0)
     return float(np.mean(1.0 - residual / np.square(factor - factor.mean(axis=0)).sum(axis=0)))

@@ -22,12 +22,11 @@ class Inference:
     ten steps that raise the energy of an example are taken back, and its step size is halved; ten
     that lower it let its step size grow by a fifth.
 
-    A clip starts from what suits its first frame; of the dynamic model standing still: Z_0 as
-    above, every xi zero.
+    A clip starts from what suits its first frame, as above; the noises of all others are zero.
 
     Args:
-        model: a trained model with `latent_dims`, `part` and `combine`; one of clips has an
-            `emission`, the model of a frame.
+        model: a trained model with `latent_dims`, `part` and `combine`; one of clips has
+            `frame_dims` too, the latent dimensions of its first frame.
         steps: Langevin steps, rounded up to tens (the paper: 300).
         step_size: delta of Eq. 7.
         sigma: standard deviation of a pixel on the [0, 1] scale.
@@ -47,7 +46,7 @@ class Inference:
                 f"steps must be at least 1 and starts from 1 to {_LIBRARY}, got {steps}, {starts}"
             )
         self.model = model
-        self._still = getattr(model, "emission", model)
+        self._frame_dims = getattr(model, "frame_dims", model.latent_dims)
         self.chunks = -(-steps // _CHUNK)
         self.step_size = step_size
         self.sigma = sigma
@@ -150,14 +149,14 @@ class Inference:
         ids = tf.range(_LIBRARY, dtype=tf.int64)
         samples = {
             name: example_normal(self.seed, 0, ids, stream, 1, dim)[0]
-            for stream, (name, dim) in enumerate(self._still.latent_dims.items())
+            for stream, (name, dim) in enumerate(self._frame_dims.items())
         }
         pictures = []
         for first in range(0, _LIBRARY, 128):
             parts = {
-                name: self._still.part(name, z[first : first + 128]) for name, z in samples.items()
+                name: self.model.part(name, z[first : first + 128]) for name, z in samples.items()
             }
-            pictures.append(_small(_first_frame(self._still.combine(parts))))
+            pictures.append(_small(_first_frame(self.model.combine(parts))))
         return samples, tf.concat(pictures, 0)
 
     def _chunk(self, x, z, ids, step, scale):

@@ -35,8 +35,9 @@ def make_model(settings, side, channels, frames=0):
     )
     if codes:
         return ContentMotionGenerator(
-            appearance, settings.geometry_dim, settings.geometry_noise_dim, frames
-        )
+            appearance, settings.geometry_dim, settings.geometry_noise_dim, frames,
+            settings.frames_per_chunk,
+        )  # fmt: skip
     if settings.model in _PLAIN:
         generator = PlainGenerator(appearance)
     else:

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from dgn_tf.models.chunks import over_frames
+
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
 class TransitionNetwork(keras.Model):
@@ -117,6 +119,11 @@ class DynamicDeformableGenerator(keras.Model):
         }
 
     @property
+    def frame_dims(self):
+        """Length of each group's latent vector for a clip of one frame: Z_0 alone."""
+        return self.emission.latent_dims
+
+    @property
     def networks(self):
         """All networks by name."""
         moving = {f"{name}_transition": network for name, network in self.transitions.items()}
@@ -140,16 +147,7 @@ class DynamicDeformableGenerator(keras.Model):
 
     def emit(self, name, frames):
         """The part of latents [B, T + 1, d] that are given for every frame."""
-        length, dim = frames.shape[1:]
-        chunk = self.frames_per_chunk or length
-        network = self.emission.networks[name]
-        run = tf.recompute_grad(network) if chunk < length else network
-        pieces = []
-        for first in range(0, length, chunk):
-            piece = frames[:, first : first + chunk]
-            made = run(tf.reshape(piece, [-1, dim]))
-            pieces.append(tf.reshape(made, [-1, piece.shape[1], *made.shape[1:]]))
-        return tf.concat(pieces, axis=1)
+        return over_frames(self.emission.networks[name], frames, self.frames_per_chunk)
 
     def combine(self, parts):
         """The clip [B, T + 1, S, S, C]: every canonical picture warped by its own displacement."""

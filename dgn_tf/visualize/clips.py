@@ -37,6 +37,11 @@ def decode_clips(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dic
     return np.concatenate(clips), {name: np.concatenate(rows) for name, rows in parts.items()}
 
 
+def rows_of(latents: dict[str, np.ndarray], rows) -> dict[str, np.ndarray]:
+    """The latents of some clips, copied."""
+    return {name: z[rows] for name, z in latents.items()}
+
+
 def shown_frames(count: int) -> np.ndarray:
     """Places of at most eight frames of `count`, evenly spread, with the first and the last."""
     return np.unique(np.linspace(0, count - 1, min(count, SHOWN_FRAMES)).round().astype(int))

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from dgn_tf.models.chunks import over_frames
+
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
 class ContentMotionGenerator(keras.Model):
@@ -10,7 +12,8 @@ class ContentMotionGenerator(keras.Model):
 
     The generator of MoCoGAN (Tulyakov et al., CVPR 2018): a code for the content of the whole clip
     beside one for the motion of each frame. There it is learned against discriminators; here by
-    the learner of the other models, so that its codes can be inferred.
+    the learner of the other models, so that its codes can be inferred, and from a state h_0 of
+    zero instead of a random one.
 
     Groups: "content", z_c [B, d]; "motion", the noises xi_1, ..., xi_F packed, [B, F noise_dim].
     Parts are the codes: z_c, and h [B, F, motion_dim]. F is read off the latent vector.
@@ -20,17 +23,18 @@ class ContentMotionGenerator(keras.Model):
         motion_dim: length of h, below that of the generator's latent vector.
         noise_dim: length of xi.
         frames: F of `latent_dims`.
+        frames_per_chunk: as of `DynamicDeformableGenerator`.
 
     Raises:
         ValueError: a number below 1, or a motion code that leaves nothing for the content.
     """
 
-    def __init__(self, generator, motion_dim, noise_dim, frames, **kwargs):
+    def __init__(self, generator, motion_dim, noise_dim, frames, frames_per_chunk=0, **kwargs):
         super().__init__(**kwargs)
-        if min(motion_dim, noise_dim, frames) < 1:
+        if min(motion_dim, noise_dim, frames) < 1 or frames_per_chunk < 0:
             raise ValueError(
                 f"motion_dim, noise_dim and frames must be at least 1, got {motion_dim}, "
-                f"{noise_dim}, {frames}"
+                f"{noise_dim}, {frames}; frames_per_chunk at least 0, got {frames_per_chunk}"
             )
         content_dim = generator.settings["latent_dim"] - motion_dim
         if content_dim < 1:
@@ -40,6 +44,7 @@ class ContentMotionGenerator(keras.Model):
             )
         self.generator = generator
         self.content_dim, self.noise_dim, self.frames = content_dim, noise_dim, frames
+        self.frames_per_chunk = frames_per_chunk
         self.recurrence = keras.Sequential(
             [
                 keras.Input((None, noise_dim), dtype=self.compute_dtype),
@@ -53,6 +58,11 @@ class ContentMotionGenerator(keras.Model):
     def latent_dims(self):
         """Length of each group's latent vector."""
         return {"content": self.content_dim, "motion": self.frames * self.noise_dim}
+
+    @property
+    def frame_dims(self):
+        """Length of each group's latent vector for a clip of one frame."""
+        return {"content": self.content_dim, "motion": self.noise_dim}
 
     @property
     def networks(self):
@@ -71,8 +81,7 @@ class ContentMotionGenerator(keras.Model):
         content, motion = parts["content"], parts["motion"]
         frames = motion.shape[1]
         codes = tf.concat([tf.repeat(content[:, None], frames, axis=1), motion], axis=-1)
-        pictures = self.generator(tf.reshape(codes, [-1, codes.shape[-1]]))
-        return tf.reshape(pictures, [-1, frames, *pictures.shape[1:]])
+        return over_frames(self.generator, codes, self.frames_per_chunk)
 
     def call(self, latents):
         """Clips [B, F, S, S, C] in [-1, 1] of packed latents of both groups."""
@@ -94,6 +103,7 @@ class ContentMotionGenerator(keras.Model):
             "motion_dim": self.generator.settings["latent_dim"] - self.content_dim,
             "noise_dim": self.noise_dim,
             "frames": self.frames,
+            "frames_per_chunk": self.frames_per_chunk,
         }
 
     @classmethod

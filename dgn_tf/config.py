@@ -50,6 +50,7 @@ class DataConfig:
         "", "LABEL=VALUE: use only the examples whose label has this value, for example view=0."
     )
     limit: int = _setting(0, "Use the first LIMIT of the examples only; 0 for all.")
+    label: str = _setting("label", "With --labelled: the label of the data that z_a is.")
     data_dir: str = _setting(
         "", "Folder of prepared TFDS data sets; empty for the TFDS default.", fixed=False
     )
@@ -88,6 +89,11 @@ class ModelConfig:
     )
     appearance_beta: float = _setting(1.0, "Factor of scheme 2 on the appearance weights.")
     geometry_beta: float = _setting(0.3, "Factor of scheme 2 on the geometric weights.")
+    labelled: bool = _setting(
+        False,
+        "z_a is the one-hot label of each picture, given and never inferred (Fig. 13); "
+        "--appearance_dim is the number of classes. For --model=deformable.",
+    )
     max_displacement: float = _setting(
         20 / 64, "Bound of the displacement as a fraction of the side."
     )
@@ -232,6 +238,10 @@ class Config:
 
     def __post_init__(self):
         """Check that model and data go together."""
+        if self.model.labelled and self.model.model != "deformable":
+            raise InputError(f"--labelled is for --model=deformable, not {self.model.model}.")
+        if self.model.labelled and self.learning.head_start:
+            raise InputError("--head_start lets appearance chains wait: --labelled has none.")
         if (self.model.model in CLIP_MODELS) != (self.data.frames > 0):
             raise InputError(
                 f"--model={self.model.model} --frames={self.data.frames}: clips (--frames above 0) "

@@ -149,7 +149,8 @@ def infer(
         examples = _load(config, data, recombine, data_dir, limit)
         if (edits or animate) and reference is None:
             _check_count(run_dir, examples)
-        latents = _infer_latents(model, settings, examples, batch_size)
+        given = runs.given_latents(config, examples)
+        latents = _infer_latents(model, settings, examples, batch_size, given)
         files = file_names([os.path.basename(name) for name in recombine] or examples.names)
         numbers = results.write(
             folder, model, examples, latents, files, board=len(recombine) or board,
@@ -229,10 +230,11 @@ def _load(config: Config, data, recombine, data_dir, limit) -> Examples:
         return load(data, side, channels, limit=limit, data_dir=data_dir, progress=progress)
 
 
-def _infer_latents(model, settings: dict, examples: Examples, batch_size: int) -> dict:
+def _infer_latents(model, settings: dict, examples: Examples, batch_size: int, given) -> dict:
     inference = make_inference(model, **settings)
     with flags.progress("Langevin steps") as progress:
-        latents = inference(as_float(examples.images), examples.ids, batch_size, progress)
+        images = as_float(examples.images)
+        latents = inference(images, examples.ids, batch_size, progress, given)
     finite = np.all([np.isfinite(z).all(axis=1) for z in latents.values()], axis=0)
     if not finite.all():
         raise InputError(

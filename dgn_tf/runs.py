@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from dgn_tf.config import Config, InputError
+from dgn_tf.data.labels import one_hot
 from dgn_tf.flags import flagfile, write_text
 from dgn_tf.learning.checkpoints import Checkpoints
 from dgn_tf.models.catalog import make_model
@@ -148,6 +149,20 @@ def load(run_dir):
     if progress is None:
         raise InputError(f"--run_dir={run_dir} has no checkpoint yet.")
     return config, model
+
+
+def given_latents(config, examples):
+    """What a labelled model is given of examples: their one-hot labels.
+
+    Returns:
+        Float32 [N, d] by latent group; empty for a model that infers all groups.
+
+    Raises:
+        InputError: the examples lack the label, or have a class that the model does not know.
+    """
+    if not config.model.labelled:
+        return {}
+    return {"appearance": one_hot(examples, config.data.label, config.model.appearance_dim)}
 
 
 def load_into(model, config, run_dir):

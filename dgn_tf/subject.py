@@ -104,6 +104,7 @@ class Subject:
                 examples.ids,
                 batch_size=max(1, _FRAMES // (examples.frames or 1)),
                 progress=report,
+                given=runs.given_latents(self.config, examples),
             )
 
     @functools.cached_property

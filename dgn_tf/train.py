@@ -24,7 +24,7 @@ from dgn_tf.learning.loop import Diverged, fit
 from dgn_tf.learning.schedules import RunSchedule
 from dgn_tf.learning.variational import Variational
 from dgn_tf.models.catalog import make_model
-from dgn_tf.runs import Run, load_into
+from dgn_tf.runs import Run, given_latents, load_into
 from dgn_tf.visualize.callback import SampleSheets
 
 FLAGS = absl_flags.FLAGS
@@ -69,7 +69,7 @@ def main(argv):
             stride=config.data.stride,
             fps=config.data.fps,
         )
-    data = config.data
+    data, given = config.data, given_latents(config, examples)
     model = make_model(config.model, data.side, data.channels, data.frames)
     if config.learning.init_from:
         load_into(model, config, config.learning.init_from)
@@ -80,7 +80,7 @@ def main(argv):
     if FLAGS.fresh:
         run.clear()
     run.begin(config, examples)
-    train(run, config, examples, model)
+    train(run, config, examples, model, given)
 
 
 def freeze(model, config):
@@ -120,10 +120,10 @@ def describe(config, examples, model):
     )
 
 
-def make_learner(learning, examples, model):
+def make_learner(learning, examples, model, given=None):
     """The learner that a `LearningConfig` describes; a model with an encoder learns variationally.
 
-    Alternating back-propagation has chains for all `examples`.
+    Alternating back-propagation has chains for all `examples`; `given` groups hold what is given.
     """
     total_steps = learning.epochs * steps_per_epoch(len(examples), learning.batch_size)
     scale = tf.Variable(1.0, trainable=False)
@@ -137,7 +137,7 @@ def make_learner(learning, examples, model):
         return Variational(model, optimizer, kl_weight=learning.kl_weight, **shared)
     return AlternatingBackprop(
         model,
-        Chains(examples.ids, model.latent_dims, learning.seed),
+        Chains(examples.ids, model.latent_dims, learning.seed, given),
         optimizer,
         langevin_steps=learning.langevin_steps,
         step_size=learning.step_size,
@@ -148,10 +148,10 @@ def make_learner(learning, examples, model):
     )
 
 
-def train(run, config, examples, model):
+def train(run, config, examples, model, given):
     """Run the loop of a run to its end, or to a signal."""
     learning, record = config.learning, config.record
-    learner = make_learner(learning, examples, model)
+    learner = make_learner(learning, examples, model, given)
     callbacks = [
         ProgressReport(),
         MetricsLog(run / "metrics.jsonl", len(examples)),

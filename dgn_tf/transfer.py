@@ -99,6 +99,8 @@ def check(config):
     for name in ("init_from", "freeze", "where"):
         if FLAGS[name].value:
             raise InputError(f"--{name} is for dgn_tf.train: the table sets it itself.")
+    if FLAGS.labelled:
+        raise InputError("--labelled: the table compares models that infer the appearance.")
     _tuning(config, "", FLAGS.methods[0])
 
 

@@ -81,7 +81,8 @@ def load_folder(
       progress: called with (files done, files needed in all) now and then.
 
     Returns:
-      The examples; an id is the first 63 bits of the SHA-256 of the relative path.
+      The examples; an id is the first 63 bits of the SHA-256 of the relative path. If all pictures
+      lie in at least two folders, `label` is the number of the outermost, in their order.
 
     Raises:
       InputError: if the folder is missing, is no folder, or holds no readable picture.
@@ -115,7 +116,16 @@ def load_folder(
         summary = f"{len(unreadable)} of {done} files cannot be read and are left out"
         logging.warning("folder %s: %s:\n  %s", path, summary, "\n  ".join(unreadable))
     ids = np.array([stable_id(os.fsencode(file)) for file in kept], np.int64)
-    return Examples(images[: len(kept)], ids, tuple(printable(file) for file in kept))
+    names = tuple(printable(file) for file in kept)
+    return Examples(images[: len(kept)], ids, names, _classes(files, kept))
+
+
+def _classes(files: list[str], kept: list[str]) -> dict[str, np.ndarray]:
+    """The label of pictures that lie in a folder for each class: numbers in the folders' order."""
+    folders = sorted({file.partition("/")[0] if "/" in file else "" for file in files})
+    if "" in folders or len(folders) < 2:
+        return {}
+    return {"label": np.array([folders.index(file.partition("/")[0]) for file in kept], np.int64)}
 
 
 def _read(root: Path, file: str, side: int, channels: int) -> np.ndarray | str:

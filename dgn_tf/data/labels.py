@@ -1,4 +1,4 @@
-"""Who is in a clip and what they do: labels of clips, for recognition (Table III)."""
+"""Labels: classes that are given (Fig. 13); who is in a clip and what they do (Table III)."""
 
 import csv
 from pathlib import Path
@@ -44,6 +44,36 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
             values = values[:, 0]
         found[name] = values
     return found
+
+
+def one_hot(examples: Examples, name: str, classes: int) -> np.ndarray:
+    """Labels as one-hot vectors.
+
+    Args:
+      examples: N examples.
+      name: of the label, whole numbers from 0.
+      classes: how many there are.
+
+    Returns:
+      float32 [N, classes].
+
+    Raises:
+      InputError: there is no such label, or it is not a whole number from 0 to classes - 1.
+    """
+    known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
+    if name not in known:
+        raise InputError(
+            f"--labelled: the data have no label {name!r} (--label); they have "
+            f"{', '.join(known) or 'none'}. Pictures of folder:PATH have the label `label` if they "
+            "lie in a folder for each class."
+        )
+    values = known[name]
+    if not (np.isin(values, np.arange(classes)).all()):
+        raise InputError(
+            f"--labelled: the label {name!r} must be a whole number from 0 to {classes - 1} "
+            f"(--appearance_dim={classes}); it runs from {values.min():g} to {values.max():g}."
+        )
+    return np.eye(classes, dtype=np.float32)[values.astype(np.int64)]
 
 
 def read_labels(

@@ -8,8 +8,10 @@ from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.folders import square
 from dgn_tf.evaluation.metrics import mean_image_msre, pca_msre, ridge_r2, squared_errors
 from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.learning.langevin import given_groups
 from dgn_tf.models.folding import folded_fraction
 from dgn_tf.visualize.decoding import decode, has_geometry
+from dgn_tf.visualize.directions import class_sheet
 from dgn_tf.visualize.sheets import recombination_board, sample_sheet
 
 _SHEET_COLUMNS = 10
@@ -50,6 +52,9 @@ def held_out(
         board = recombination_board(model, *first(_BOARD_SIDE))
         caption = "A row keeps the appearance of its first picture, a column the geometry (Fig. 11)"
         figures.append(Figure("recombination", caption, board))
+    if given_groups(model):
+        caption = "Canonical picture of each label, and the label in other geometries (Fig. 13)"
+        figures.append(Figure("classes", caption, class_sheet(model, latents)))
     return Report(f"{len(test)} held-out pictures", numbers, tuple(tables), tuple(figures))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.learning.langevin import langevin, squared_error
+from dgn_tf.learning.langevin import given_groups, langevin, squared_error
 from dgn_tf.learning.noise import example_normal
 from dgn_tf.learning.schedules import RunSchedule
 from dgn_tf.learning.updates import update
@@ -103,6 +103,7 @@ class AlternatingBackprop(tf.Module):
             sigma=sigma,
             noise=noise,
             simultaneous=self.simultaneous,
+            held=given_groups(self.model),
         )
 
     def step_sizes(self):

@@ -3,12 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.learning.langevin import energy, langevin
+from dgn_tf.learning.langevin import energy, given_groups, langevin
 from dgn_tf.learning.noise import example_normal
 
 # Prior samples among which starts are looked for, and the side at which pictures are compared.
 _LIBRARY = 1024
 _COMPARED_SIDE = 32
+# More than any energy: samples of another class are no starts.
+_OTHER_CLASS = 1e9
 # Langevin steps unrolled in one graph; between two such graphs the progress is reported.
 _CHUNK = 10
 
@@ -56,7 +58,7 @@ class Inference:
         self._advance = tf.function(self._chunk, reduce_retracing=True)
         self._energy = tf.function(lambda x, z: energy(model, x, z, sigma), reduce_retracing=True)
 
-    def __call__(self, images, ids=None, batch_size=100, progress=None):
+    def __call__(self, images, ids=None, batch_size=100, progress=None, given=None):
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] for each group.
 
         Args:
@@ -65,12 +67,18 @@ class Inference:
                 neighbours.
             batch_size: pictures at a time.
             progress: called with (Langevin steps done, all steps) summed over the batches, or None.
+            given: one-hot labels [N, d] for each group that the model does not infer.
 
         Raises:
-            ValueError: there are no images.
+            ValueError: there are no images, or other groups are given than the model needs.
         """
         if len(images) == 0:
             raise ValueError("there are no images to infer latents for")
+        given = given or {}
+        if set(given) != set(given_groups(self.model)):
+            raise ValueError(
+                f"the model needs to be given {list(given_groups(self.model))}, not {list(given)}"
+            )
         ids = np.arange(len(images), dtype=np.int64) if ids is None else np.asarray(ids, np.int64)
         library = self._library() if self.starts > 1 else None
         batches = range(0, len(images), batch_size)
@@ -83,13 +91,15 @@ class Inference:
                     steps = _CHUNK * self.chunks
                     progress(number * steps + chunks * _CHUNK, len(batches) * steps)
 
-            z = self._infer(x, tf.constant(ids[first : first + batch_size]), library, done)
+            rows = slice(first, first + batch_size)
+            known = {name: tf.constant(value[rows], tf.float32) for name, value in given.items()}
+            z = self._infer(x, tf.constant(ids[rows]), library, done, known)
             results.append({name: value.numpy() for name, value in z.items()})
         return {name: np.concatenate([r[name] for r in results]) for name in self.model.latent_dims}
 
-    def _infer(self, x, ids, library, done):
+    def _infer(self, x, ids, library, done, known):
         """Latents [B, d] of one batch."""
-        z = self._starts(x, library)
+        z = self._starts(x, library, known)
         # All starts of all pictures are one batch, start after start.
         repeats = [self.starts] + [1] * (x.shape.rank - 1)
         x_all, ids_all = tf.tile(x, repeats), tf.tile(ids, [self.starts])
@@ -118,12 +128,15 @@ class Inference:
         rows = best * count + tf.range(count)
         return {name: tf.gather(value, rows) for name, value in z.items()}, tf.gather(scale, rows)
 
-    def _starts(self, x, library):
-        """Latents [starts * B, d]: zero, then the prior samples with the lowest energy."""
+    def _starts(self, x, library, known):
+        """Latents [starts * B, d]: zero, then the prior samples with the lowest energy.
+
+        What is known of an example, one-hot, its prior samples share.
+        """
         dims = self.model.latent_dims
         zero = {name: tf.zeros([len(x), dim]) for name, dim in dims.items()}
         if library is None:
-            return zero
+            return zero | known
         samples, pictures = library
         first = _first_frame(x)
         small = _small(first)
@@ -135,6 +148,8 @@ class Inference:
         ) / 4.0
         prior = tf.add_n([tf.reduce_sum(tf.square(z), 1) for z in samples.values()]) / 2.0
         energies = pixels * distance / (2.0 * self.sigma**2) + prior
+        for name, value in known.items():
+            energies += _OTHER_CLASS * (1.0 - tf.matmul(value, samples[name], transpose_b=True))
         nearest = tf.math.top_k(-energies, self.starts - 1).indices
         rows = tf.reshape(tf.transpose(nearest), [-1])
 
@@ -142,7 +157,8 @@ class Inference:
             z = tf.gather(samples[name], rows)
             return tf.pad(z, [[0, 0], [0, dims[name] - z.shape[1]]])
 
-        return {name: tf.concat([zero[name], still(name)], 0) for name in dims}
+        starts = {name: tf.concat([zero[name], still(name)], 0) for name in dims}
+        return starts | {name: tf.tile(value, [self.starts, 1]) for name, value in known.items()}
 
     def _library(self):
         """Prior samples [1024, d] for each group of a frame, and their pictures, small and flat."""
@@ -151,6 +167,8 @@ class Inference:
             name: example_normal(self.seed, 0, ids, stream, 1, dim)[0]
             for stream, (name, dim) in enumerate(self._frame_dims.items())
         }
+        for name in given_groups(self.model):
+            samples[name] = tf.one_hot(ids % self._frame_dims[name], self._frame_dims[name])
         pictures = []
         for first in range(0, _LIBRARY, 128):
             parts = {
@@ -174,6 +192,7 @@ class Inference:
             step_size=self.step_size * scale,
             sigma=self.sigma,
             noise=noise,
+            held=given_groups(self.model),
         )
 
 
@@ -188,7 +207,7 @@ class EncoderInference:
         self.model = model
         self._encode = tf.function(model.encode, reduce_retracing=True)
 
-    def __call__(self, images, ids=None, batch_size=100, progress=None):
+    def __call__(self, images, ids=None, batch_size=100, progress=None, given=None):
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] for each group.
 
         Args:
@@ -196,11 +215,12 @@ class EncoderInference:
             ids: without effect: nothing is drawn.
             batch_size: pictures at a time.
             progress: called with (pictures done, all pictures), or None.
+            given: nothing: an encoder infers all groups.
 
         Raises:
             ValueError: there are no images.
         """
-        del ids
+        del ids, given
         if len(images) == 0:
             raise ValueError("there are no images to infer latents for")
         means = {name: [] for name in self.model.latent_dims}

@@ -8,6 +8,11 @@ def squared_error(x, reconstruction):
     return tf.reduce_sum(tf.square(x - reconstruction), axis=range(1, x.shape.rank)) / 4.0
 
 
+def given_groups(model):
+    """Names of the latent groups that come with the data and are not inferred."""
+    return getattr(model, "given", ())
+
+
 def energy(model, x, latents, sigma):
     """-log p(x, z) of each example up to a constant (Eq. 8): [B].
 

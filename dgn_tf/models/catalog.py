@@ -48,6 +48,7 @@ def make_model(settings, side, channels, frames=0):
             fold_penalty=settings.fold_penalty,
             mean_penalty=settings.mean_penalty,
             variation_penalty=settings.variation_penalty,
+            labelled=settings.labelled,
         )
     if settings.model == "dynamic":
         noise_dims = (settings.appearance_noise_dim, settings.geometry_noise_dim)

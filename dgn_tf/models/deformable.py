@@ -25,6 +25,7 @@ class DeformableGenerator(keras.Model):
         fold_penalty: weight of the folded part of the field in `regularization`.
         mean_penalty: weight of the mean displacement in `regularization`.
         variation_penalty: weight of the field's unevenness in `regularization`.
+        labelled: z_a is a one-hot label, which is given and never inferred (Fig. 13).
         jit_compile_warp: whether XLA compiles the warp (see `warp`).
 
     Raises:
@@ -39,6 +40,7 @@ class DeformableGenerator(keras.Model):
         fold_penalty: float = 0.0,
         mean_penalty: float = 0.0,
         variation_penalty: float = 0.0,
+        labelled: bool = False,
         jit_compile_warp: bool = True,
         **kwargs,
     ):
@@ -56,6 +58,7 @@ class DeformableGenerator(keras.Model):
         self.fold_penalty = fold_penalty
         self.mean_penalty = mean_penalty
         self.variation_penalty = variation_penalty
+        self.labelled = labelled
         self.jit_compile_warp = jit_compile_warp
         self.built = True
 
@@ -66,6 +69,11 @@ class DeformableGenerator(keras.Model):
             "appearance": self.appearance.settings["latent_dim"],
             "geometry": self.geometry.settings["latent_dim"],
         }
+
+    @property
+    def given(self):
+        """Groups that come with the data instead of being inferred."""
+        return ("appearance",) if self.labelled else ()
 
     @property
     def networks(self):
@@ -138,6 +146,7 @@ class DeformableGenerator(keras.Model):
             "fold_penalty": self.fold_penalty,
             "mean_penalty": self.mean_penalty,
             "variation_penalty": self.variation_penalty,
+            "labelled": self.labelled,
             "jit_compile_warp": self.jit_compile_warp,
         }
 

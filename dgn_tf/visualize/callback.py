@@ -8,9 +8,10 @@ import keras
 import numpy as np
 
 from dgn_tf.data.examples import Examples
+from dgn_tf.learning.langevin import given_groups
 from dgn_tf.visualize.clips import clip_sheet
 from dgn_tf.visualize.decoding import has_geometry
-from dgn_tf.visualize.directions import traversal_sheet
+from dgn_tf.visualize.directions import class_sheet, traversal_sheet
 from dgn_tf.visualize.pictures import save_png
 from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
 
@@ -22,7 +23,8 @@ class SampleSheets(keras.callbacks.Callback):
     """Writes sample sheet, traversals and prior samples at some epochs and at the end of training.
 
     The pictures go to `folder`/epoch-000123/ and, as the newest, to `folder`/latest/: sheet.png,
-    traversal_geometry.png (with a geometry group), traversal_appearance.png and prior.png; of a
+    traversal_geometry.png (with a geometry group), traversal_appearance.png (or classes.png, Fig.
+    13, where labels are given) and prior.png; of a
     model of clips without geometry sheet.png alone. They change nothing: not the model, not the
     learner, no random generator of the training.
 
@@ -86,11 +88,15 @@ class SampleSheets(keras.callbacks.Callback):
         else:
             sheets = {"sheet": sample_sheet(model, images, shown)}
         for group in model.latent_dims:
+            if group in given_groups(model):
+                continue
             # One example's appearance: the mean picture is blurred, and shows deformations badly.
             appearance = latents["appearance"][0] if group == "geometry" else None
             sheets[f"traversal_{group}"] = traversal_sheet(
                 model, latents, group, appearance=appearance
             )
+        if given_groups(model):
+            sheets["classes"] = class_sheet(model, latents)
         sheets["prior"] = prior_sheet(model)
         return sheets
 

@@ -130,3 +130,33 @@ def traversal_sheet(
         [f"{title}\nsd {scale:.2f}" for title, scale in zip(titles, scales, strict=True)],
         [f"{end:+.1f}{unit}" if end else middle for end in ends],
     )
+
+
+def class_sheet(model, latents: dict[str, np.ndarray], columns: int = 11) -> np.ndarray:
+    """The sheet of Fig. 13, of a model that is given labels: a row for each class.
+
+    Each shows the canonical picture of its label, then the label in the geometries along the
+    leading principal direction of z_g.
+
+    Args:
+        model: a labelled `DeformableGenerator`.
+        latents: [N, d] for each group: they give the direction.
+        columns: pictures along the direction.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    classes = np.eye(model.latent_dims["appearance"], dtype=np.float32)
+    zero = np.zeros((len(classes), model.latent_dims["geometry"]), np.float32)
+    _, parts = decode(model, {"appearance": classes, "geometry": zero})
+    rows = []
+    for canonical, label in zip(parts["appearance"], classes, strict=True):
+        moved, _ = traverse(model, latents, "geometry", count=1, columns=columns, appearance=label)
+        rows.append(np.concatenate([canonical[None], moved[0]]))
+    factor = whole_factor(canonical.shape[0])
+    ends = np.linspace(-REACH, REACH, columns)
+    return lay_out(
+        [as_pictures(row, factor) for row in rows],
+        [f"label {label}" for label in range(len(classes))],
+        ["canonical", *(f"{end:+.1f} sd" for end in ends)],
+    )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dgn_tf.learning.langevin import given_groups
 from dgn_tf.visualize.decoding import decode, has_geometry
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
@@ -33,6 +34,8 @@ def sample_sheet(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> n
 def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
     """Samples F(z), z ~ N(0, I); beside them, for a model with geometry, their canonical pictures.
 
+    Labels that are given come in turn.
+
     Args:
         model: as for `sample_sheet`.
         side: the samples stand in side x side.
@@ -46,6 +49,10 @@ def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
         name: rng.standard_normal((side * side, dim)).astype(np.float32)
         for name, dim in model.latent_dims.items()
     }
+    for name in given_groups(model):
+        latents[name] = np.eye(model.latent_dims[name], dtype=np.float32)[
+            np.arange(side * side) % model.latent_dims[name]
+        ]
     pictures, parts = decode(model, latents)
     panels = {"samples of the prior": pictures}
     if has_geometry(model):

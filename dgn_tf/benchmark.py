@@ -23,13 +23,14 @@ import numpy as np
 import tensorflow as tf
 
 from dgn_tf import flags
-from dgn_tf.config import SIDES, InputError
+from dgn_tf.config import SIDES
 from dgn_tf.learning.alternating import AlternatingBackprop
 from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.noise import example_normal
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.models.warp import warp
+from dgn_tf.parsing import InputError
 
 SEED, SIGMA, STEP_SIZE, LEARNING_RATE = 0, 1.0, 0.1, 1e-3
 # The programs are compared after so many Langevin steps. More of them amplify rounding: where a
@@ -163,8 +164,7 @@ def compiled_step(learner, settings: Settings) -> Callable[[], dict[str, tf.Tens
 def disagreement(ours, obvious, our_scalars, obvious_scalars) -> dict[str, float]:
     """Largest differences after a step: absolute of the latents, relative of loss and gradient.
 
-    Raises:
-        RuntimeError: the two programs do not compute the same step; times would mean nothing.
+    Raises RuntimeError if the two programs do not compute the same step.
     """
     found = {
         name: float(tf.reduce_max(tf.abs(states - obvious.chains.groups[name])))

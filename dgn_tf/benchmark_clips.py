@@ -15,10 +15,11 @@ import tensorflow as tf
 
 from dgn_tf import flags
 from dgn_tf.benchmark import LEARNING_RATE, SEED, SIGMA, STEP_SIZE, take_turns
-from dgn_tf.config import InputError, ModelConfig
+from dgn_tf.config import ModelConfig
 from dgn_tf.learning.alternating import AlternatingBackprop
 from dgn_tf.learning.chains import Chains
 from dgn_tf.models.catalog import make_model
+from dgn_tf.parsing import InputError
 
 FLAGS = absl.flags.FLAGS
 

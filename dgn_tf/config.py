@@ -7,6 +7,8 @@ declarations.
 import dataclasses
 import json
 
+from dgn_tf.parsing import InputError, check_frames, parse_schedule, parse_where, require
+
 CLIP_MODELS = ("dynamic", "mocogan")
 MODELS = (
     "deformable", "abp", "vae", "deformable_vae", "deforming_autoencoder", *CLIP_MODELS,
@@ -16,20 +18,11 @@ BORDERS = ("edge", "zeros")
 SIDES = (32, 64, 128, 256)
 
 
-class InputError(ValueError):
-    """What the user gave cannot be used; the message names it and says what to do."""
-
-
 def _setting(default, help, choices=None, fixed=True):
     """A dataclass field. A run that is resumed may not change a `fixed` setting."""
     return dataclasses.field(
         default=default, metadata={"help": help, "choices": choices, "fixed": fixed}
     )
-
-
-def _require(condition, flag, value, wanted):
-    if not condition:
-        raise InputError(f"--{flag}={value}: must be {wanted}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,9 +50,9 @@ class DataConfig:
 
     def __post_init__(self):
         """Check the ranges."""
-        _require(self.side in SIDES, "side", self.side, f"one of {SIDES}")
-        _require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
-        _require(self.limit >= 0, "limit", self.limit, "0 or more")
+        require(self.side in SIDES, "side", self.side, f"one of {SIDES}")
+        require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
+        require(self.limit >= 0, "limit", self.limit, "0 or more")
         check_frames(self.frames, self.stride, self.fps)
         if self.where:
             parse_where(self.where)
@@ -126,26 +119,26 @@ class ModelConfig:
 
     def __post_init__(self):
         """Check the ranges."""
-        _require(self.model in MODELS, "model", self.model, f"one of {MODELS}")
-        _require(self.border in BORDERS, "border", self.border, f"one of {BORDERS}")
+        require(self.model in MODELS, "model", self.model, f"one of {MODELS}")
+        require(self.border in BORDERS, "border", self.border, f"one of {BORDERS}")
         for name in (
             "appearance_dim", "geometry_dim", "appearance_noise_dim", "geometry_noise_dim",
         ):  # fmt: skip
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in (
             "alpha", "appearance_beta", "geometry_beta", "max_displacement", "encoder_width",
             "width",
         ):  # fmt: skip
-            _require(
+            require(
                 0 < getattr(self, name) < float("inf"), name, getattr(self, name),
                 "above 0 and finite",
             )  # fmt: skip
         for name in ("appearance_scheme", "geometry_scheme"):
-            _require(getattr(self, name) in (1, 2), name, getattr(self, name), "1 or 2")
+            require(getattr(self, name) in (1, 2), name, getattr(self, name), "1 or 2")
         for name in (
             "smoothing", "fold_penalty", "mean_penalty", "variation_penalty", "frames_per_chunk",
         ):  # fmt: skip
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,6 +174,34 @@ class LearningConfig:
     kl_weight: float = _setting(
         1.0, "Weight of the KL divergence: the beta of vae and deformable_vae."
     )
+    ema: float = _setting(
+        0.0,
+        "Decay of a running average of the weights, such as 0.999, with which the trained model is "
+        "saved and measured; 0 for none.",
+    )
+    adversarial: bool = _setting(
+        False, "Learn with a discriminator too (Eq. 22). For models of pictures without an encoder."
+    )
+    likelihood_weight: float = _setting(
+        0.001,
+        "adversarial: lambda_1, weight of the likelihood; 0 learns by the discriminator alone.",
+    )
+    r1_weight: float = _setting(10.0, "adversarial: lambda_2, weight of the R1 penalty.")
+    r1_every: int = _setting(
+        1, "adversarial: add R1 at every so-manyth step only, so many times as strong."
+    )
+    warmup: float = _setting(
+        0.0, "adversarial: fraction of the run before the generators hear the discriminator."
+    )
+    discriminator_rate: str = _setting(
+        "2e-4", "adversarial: learning rate of the discriminator, a number or a schedule."
+    )
+    discriminator_width: float = _setting(
+        1.0, "adversarial: filters per level of the discriminator over 16, 32, 64, ..."
+    )
+    minibatch_deviation: bool = _setting(
+        False, "adversarial: the discriminator sees how much a batch varies."
+    )
     init_from: str = _setting(
         "", "Folder of a run whose networks this one begins with; same model and side."
     )
@@ -194,12 +215,20 @@ class LearningConfig:
     def __post_init__(self):
         """Check the ranges."""
         for name in ("epochs", "batch_size", "langevin_steps"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        _require(0 <= self.head_start < 1, "head_start", self.head_start, "at least 0 and below 1")
-        _require(self.freeze in FROZEN, "freeze", self.freeze, "appearance, geometry or empty")
-        _require(0 <= self.kl_weight < float("inf"), "kl_weight", self.kl_weight, "0 or more")
-        _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
-        for name in ("step_size", "sigma", "learning_rate"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        require(0 <= self.head_start < 1, "head_start", self.head_start, "at least 0 and below 1")
+        require(self.freeze in FROZEN, "freeze", self.freeze, "appearance, geometry or empty")
+        for name in ("kl_weight", "likelihood_weight", "r1_weight"):
+            require(0 <= getattr(self, name) < float("inf"), name, getattr(self, name), "0 or more")
+        for name in ("ema", "warmup"):
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "in [0, 1)")
+        require(self.r1_every >= 1, "r1_every", self.r1_every, "at least 1")
+        require(
+            0 < self.discriminator_width < float("inf"), "discriminator_width",
+            self.discriminator_width, "above 0 and finite",
+        )  # fmt: skip
+        require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
+        for name in ("step_size", "sigma", "learning_rate", "discriminator_rate"):
             try:
                 parse_schedule(getattr(self, name))
             except ValueError as error:
@@ -221,10 +250,8 @@ class RecordConfig:
     def __post_init__(self):
         """Check the ranges."""
         for name in ("checkpoint_epochs", "picture_epochs"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        _require(
-            self.keep_checkpoints >= 2, "keep_checkpoints", self.keep_checkpoints, "at least 2"
-        )
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        require(self.keep_checkpoints >= 2, "keep_checkpoints", self.keep_checkpoints, "at least 2")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,6 +267,13 @@ class Config:
         """Check that model and data go together."""
         if self.model.labelled and self.model.model != "deformable":
             raise InputError(f"--labelled is for --model=deformable, not {self.model.model}.")
+        if self.learning.adversarial and (
+            self.model.labelled or self.model.model not in ("deformable", "abp")
+        ):
+            raise InputError(
+                "--adversarial is for --model=deformable or abp without --labelled, not "
+                f"{self.model.model}."
+            )
         if self.model.labelled and self.learning.head_start:
             raise InputError("--head_start lets appearance chains wait: --labelled has none.")
         if (self.model.model in CLIP_MODELS) != (self.data.frames > 0):
@@ -276,65 +310,3 @@ class Config:
             for section in (self.data, self.model, self.learning, self.record)
             for f in dataclasses.fields(section)
         }
-
-
-def check_frames(frames, stride, fps):
-    """Check which frames of clips are taken.
-
-    Raises:
-        InputError: a number out of its range, or a choice of frames without clips.
-    """
-    _require(frames >= 0, "frames", frames, "0 (pictures) or more")
-    _require(stride >= 1, "stride", stride, "at least 1")
-    _require(0 <= fps < float("inf"), "fps", fps, "0 (all frames) or more")
-    if not frames and (stride != 1 or fps):
-        raise InputError("--stride and --fps choose the frames of clips: give --frames too.")
-
-
-def parse_where(text):
-    """(label, number) of "LABEL=VALUE".
-
-    Raises:
-        InputError: anything else.
-    """
-    label, equals, value = text.partition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        number = None
-    if not (label and equals) or number is None:
-        raise InputError(f"--where={text}: must be LABEL=NUMBER, for example view=0.")
-    return label, number
-
-
-def parse_schedule(text):
-    """Steps of a schedule: [(fraction of the run, value)], the first at 0.
-
-    Args:
-        text: a number ("0.1"), or "fraction:value" pairs, such as "0:1e-3,0.1:8e-4".
-
-    Raises:
-        ValueError: anything else, fractions that do not rise from 0 to below 1, or values that are
-            not above 0.
-    """
-    try:
-        pairs = [pair.split(":") for pair in text.split(",")]
-        if len(pairs) == 1 and len(pairs[0]) == 1:
-            pairs = [["0", text]]
-        steps = [(float(fraction), float(value)) for fraction, value in pairs]
-    except ValueError:
-        raise ValueError(
-            f"{text!r} is neither a number nor fraction:value pairs like 0:1e-3,0.5:5e-4"
-        ) from None
-    fractions = [fraction for fraction, _ in steps]
-    rising = all(a < b for a, b in zip(fractions, [*fractions[1:], 1.0], strict=True))
-    if fractions[0] != 0 or not rising:
-        raise ValueError(f"{text!r}: fractions must start at 0 and rise, all below 1")
-    if not all(0 < value < float("inf") for _, value in steps):
-        raise ValueError(f"{text!r}: values must be above 0 and finite")
-    return steps
-
-
-def last_value(text):
-    """What a schedule ends with: the setting that a trained model is used with."""
-    return parse_schedule(text)[-1][1]

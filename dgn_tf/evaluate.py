@@ -7,7 +7,6 @@ import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
-from dgn_tf.config import InputError
 from dgn_tf.data.heads_clips import EXPRESSIONS
 from dgn_tf.data.labels import labels_of, read_labels
 from dgn_tf.data.landmarks import landmarks_of, read_landmarks
@@ -18,6 +17,7 @@ from dgn_tf.evaluation.held_out import held_out
 from dgn_tf.evaluation.landmarks import landmarks
 from dgn_tf.evaluation.report import Report, show, write_report
 from dgn_tf.evaluation.views import balanced, view_labels
+from dgn_tf.parsing import InputError
 from dgn_tf.subject import Subject, overlap
 
 FLAGS = absl_flags.FLAGS

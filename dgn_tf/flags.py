@@ -12,7 +12,8 @@ import tensorflow as tf
 from absl import app, flags, logging
 from tqdm import tqdm
 
-from dgn_tf.config import Config, InputError
+from dgn_tf.config import Config
+from dgn_tf.parsing import InputError
 
 _DEFINERS = {
     bool: flags.DEFINE_bool,

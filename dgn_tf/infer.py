@@ -12,12 +12,13 @@ import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, results, runs
-from dgn_tf.config import Config, InputError, last_value
+from dgn_tf.config import Config
 from dgn_tf.data.catalog import load
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.files import load_files
 from dgn_tf.learning.inference import make_inference
 from dgn_tf.outputs import REPORT, file_names, output_folder
+from dgn_tf.parsing import InputError, last_value
 from dgn_tf.visualize import editing
 from dgn_tf.visualize.animation import FORMATS, check_format
 from dgn_tf.visualize.decoding import has_geometry

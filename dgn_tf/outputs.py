@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dgn_tf.config import InputError
 from dgn_tf.data.folders import SUFFIXES
+from dgn_tf.parsing import InputError
 
 REPORT = "report.json"
 

@@ -23,12 +23,12 @@ from absl import logging
 from PIL import Image
 
 from dgn_tf import flags
-from dgn_tf.config import InputError
 from dgn_tf.data import crops
 from dgn_tf.data.detection import Detector, Face, load_detector
 from dgn_tf.data.folders import find_pictures, printable, square
 from dgn_tf.data.journal import Journal
 from dgn_tf.outputs import file_names
+from dgn_tf.parsing import InputError
 
 POSITIONALS = ("SOURCE", "DEST")
 _SETTINGS = "settings.json"

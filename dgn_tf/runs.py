@@ -8,11 +8,13 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from dgn_tf.config import Config, InputError
+from dgn_tf.config import Config
 from dgn_tf.data.labels import one_hot
 from dgn_tf.flags import flagfile, write_text
+from dgn_tf.learning.average import WeightAverage
 from dgn_tf.learning.checkpoints import Checkpoints
 from dgn_tf.models.catalog import make_model
+from dgn_tf.parsing import InputError
 
 # What a run writes, and so what --fresh may remove.
 _FILES = ("config.json", "flags.cfg", "data.json", "metrics.jsonl", "model.keras", "report.json")
@@ -136,7 +138,8 @@ def load(run_dir):
     """The settings and the trained model of a run.
 
     Returns:
-        (Config, Keras model with the weights of the newest checkpoint that can be read).
+        (Config, Keras model with the weights, averaged if the run averages them, of the newest
+        checkpoint that can be read).
 
     Raises:
         InputError: there is no run in `run_dir`, or it has no checkpoint that can be read.
@@ -145,9 +148,13 @@ def load(run_dir):
     config = run.config()
     data = config.data
     model = make_model(config.model, data.side, data.channels, data.frames)
-    progress = Checkpoints(run / "checkpoints", model=model).restore(partial=True)
+    average = WeightAverage(model) if config.learning.ema else None
+    objects = {"model": model, "average": average} if average else {"model": model}
+    progress = Checkpoints(run / "checkpoints", **objects).restore(partial=True)
     if progress is None:
         raise InputError(f"--run_dir={run_dir} has no checkpoint yet.")
+    if average and progress.step:
+        average.copy_to(model)
     return config, model
 
 

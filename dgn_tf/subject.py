@@ -6,10 +6,10 @@ import json
 import numpy as np
 
 from dgn_tf import flags, runs
-from dgn_tf.config import InputError, last_value
 from dgn_tf.data import catalog
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.learning.inference import make_inference
+from dgn_tf.parsing import InputError, last_value
 from dgn_tf.visualize.decoding import has_geometry
 
 # Pictures, or frames of clips, whose latents are inferred at a time.

@@ -13,10 +13,11 @@ from absl import flags as absl_flags
 from absl import logging
 
 from dgn_tf import flags
-from dgn_tf.config import InputError
 from dgn_tf.data import catalog
 from dgn_tf.data.pipeline import steps_per_epoch
+from dgn_tf.learning.adversarial import Adversarial
 from dgn_tf.learning.alternating import AlternatingBackprop
+from dgn_tf.learning.average import Averaging
 from dgn_tf.learning.callbacks import MetricsLog, ProgressReport
 from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.checkpoints import Checkpoints
@@ -24,6 +25,8 @@ from dgn_tf.learning.loop import Diverged, fit
 from dgn_tf.learning.schedules import RunSchedule
 from dgn_tf.learning.variational import Variational
 from dgn_tf.models.catalog import make_model
+from dgn_tf.models.discriminator import Discriminator
+from dgn_tf.parsing import InputError
 from dgn_tf.runs import Run, given_latents, load_into
 from dgn_tf.visualize.callback import SampleSheets
 
@@ -135,7 +138,7 @@ def make_learner(learning, examples, model, given=None):
     }  # fmt: skip
     if hasattr(model, "encode"):
         return Variational(model, optimizer, kl_weight=learning.kl_weight, **shared)
-    return AlternatingBackprop(
+    likelihood = AlternatingBackprop(
         model,
         Chains(examples.ids, model.latent_dims, learning.seed, given),
         optimizer,
@@ -146,27 +149,46 @@ def make_learner(learning, examples, model, given=None):
         simultaneous=learning.simultaneous,
         **shared,
     )
+    if not learning.adversarial:
+        return likelihood
+    return Adversarial(
+        likelihood,
+        Discriminator(
+            examples.side,
+            examples.channels,
+            learning.discriminator_width,
+            learning.minibatch_deviation,
+        ),
+        # No momentum: the discriminator must forget generators that are gone (Mescheder et al.).
+        keras.optimizers.Adam(
+            RunSchedule(learning.discriminator_rate, total_steps, scale), beta_1=0.0, beta_2=0.99
+        ),
+        likelihood_weight=learning.likelihood_weight,
+        r1_weight=learning.r1_weight,
+        r1_every=learning.r1_every,
+        warmup=round(learning.warmup * total_steps),
+    )
 
 
 def train(run, config, examples, model, given):
     """Run the loop of a run to its end, or to a signal."""
     learning, record = config.learning, config.record
     learner = make_learner(learning, examples, model, given)
+    if learning.ema:
+        learner = Averaging(learner, learning.ema)
     callbacks = [
         ProgressReport(),
         MetricsLog(run / "metrics.jsonl", len(examples)),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
         SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs),
     ]
-    state = {"model": model, "optimizer": learner.optimizer}
-    if isinstance(learner, AlternatingBackprop):
-        state["chains"] = learner.chains
+    state = {"model": model, "optimizer": learner.optimizer, **learner.state}
     checkpoints = Checkpoints(run / "checkpoints", record.keep_checkpoints, **state)
     progress = checkpoints.restore()
     per_epoch = steps_per_epoch(len(examples), learning.batch_size)
     if progress and progress.step >= learning.epochs * per_epoch:
         if not (run / "model.keras").exists():
-            _export(run, model)
+            _export(run, model, learner)
         print(
             f"Nothing to do: {run.folder} is trained for {progress.step // per_epoch} epochs. "
             "Raise --epochs to go on."
@@ -195,12 +217,14 @@ def train(run, config, examples, model, given):
             "The same command goes on from there."
         )
         return
-    _export(run, model)
+    _export(run, model, learner)
     print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
 
 
-def _export(run, model):
-    """Write the trained model as model.keras."""
+def _export(run, model, learner):
+    """Write the trained model as model.keras, with its averaged weights if there are any."""
+    if isinstance(learner, Averaging):
+        learner.average.copy_to(model)
     partial = run / "partial.keras"
     model.save(partial)
     os.replace(partial, run / "model.keras")

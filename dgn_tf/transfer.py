@@ -12,13 +12,14 @@ import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
-from dgn_tf.config import MODELS, InputError, last_value
+from dgn_tf.config import MODELS
 from dgn_tf.data import catalog
 from dgn_tf.data.examples import as_float
 from dgn_tf.evaluation.report import Figure, show, write_report
 from dgn_tf.evaluation.transfer import split_views, transfer_report, view_errors
 from dgn_tf.learning.inference import Inference, make_inference
 from dgn_tf.models.catalog import make_model
+from dgn_tf.parsing import InputError, last_value
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
 

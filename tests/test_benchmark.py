@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from dgn_tf import benchmark
 from dgn_tf.benchmark import Settings, compiled_step, make_learners, op_by_op_warp
-from dgn_tf.config import InputError
 from dgn_tf.models.warp import warp
+from dgn_tf.parsing import InputError
 
 TINY = Settings(side=32, batch_size=3, langevin_steps=2, repeats=2, latent_dim=4)
 

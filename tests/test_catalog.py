@@ -11,9 +11,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from dgn_tf.config import InputError
 from dgn_tf.data import catalog, heads, network
 from dgn_tf.data.folders import square
+from dgn_tf.parsing import InputError
 
 
 class TinyPictures(tfds.core.GeneratorBasedBuilder):

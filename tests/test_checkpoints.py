@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf.config import InputError
 from dgn_tf.learning.checkpoints import Checkpoints, Progress
+from dgn_tf.parsing import InputError
 
 
 def make(folder, keep=3, start=0.0):

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dgn_tf.config import DataConfig, InputError
+from dgn_tf.config import DataConfig
 from dgn_tf.data import catalog, windows
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.folders import square
+from dgn_tf.parsing import InputError
 
 
 def movie(count, seed=0, height=8, width=12):

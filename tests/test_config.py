@@ -5,15 +5,8 @@ import json
 
 import pytest
 
-from dgn_tf.config import (
-    Config,
-    DataConfig,
-    InputError,
-    LearningConfig,
-    ModelConfig,
-    RecordConfig,
-    parse_schedule,
-)
+from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig, RecordConfig
+from dgn_tf.parsing import InputError, parse_schedule
 
 
 def test_json_round_trip_keeps_every_setting():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from dgn_tf.config import InputError
+from dgn_tf.parsing import InputError
 from dgn_tf.visualize.animation import check_format, save_animation, write_animations
 from dgn_tf.visualize.directions import traverse
 from dgn_tf.visualize.editing import (

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dgn_tf.config import InputError
 from dgn_tf.evaluation.expressions import _shrunk, check_labels, expressions, recognise
 from dgn_tf.evaluation.principal import evened_components
+from dgn_tf.parsing import InputError
 
 PERSONS, CLASSES, FRAMES = 10, 3, 6
 FACTS = (("dynamic", 1200, 3, 0.5),)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import stable_id
 from dgn_tf.data.files import load_files
 from dgn_tf.data.folders import square
+from dgn_tf.parsing import InputError
 
 
 def test_files_become_squares_in_the_order_given(tmp_path):

@@ -6,9 +6,10 @@ import pytest
 from absl import flags as absl_flags
 
 from dgn_tf import flags
-from dgn_tf.config import Config, DataConfig, InputError, LearningConfig, ModelConfig, RecordConfig
+from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig, RecordConfig
+from dgn_tf.parsing import InputError
 
-# No setting has its default here, but for `labelled`, which this model cannot be.
+# No setting has its default here, but for two that this model cannot have.
 OTHER = Config(
     data=DataConfig("npz:a b.npz", 32, 1, 4, 2, 12.5, "view=0", 7, "digit", "prepared"),
     model=ModelConfig(
@@ -45,6 +46,15 @@ OTHER = Config(
         True,
         "0:1e-3,0.5:2e-4",
         2.5,
+        0.99,
+        False,
+        0.1,
+        5.0,
+        4,
+        0.2,
+        "1e-3",
+        0.5,
+        True,
         "runs/a",
         "geometry",
         2**31 - 1,
@@ -71,7 +81,7 @@ def test_a_flagfile_gives_every_setting_again(run_app, tmp_path):
     text = flags.flagfile(OTHER)
     defaults = Config().settings()
     same = [name for name, (value, _) in OTHER.settings().items() if value == defaults[name][0]]
-    assert same == ["labelled"]
+    assert same == ["labelled", "adversarial"]
     (tmp_path / "run.cfg").write_text(text)
     seen = []
     assert run_app(read_config(seen), f"--flagfile={tmp_path}/run.cfg").status == 0

@@ -8,10 +8,10 @@ import pytest
 from absl import logging
 from PIL import Image
 
-from dgn_tf.config import InputError
 from dgn_tf.data import folders
 from dgn_tf.data.examples import Examples, as_bytes, as_float
 from dgn_tf.data.folders import load_folder, square
+from dgn_tf.parsing import InputError
 
 
 def gradient(width, height):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dgn_tf.config import InputError
 from dgn_tf.data import heads
+from dgn_tf.parsing import InputError
 
 SMALL = heads.HeadsConfig(side=16, train=20, test=8, identities=2)
 

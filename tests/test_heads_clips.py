@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dgn_tf.config import InputError
 from dgn_tf.data import catalog, heads, heads_clips
 from dgn_tf.data.heads_clips import EXPRESSIONS, GEOMETRY, MOVED, HeadsClipsConfig
+from dgn_tf.parsing import InputError
 
 SMALL = HeadsClipsConfig(side=16, frames=6, train=2, test=1, repeats=2)
 TARGETS = np.array([expression.apex for expression in EXPRESSIONS])

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 # A room is a top-level module or package of dgn_tf; `__init__` is dgn_tf/__init__.py itself.
 FLOORS = {
-    0: ["__init__", "config"],
+    0: ["__init__", "config", "parsing"],
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "serving", "visualize"],
@@ -31,6 +31,7 @@ FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 # Reports hold pictures; a run directory keeps the flags in effect; results are written with a
 # progress bar, under names that are safe.
 SIDEWAYS = {
+    ("config", "parsing"),
     ("evaluation", "visualize"),
     ("runs", "flags"),
     ("results", "flags"),

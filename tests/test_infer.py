@@ -10,11 +10,12 @@ import tensorflow as tf
 from PIL import Image
 
 from dgn_tf import infer as app
-from dgn_tf.config import Config, DataConfig, InputError, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
 from dgn_tf.data.examples import Examples, as_bytes, as_float, stable_id
 from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.checkpoints import Checkpoints, Progress
 from dgn_tf.models.catalog import make_model
+from dgn_tf.parsing import InputError
 from dgn_tf.runs import Run, load_chains
 from dgn_tf.visualize.editing import make_bases
 

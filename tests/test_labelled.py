@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dgn_tf import evaluate, infer, train
-from dgn_tf.config import Config, DataConfig, InputError, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.folders import load_folder
 from dgn_tf.data.labels import one_hot
@@ -16,6 +16,7 @@ from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.inference import Inference
 from dgn_tf.learning.langevin import langevin
 from dgn_tf.models.catalog import make_model
+from dgn_tf.parsing import InputError
 from dgn_tf.visualize.directions import class_sheet
 from dgn_tf.visualize.pictures import as_pictures
 from dgn_tf.visualize.sheets import prior_sheet

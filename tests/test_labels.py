@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import labels_of, read_labels
+from dgn_tf.parsing import InputError
 
 NAMES = ("a/one.mp4#000", "a/one.mp4#001", "two#000", "three.gif#000")
 

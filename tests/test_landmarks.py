@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from dgn_tf.config import InputError
 from dgn_tf.data import catalog
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.folders import load_folder, square
@@ -24,6 +23,7 @@ from dgn_tf.evaluation.landmarks import (
     landmarks,
     read_positions,
 )
+from dgn_tf.parsing import InputError
 
 HEADER = "name,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5"
 # In a picture of 16 x 16 pixels.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dgn_tf.evaluation.metrics import mean_image_msre, pca_msre, ridge_r2, squared_errors
+from dgn_tf.evaluation.metrics import mean_image_msre, pca_msre, ridge_r2, sharpness, squared_errors
 
 
 def test_squared_errors_by_hand():
@@ -88,3 +88,13 @@ def test_judged_on_held_out_examples():
     rng = np.random.default_rng(0)
     # 40 latents explain 50 examples almost exactly, if they are fitted and judged on the same.
     assert ridge_r2(rng.normal(size=(50, 40)), rng.normal(size=50)) < 0.1
+
+
+def test_sharpness_of_ramps_and_blur():
+    x, y = np.meshgrid(np.arange(8.0), np.arange(8.0))
+    ramp = np.stack([0.06 * x, 0.08 * y, 0.06 * x + 0.08 * y], -1)[None] - 0.5
+    # Slopes of 0.03, 0.04 and, of both, 0.05 on the [0, 1] scale.
+    assert sharpness(ramp) == pytest.approx(0.04)
+    noise = np.random.default_rng(0).uniform(-1, 1, (3, 16, 16, 1))
+    blurred = (noise + np.roll(noise, 1, 1) + np.roll(noise, 1, 2)) / 3
+    assert sharpness(blurred) < 0.8 * sharpness(noise)

@@ -1,7 +1,7 @@
 import pytest
 
-from dgn_tf.config import InputError
 from dgn_tf.outputs import file_names, output_folder
+from dgn_tf.parsing import InputError
 
 
 def test_occupied_output_folders_are_kept(tmp_path):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.pipeline import batches, steps_per_epoch
+from dgn_tf.parsing import InputError
 
 
 @pytest.fixture(scope="module")

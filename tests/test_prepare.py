@@ -10,11 +10,11 @@ from absl import logging
 from PIL import Image, ImageDraw
 
 from dgn_tf import prepare
-from dgn_tf.config import InputError
 from dgn_tf.data import crops
 from dgn_tf.data.detection import Face, load_detector
 from dgn_tf.data.folders import load_folder
 from dgn_tf.data.journal import Journal
+from dgn_tf.parsing import InputError
 
 
 def face(left, top, width, height, confidence=0.99, eyes=None):

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from dgn_tf import runs
-from dgn_tf.config import Config, DataConfig, InputError, LearningConfig, ModelConfig, RecordConfig
+from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig, RecordConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.learning.checkpoints import Checkpoints, Progress
 from dgn_tf.models.catalog import make_model
+from dgn_tf.parsing import InputError
 from dgn_tf.runs import Run
 
 CONFIG = Config(

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dgn_tf.config import DataConfig, InputError
+from dgn_tf.config import DataConfig
 from dgn_tf.data import catalog
+from dgn_tf.parsing import InputError
 
 
 def test_where_chooses_before_the_limit(tmp_path):

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dgn_tf.config import InputError
 from dgn_tf.data import windows
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.folders import Progress, square
 from dgn_tf.data.landmarks import to_square
+from dgn_tf.parsing import InputError
 
 
 def load_npz(

@@ -11,7 +11,6 @@ import tensorflow_datasets as tfds
 from absl import logging
 from google.protobuf.json_format import ParseError
 
-from dgn_tf.config import InputError, check_frames, parse_where
 from dgn_tf.data.arrays import load_npz, square_array
 from dgn_tf.data.clips import load_clips
 from dgn_tf.data.examples import Examples, stable_id
@@ -19,6 +18,7 @@ from dgn_tf.data.folders import Progress, load_folder
 from dgn_tf.data.heads import Heads, HeadsConfig
 from dgn_tf.data.heads_clips import HeadsClips, HeadsClipsConfig, clip_names
 from dgn_tf.data.network import any_reachable
+from dgn_tf.parsing import InputError, check_frames, parse_where
 
 _FORMS = (
     "heads[:SPLIT] (heads:test), folder:PATH (folder:photos/cats), "

@@ -12,10 +12,10 @@ import numpy as np
 from absl import logging
 from PIL import Image, ImageSequence
 
-from dgn_tf.config import InputError
 from dgn_tf.data import folders, windows
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.folders import Progress, square
+from dgn_tf.parsing import InputError
 
 VIDEOS = (".mp4", ".avi", ".mov", ".webm")
 SUFFIXES = (*VIDEOS, ".gif")

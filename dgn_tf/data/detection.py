@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from dgn_tf.config import InputError
+from dgn_tf.parsing import InputError
 
 # The smallest face that the network looks for, and its pyramid of scales is only right for this:
 # mtcnn 1.0.0 takes any other `min_face_size` too, but above 20 the last scale can be smaller than

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dgn_tf.config import InputError
+from dgn_tf.parsing import InputError
 
 
 def as_float(images: np.ndarray) -> np.ndarray:

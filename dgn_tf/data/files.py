@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.folders import FORMATS, square
+from dgn_tf.parsing import InputError
 
 
 def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:

@@ -9,8 +9,8 @@ import numpy as np
 from absl import logging
 from PIL import Image, ImageOps
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples, stable_id
+from dgn_tf.parsing import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 # Naming the formats keeps Pillow from handing a mislabelled file to its other decoders.

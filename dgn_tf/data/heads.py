@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from dgn_tf.config import InputError
 from dgn_tf.data import heads_render
 from dgn_tf.data.heads_render import APPEARANCE, GEOMETRY
+from dgn_tf.parsing import InputError
 
 VIEWS = (-30, -15, 0, 15, 30)
 GEOMETRY_RANGES = {

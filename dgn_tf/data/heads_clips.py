@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from dgn_tf.config import InputError
 from dgn_tf.data import heads
 from dgn_tf.data.heads_render import APPEARANCE, GEOMETRY
+from dgn_tf.parsing import InputError
 
 MOVED = ("mouth_opening", "smile", "brow_raise")
 STRENGTH_RANGE = (0.75, 1.0)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dgn_tf.config import InputError
+from dgn_tf.parsing import InputError
 
 
 class Journal:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples
+from dgn_tf.parsing import InputError
 
 _NAMED = 10
 

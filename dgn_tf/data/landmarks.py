@@ -14,8 +14,8 @@ import numpy as np
 from absl import logging
 from PIL import Image
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples
+from dgn_tf.parsing import InputError
 
 POINTS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 _COLUMNS = 1 + 2 * len(POINTS)

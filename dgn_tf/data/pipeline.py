@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples
+from dgn_tf.parsing import InputError
 
 
 def steps_per_epoch(n: int, batch_size: int) -> int:

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure as Chart
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import GroupKFold
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.folders import Progress
 from dgn_tf.evaluation.metrics import squared_errors
 from dgn_tf.evaluation.principal import evened_components
 from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.parsing import InputError
 
 FOLDS = 10
 COMPONENTS = 128

@@ -6,7 +6,13 @@ from PIL import Image
 from dgn_tf.data import heads
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.folders import square
-from dgn_tf.evaluation.metrics import mean_image_msre, pca_msre, ridge_r2, squared_errors
+from dgn_tf.evaluation.metrics import (
+    mean_image_msre,
+    pca_msre,
+    ridge_r2,
+    sharpness,
+    squared_errors,
+)
 from dgn_tf.evaluation.report import Figure, Report, Table
 from dgn_tf.learning.langevin import given_groups
 from dgn_tf.models.folding import folded_fraction
@@ -72,6 +78,7 @@ def _rows(numbers: dict) -> tuple[tuple, ...]:
     if fit["msre_pca"] is not None:
         rows.append((f"  of PCA, {fit['pca_components']:3} components", fit["msre_pca"]))
     rows.append(("  of the mean image", fit["msre_mean_image"]))
+    rows.append(("sharpness, over the pictures'", fit["sharpness"]))
     if "folded" in fit:
         rows.append(("folded cells of the field", f"{100 * fit['folded']:.2f}%"))
         rows.append(("mean displacement, pixels", fit["displacement"]))
@@ -113,13 +120,14 @@ def reconstruction(model, train, test, latents):
 
     Returns:
         MSRE of the model, of PCA with as many components as the model has latents, and of the mean
-        image; with a geometric generator also the share of folded cells and the mean |displacement|
+        image; `sharpness` of the reconstructions over that of the pictures; with a geometric generator also the share of folded cells and the mean |displacement|
         in pixels.
     """
     x, x_train = as_float(test.images), as_float(train.images)
     pictures, parts = decode(model, latents)
     error = squared_errors(x, pictures).mean()
     numbers = beside_yardsticks(error, x, x_train, sum(model.latent_dims.values()))
+    numbers["sharpness"] = sharpness(pictures) / sharpness(x)
     if has_geometry(model):
         numbers["folded"] = float(np.mean(folded_fraction(parts["geometry"])))
         numbers["displacement"] = float(np.linalg.norm(parts["geometry"], axis=-1).mean())

@@ -6,11 +6,11 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 from sklearn.linear_model import RidgeCV
 
-from dgn_tf.config import InputError
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.landmarks import POINTS
 from dgn_tf.evaluation.principal import evened_components, principal_axes
 from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.parsing import InputError
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor

@@ -14,6 +14,17 @@ def squared_errors(x, y):
     return np.square(difference).sum(axis=1, dtype=np.float64) / 4.0
 
 
+def sharpness(pictures):
+    """Mean length of the gradient of pictures [N, S, S, C] in [-1, 1], on the [0, 1] scale.
+
+    Forward differences, over pixels, channels and pictures.
+    """
+    x = np.asarray(pictures, np.float32) / 2.0
+    across = x[:, :-1, 1:] - x[:, :-1, :-1]
+    down = x[:, 1:, :-1] - x[:, :-1, :-1]
+    return float(np.hypot(across, down).mean(dtype=np.float64))
+
+
 def mean_image_msre(train, test):
     """Mean squared error per picture of answering with the mean of `train` [N, ...]."""
     return float(squared_errors(test, np.broadcast_to(train.mean(axis=0), test.shape)).mean())

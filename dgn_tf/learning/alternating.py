@@ -123,6 +123,11 @@ class AlternatingBackprop(tf.Module):
         logged = {"msre": msre, **self.model.diagnostics(parts)}
         return update(self.optimizer, tape, loss, variables, z, logged)
 
+    @property
+    def state(self):
+        """What a checkpoint holds beside model and optimizer."""
+        return {"chains": self.chains}
+
     def latents(self, examples):
         """The chains' states [N, d] for each group, of all `examples`, which the chains are of."""
         return {name: z.numpy() for name, z in self.chains.read(np.arange(len(examples))).items()}

@@ -40,7 +40,7 @@ class ProgressReport(keras.callbacks.Callback):
         """Move the bar, or log a line when it is time."""
         self._move(self._done + 1)
         if self.watched:
-            self._bar.set_postfix_str(f"MSRE {logs['msre']:.1f}", refresh=False)
+            self._bar.set_postfix_str(_headline(logs), refresh=False)
         elif time.monotonic() - self._last >= self.seconds:
             self._last = time.monotonic()
             self._line(logs)
@@ -60,11 +60,18 @@ class ProgressReport(keras.callbacks.Callback):
         left = passed / max(1, self._done - self._first) * (self._total - self._done)
         epoch, epochs = -(-self._done // self.params["steps"]), self.params["epochs"]
         print(
-            f"epoch {epoch}/{epochs}  step {self._done}/{self._total}  MSRE {logs['msre']:.1f}  "
+            f"epoch {epoch}/{epochs}  step {self._done}/{self._total}  {_headline(logs)}  "
             f"{passed:.0f} s passed, about {left:.0f} s left",
             file=sys.stderr,
             flush=True,
         )
+
+
+def _headline(logs):
+    """The number that tells most: the error of reconstruction, where there is one."""
+    if "msre" in logs:
+        return f"MSRE {logs['msre']:.1f}"
+    return f"discriminator right {100 * logs['accuracy']:.0f}%"
 
 
 class MetricsLog(keras.callbacks.Callback):

@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from absl import logging
 
-from dgn_tf.config import InputError
+from dgn_tf.parsing import InputError
 
 
 @dataclasses.dataclass

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dgn_tf.config import parse_schedule
+from dgn_tf.parsing import parse_schedule
 
 
 @keras.saving.register_keras_serializable(package="dgn_tf")

@@ -88,6 +88,11 @@ class Variational(tf.Module):
                 divergence += tf.reduce_mean(gaussian_divergence(mean, log_variance))
         return z, divergence
 
+    @property
+    def state(self):
+        """What a checkpoint holds beside model and optimizer: nothing."""
+        return {}
+
     def latents(self, examples):
         """The encoder's means [N, d] for each group, of all `examples`."""
         return EncoderInference(self.model)(as_float(examples.images))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dgn_tf.config import InputError
+from dgn_tf.parsing import InputError
 from dgn_tf.visualize.directions import principal_directions, traverse
 from dgn_tf.visualize.naming import direction_names
 from dgn_tf.visualize.pictures import as_pictures, whole_factor

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dgn_tf.config import InputError
+from dgn_tf.parsing import InputError
 from dgn_tf.visualize.directions import Directions, principal_directions
 from dgn_tf.visualize.naming import direction_names, orient
 

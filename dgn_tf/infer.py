@@ -2,6 +2,8 @@
 
 Usage: python -m dgn_tf.infer --run_dir=runs/heads --data=folder:photos --output_dir=out
        python -m dgn_tf.infer --run_dir=runs/heads --recombine=ann.jpg,ben.jpg --output_dir=out
+       python -m dgn_tf.infer --run_dir=runs/heads --warp_image=cat.jpg --edit=geometry:widen=2 \
+           --output_dir=out
 """
 
 import json
@@ -15,13 +17,15 @@ from dgn_tf import flags, results, runs
 from dgn_tf.config import Config
 from dgn_tf.data.catalog import load
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.data.files import load_files
+from dgn_tf.data.files import load_files, load_photograph
 from dgn_tf.learning.inference import make_inference
 from dgn_tf.outputs import REPORT, file_names, output_folder
 from dgn_tf.parsing import InputError, last_value
 from dgn_tf.visualize import editing
 from dgn_tf.visualize.animation import FORMATS, check_format
 from dgn_tf.visualize.decoding import has_geometry
+from dgn_tf.visualize.photographs import warp_photograph
+from dgn_tf.visualize.pictures import save_png
 
 _MOST_RECOMBINED = 64
 # Principal directions of fewer latents say little.
@@ -44,6 +48,12 @@ def define_flags() -> None:
         "Instead of --data: two or more picture files, for example ann.jpg,ben.jpg. Every "
         "appearance is painted in every geometry: board.png and recombinations/.",
     )
+    define.DEFINE_list(
+        "warp_image",
+        [],
+        "Instead of --data: picture files of anything, moved at their own size as --edit "
+        "moves the mean geometry of the run: warped/. Nothing is inferred.",
+    )
     define.DEFINE_multi_string(
         "edit",
         [],
@@ -62,6 +72,12 @@ def define_flags() -> None:
     define.DEFINE_string("output_dir", None, "Folder for the results.", required=True)
     define.DEFINE_bool("overwrite", False, "Replace the results of an earlier inference.")
     define.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets; else the run's.")
+    define_inference_flags()
+
+
+def define_inference_flags() -> None:
+    """Declares the flags that say how latents are inferred."""
+    define = absl_flags
     define.DEFINE_integer("limit", 0, "Infer the first LIMIT pictures; 0 for all.", lower_bound=0)
     define.DEFINE_integer("steps", 300, "Langevin steps, rounded up to tens.", lower_bound=1)
     define.DEFINE_integer(
@@ -91,6 +107,9 @@ def define_flags() -> None:
 
 def main(_argv: Sequence[str]) -> None:
     """Runs the inference that the flags describe."""
+    if absl_flags.FLAGS.warp_image:
+        warp_images()
+        return
     names = (
         "run_dir", "data", "output_dir", "recombine", "edit", "animate", "overwrite", "data_dir",
         "limit", "steps", "starts", "noise", "step_size", "sigma", "seed", "batch_size", "board",
@@ -162,6 +181,46 @@ def infer(
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         (folder / REPORT).write_text(text, encoding="utf-8")
     return report
+
+
+def warp_images() -> None:
+    """Warps the pictures of --warp_image as --edit says, into --output_dir."""
+    values = absl_flags.FLAGS
+    others = [
+        name for name in ("data", "recombine", "animate", "noise", "limit") if values[name].value
+    ]
+    if others or not values.edit:
+        raise InputError(
+            "--warp_image goes with --edit=geometry:DIRECTION=VALUE"
+            + (f", and without --{others[0]}." if others else ".")
+        )
+    edits = [editing.parse_edit(text) for text in values.edit]
+    photographs = [load_photograph(path) for path in values.warp_image]
+    with output_folder(values.output_dir, values.overwrite) as folder:
+        _, model = _load_run(values.run_dir)
+        field = _edited_field(values.run_dir, model, edits)
+        names = file_names([os.path.basename(path) for path in values.warp_image])
+        for name, photograph in zip(names, photographs, strict=True):
+            save_png(folder / "warped" / f"{name}.png", warp_photograph(photograph, field))
+        report = {"run": str(values.run_dir), "warped": values.warp_image, "edit": values.edit}
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        (folder / REPORT).write_text(text, encoding="utf-8")
+    print(f"{len(photographs)} pictures: {values.output_dir}")
+
+
+def _edited_field(run_dir, model, edits):
+    """By how much edits change the field of the run's mean geometry: [S, S, 2] in pixels."""
+    editing.check_edits(edits, model.latent_dims)
+    wrong = [edit.group for edit in edits if edit.group != "geometry"]
+    if wrong:
+        raise InputError(f"--warp_image: --edit={wrong[0]}:... moves nothing: edit the geometry.")
+    chains = runs.load_chains(run_dir)
+    if chains is None:
+        raise InputError(f"--warp_image: --run_dir={run_dir} keeps no latents to take steps in.")
+    mean = {name: z.mean(axis=0, keepdims=True) for name, z in chains.items()}
+    edited = editing.apply_edits(mean, edits, editing.make_bases(model, chains))
+    fields = [model.part("geometry", np.float32(z["geometry"])) for z in (edited, mean)]
+    return (fields[0] - fields[1])[0].numpy()
 
 
 def _load_run(run_dir: str) -> tuple:

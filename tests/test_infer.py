@@ -144,7 +144,7 @@ def test_divergence_names_the_example_and_the_remedy(world, monkeypatch):
         def __init__(self, model, **settings):
             pass
 
-        def __call__(self, images, ids, batch_size, progress):
+        def __call__(self, images, ids, batch_size, progress, given):
             return {"appearance": np.zeros([3, 3]), "geometry": np.diag([0, np.nan, np.inf])}
 
     monkeypatch.setattr(app, "make_inference", Diverging)

@@ -1,13 +1,13 @@
 """Picture files that are named one by one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.folders import FORMATS, square
+from dgn_tf.data.folders import FORMATS, eight_bits, square
 from dgn_tf.parsing import InputError
 
 
@@ -30,16 +30,29 @@ def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
     for path in paths:
         if paths.count(path) > 1:
             raise InputError(f"{path} is named twice: name different pictures")
-    images = np.stack([_read(path, side, channels) for path in paths])
+    images = np.stack([_read(path, lambda image: square(image, side, channels)) for path in paths])
     ids = np.array([stable_id(os.fsencode(path)) for path in paths], np.int64)
     return Examples(images, ids, tuple(paths))
 
 
-def _read(path: str, side: int, channels: int) -> np.ndarray:
+def load_photograph(path: str) -> np.ndarray:
+    """Reads one picture file at its own size, upright: uint8 [H, W, 3].
+
+    Raises:
+      InputError: the file cannot be read.
+    """
+
+    def whole(image):
+        return np.asarray(eight_bits(ImageOps.exif_transpose(image)).convert("RGB"))
+
+    return _read(path, whole)
+
+
+def _read(path: str, make: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
     # A broken file makes decoders raise nearly anything.
     try:
         with Image.open(os.path.expanduser(path), formats=FORMATS) as image:
-            return square(image, side, channels)
+            return make(image)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: name picture files") from None
     except Exception as error:

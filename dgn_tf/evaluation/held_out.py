@@ -120,7 +120,8 @@ def reconstruction(model, train, test, latents):
 
     Returns:
         MSRE of the model, of PCA with as many components as the model has latents, and of the mean
-        image; `sharpness` of the reconstructions over that of the pictures; with a geometric generator also the share of folded cells and the mean |displacement|
+        image; `sharpness` of the reconstructions over that of the pictures; with a geometric
+        generator also the share of folded cells and the mean |displacement|
         in pixels.
     """
     x, x_train = as_float(test.images), as_float(train.images)

@@ -15,6 +15,7 @@ MODELS = (
 )  # fmt: skip
 FROZEN = ("", "appearance", "geometry")
 BORDERS = ("edge", "zeros")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SIDES = (32, 64, 128, 256)
 
 
@@ -87,6 +88,12 @@ class ModelConfig:
         "z_a is the one-hot label of each picture, given and never inferred (Fig. 13); "
         "--appearance_dim is the number of classes. For --model=deformable.",
     )
+    precision: str = _setting(
+        "float32",
+        "Of the generators, encoder and discriminator: float32, or mixed_bfloat16 or mixed_float16 "
+        "on hardware that has them. Warp, latents, energy and loss are float32.",
+        PRECISIONS,
+    )
     max_displacement: float = _setting(
         20 / 64, "Bound of the displacement as a fraction of the side."
     )
@@ -120,6 +127,7 @@ class ModelConfig:
     def __post_init__(self):
         """Check the ranges."""
         require(self.model in MODELS, "model", self.model, f"one of {MODELS}")
+        require(self.precision in PRECISIONS, "precision", self.precision, f"one of {PRECISIONS}")
         require(self.border in BORDERS, "border", self.border, f"one of {BORDERS}")
         for name in (
             "appearance_dim", "geometry_dim", "appearance_noise_dim", "geometry_noise_dim",

@@ -123,15 +123,25 @@ def describe(config, examples, model):
     )
 
 
-def make_learner(learning, examples, model, given=None):
+def scaled(optimizer, precision):
+    """The optimizer; for float16 one that keeps small gradients from becoming zero."""
+    if precision != "mixed_float16":
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+def make_learner(learning, examples, model, given=None, precision="float32"):
     """The learner that a `LearningConfig` describes; a model with an encoder learns variationally.
 
     Alternating back-propagation has chains for all `examples`; `given` groups hold what is given.
     """
     total_steps = learning.epochs * steps_per_epoch(len(examples), learning.batch_size)
     scale = tf.Variable(1.0, trainable=False)
-    optimizer = keras.optimizers.Adam(
-        RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8
+    optimizer = scaled(
+        keras.optimizers.Adam(
+            RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8
+        ),
+        precision,
     )
     shared = {
         "total_steps": total_steps, "sigma": learning.sigma, "scale": scale, "seed": learning.seed,
@@ -158,10 +168,16 @@ def make_learner(learning, examples, model, given=None):
             examples.channels,
             learning.discriminator_width,
             learning.minibatch_deviation,
+            dtype=precision,
         ),
         # No momentum: the discriminator must forget generators that are gone (Mescheder et al.).
-        keras.optimizers.Adam(
-            RunSchedule(learning.discriminator_rate, total_steps, scale), beta_1=0.0, beta_2=0.99
+        scaled(
+            keras.optimizers.Adam(
+                RunSchedule(learning.discriminator_rate, total_steps, scale),
+                beta_1=0.0,
+                beta_2=0.99,
+            ),
+            precision,
         ),
         likelihood_weight=learning.likelihood_weight,
         r1_weight=learning.r1_weight,
@@ -173,7 +189,7 @@ def make_learner(learning, examples, model, given=None):
 def train(run, config, examples, model, given):
     """Run the loop of a run to its end, or to a signal."""
     learning, record = config.learning, config.record
-    learner = make_learner(learning, examples, model, given)
+    learner = make_learner(learning, examples, model, given, config.model.precision)
     if learning.ema:
         learner = Averaging(learner, learning.ema)
     callbacks = [

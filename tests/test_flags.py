@@ -22,6 +22,7 @@ OTHER = Config(
         1.5,
         0.7,
         False,
+        "mixed_bfloat16",
         0.25,
         0.05,
         "zeros",

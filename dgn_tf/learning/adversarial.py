@@ -6,7 +6,7 @@ from dgn_tf.data.examples import as_float
 from dgn_tf.learning.inference import Inference
 from dgn_tf.learning.langevin import squared_error
 from dgn_tf.learning.noise import example_normal
-from dgn_tf.learning.updates import update
+from dgn_tf.learning.updates import gradients_of, update
 
 # Sheets need latents; without the likelihood no chain knows them, and so many are inferred anew.
 _INFERRED = 64
@@ -105,7 +105,7 @@ class Adversarial(tf.Module):
             loss = tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(tf.nn.softplus(fake))
             penalty = tf.cond(due, lambda: self.r1(x), lambda: 0.0)
             total = loss + self.r1_every * self.r1_weight / 2.0 * penalty
-        gradients = tape.gradient(total, variables)
+        gradients, _ = gradients_of(self.discriminator_optimizer, tape, total, variables)
         self.discriminator_optimizer.apply_gradients(zip(gradients, variables, strict=True))
         right = tf.concat([real > 0.0, fake < 0.0], axis=0)
         accuracy = tf.reduce_mean(tf.cast(right, tf.float32))

@@ -1,6 +1,17 @@
 """One optimizer step, and the numbers that every learner logs with it."""
 
+import keras
 import tensorflow as tf
+
+
+def gradients_of(optimizer, tape, loss, variables):
+    """Gradients of `loss`, and what an optimizer that scales losses has multiplied them by.
+
+    Small gradients would be zero in float16; `apply_gradients` of a `LossScaleOptimizer` takes the
+    scale out again, and leaves out a step whose gradients have become infinite by it.
+    """
+    scale = optimizer.scale_loss(tf.ones([]))
+    return tape.gradient(loss, variables, output_gradients=scale), scale
 
 
 def update(optimizer, tape, loss, variables, latents, logged):
@@ -16,12 +27,14 @@ def update(optimizer, tape, loss, variables, latents, logged):
 
     Returns:
         `logged`, loss, gradient norm, mean and standard deviation of each group's latents, and
-        `finite`: 1 when loss, gradient and latents are all finite, else 0.
+        `finite`: 1 when loss, gradient and latents are all finite, else 0; an optimizer that scales
+        losses looks after its gradients itself.
     """
-    gradients = tape.gradient(loss, variables)
-    gradient_norm = tf.linalg.global_norm(gradients)
+    gradients, scale = gradients_of(optimizer, tape, loss, variables)
+    gradient_norm = tf.linalg.global_norm(gradients) / scale
     metrics = {"loss": loss, "gradient_norm": gradient_norm, **logged}
-    watched = loss + gradient_norm
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    watched = loss if scaled else loss + gradient_norm
     for name, latent in latents.items():
         metrics[f"{name}_mean"] = tf.reduce_mean(latent)
         metrics[f"{name}_std"] = tf.math.reduce_std(latent)

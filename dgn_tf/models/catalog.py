@@ -32,6 +32,7 @@ def make_model(settings, side, channels, frames=0):
         scheme=settings.appearance_scheme,
         beta=settings.appearance_beta,
         table="V" if video else "IV",
+        dtype=settings.precision,
     )
     if codes:
         return ContentMotionGenerator(
@@ -51,16 +52,7 @@ def make_model(settings, side, channels, frames=0):
             labelled=settings.labelled,
         )
     if settings.model == "dynamic":
-        noise_dims = (settings.appearance_noise_dim, settings.geometry_noise_dim)
-        transitions = {
-            name: TransitionNetwork(dim, noise_dim, residual=settings.residual)
-            for (name, dim), noise_dim in zip(
-                generator.latent_dims.items(), noise_dims, strict=True
-            )
-        }
-        return DynamicDeformableGenerator(
-            generator, transitions, frames - 1, settings.frames_per_chunk
-        )
+        return _dynamic(generator, settings, frames)
     if settings.model not in _ENCODED:
         return generator
     return EncodedGenerator(
@@ -71,13 +63,14 @@ def make_model(settings, side, channels, frames=0):
             channels,
             settings.encoder_width,
             variance=settings.model != "deforming_autoencoder",
+            dtype=settings.precision,
         ),
     )
 
 
 def _geometry(settings, side):
     if settings.model == "deforming_autoencoder":
-        return IntegratedGeometricGenerator(settings.geometry_dim, side)
+        return IntegratedGeometricGenerator(settings.geometry_dim, side, dtype=settings.precision)
     return GeometricGenerator(
         latent_dim=settings.geometry_dim,
         side=side,
@@ -87,4 +80,18 @@ def _geometry(settings, side):
         smoothing=settings.smoothing,
         table="V" if settings.model == "dynamic" else "IV",
         width=settings.width if settings.model == "dynamic" else 1.0,
+        dtype=settings.precision,
     )
+
+
+def _dynamic(emission, settings, frames):
+    dims = zip(
+        emission.latent_dims.items(),
+        (settings.appearance_noise_dim, settings.geometry_noise_dim),
+        strict=True,
+    )
+    transitions = {
+        name: TransitionNetwork(dim, noise_dim, residual=settings.residual)
+        for (name, dim), noise_dim in dims
+    }
+    return DynamicDeformableGenerator(emission, transitions, frames - 1, settings.frames_per_chunk)

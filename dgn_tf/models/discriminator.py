@@ -58,14 +58,15 @@ class Discriminator(keras.Model):
         }
         levels = int(math.log2(side // 4))
         filters = [max(1, round(width * FINEST_FILTERS * 2**k)) for k in range(levels + 1)]
+        dtype = self.dtype_policy
         x = pictures = keras.Input((side, side, channels))
-        x = keras.layers.Conv2D(filters[0], 1, name="from_picture")(x)
+        x = keras.layers.Conv2D(filters[0], 1, name="from_picture", dtype=dtype)(x)
         for level in range(levels):
-            x = _block(x, filters[level], filters[level + 1])
+            x = _block(x, filters[level], filters[level + 1], dtype)
         if minibatch_deviation:
-            x = MinibatchDeviation()(x)
-        x = keras.layers.Conv2D(filters[-1], 3, padding="same")(x)
-        x = keras.layers.LeakyReLU(_SLOPE)(x)
+            x = MinibatchDeviation(dtype="float32")(x)
+        x = keras.layers.Conv2D(filters[-1], 3, padding="same", dtype=dtype)(x)
+        x = keras.layers.LeakyReLU(_SLOPE, dtype=dtype)(x)
         # float32 whatever the compute dtype, as the loss is.
         logit = keras.layers.Dense(1, dtype="float32")(keras.layers.Flatten()(x))
         self.network = keras.Model(pictures, logit, name="network")
@@ -80,12 +81,13 @@ class Discriminator(keras.Model):
         return {**super().get_config(), **self.settings}
 
 
-def _block(x, inputs, outputs):
+def _block(x, inputs, outputs, dtype):
     """Half the height and width, other filters; the variance stays about the same."""
-    pool = keras.layers.AveragePooling2D(2)
-    y = keras.layers.LeakyReLU(_SLOPE)(x)
-    y = keras.layers.Conv2D(inputs, 3, padding="same")(y)
-    y = keras.layers.LeakyReLU(_SLOPE)(y)
-    y = pool(keras.layers.Conv2D(outputs, 3, padding="same")(y))
-    short = keras.layers.Conv2D(outputs, 1, use_bias=False)(pool(x))
-    return keras.layers.Rescaling(math.sqrt(0.5))(keras.layers.Add()([short, y]))
+    pool = keras.layers.AveragePooling2D(2, dtype=dtype)
+    y = keras.layers.LeakyReLU(_SLOPE, dtype=dtype)(x)
+    y = keras.layers.Conv2D(inputs, 3, padding="same", dtype=dtype)(y)
+    y = keras.layers.LeakyReLU(_SLOPE, dtype=dtype)(y)
+    y = pool(keras.layers.Conv2D(outputs, 3, padding="same", dtype=dtype)(y))
+    short = keras.layers.Conv2D(outputs, 1, use_bias=False, dtype=dtype)(pool(x))
+    both = keras.layers.Add(dtype=dtype)([short, y])
+    return keras.layers.Rescaling(math.sqrt(0.5), dtype=dtype)(both)

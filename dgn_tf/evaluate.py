@@ -53,6 +53,11 @@ def define_flags():
     absl_flags.DEFINE_integer(
         "starts", 4, "Starts for each picture; the best goes on alone.", lower_bound=1
     )
+    absl_flags.DEFINE_bool(
+        "amortised",
+        False,
+        "Begin with the guess of the run's encoder (dgn_tf.amortise): 20 steps and one start do.",
+    )
     absl_flags.DEFINE_integer(
         "seed", 0, "Seed of the starts and of the pairs to recombine.", 0, 2**31 - 1
     )
@@ -101,7 +106,7 @@ def define_experiment_flags():
 def _subject(run_dir, experiment):
     return Subject(
         run_dir, experiment, steps=FLAGS.steps, starts=FLAGS.starts, seed=FLAGS.seed,
-        data_dir=FLAGS.data_dir,
+        data_dir=FLAGS.data_dir, amortised=FLAGS.amortised,
     )  # fmt: skip
 
 

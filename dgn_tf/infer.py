@@ -87,6 +87,11 @@ def define_inference_flags() -> None:
         "find better fits and take longer.",
         lower_bound=1,
     )
+    define.DEFINE_bool(
+        "amortised",
+        False,
+        "Begin with the guess of the run's encoder (dgn_tf.amortise): 20 steps and one start do.",
+    )
     define.DEFINE_bool("noise", False, "Sample the posterior; by default descend to its mode.")
     define.DEFINE_float(
         "step_size",
@@ -112,7 +117,8 @@ def main(_argv: Sequence[str]) -> None:
         return
     names = (
         "run_dir", "data", "output_dir", "recombine", "edit", "animate", "overwrite", "data_dir",
-        "limit", "steps", "starts", "noise", "step_size", "sigma", "seed", "batch_size", "board",
+        "limit", "steps", "starts", "amortised", "noise", "step_size", "sigma", "seed",
+        "batch_size", "board",
     )  # fmt: skip
     report = infer(**{name: absl_flags.FLAGS[name].value for name in names})
     print(
@@ -134,6 +140,7 @@ def infer(
     limit: int = 0,
     steps: int = 300,
     starts: int = 4,
+    amortised: bool = False,
     noise: bool = False,
     step_size: float | None = None,
     sigma: float | None = None,
@@ -146,8 +153,8 @@ def infer(
     Into `output_dir`: latents.npz (z_appearance [N, d_a], z_geometry [N, d_g], ids, names),
     report.json, sheet.png, a picture of each example in reconstructions/, and for a model with
     geometry also canonical/, grids/ (the reconstruction with the deformed grid) and board.png;
-    with `recombine` recombinations/A+B.png, the appearance of A in the geometry of B; with `edit`
-    edited/; with `animate` animations/. The folder appears when it is complete.
+    with `recombine` recombinations/A+B.png, the appearance of A in the geometry of B; `edit` gives
+    edited/, `animate` animations/. The folder appears when it is complete.
 
     Args: those of the command line, see `define_flags`.
 
@@ -169,17 +176,22 @@ def infer(
         examples = _load(config, data, recombine, data_dir, limit)
         if (edits or animate) and reference is None:
             _check_count(run_dir, examples)
+        encoder = runs.load_encoder(run_dir) if amortised else None
         given = runs.given_latents(config, examples)
-        latents = _infer_latents(model, settings, examples, batch_size, given)
+        latents = _infer_latents(model, settings, encoder, examples, batch_size, given)
         files = file_names([os.path.basename(name) for name in recombine] or examples.names)
         numbers = results.write(
             folder, model, examples, latents, files, board=len(recombine) or board,
             recombine=bool(recombine), edits=edits, animate=animate, reference=reference,
         )  # fmt: skip
         source = {"data": data, "recombine": list(recombine), "edit": list(edit)}
-        report = {"run": str(run_dir), **source, **settings, **numbers}
-        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-        (folder / REPORT).write_text(text, encoding="utf-8")
+        settings["amortised"] = amortised
+        return _write_report(folder, {"run": str(run_dir), **source, **settings, **numbers})
+
+
+def _write_report(folder, report) -> dict:
+    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    (folder / REPORT).write_text(text, encoding="utf-8")
     return report
 
 
@@ -203,8 +215,7 @@ def warp_images() -> None:
         for name, photograph in zip(names, photographs, strict=True):
             save_png(folder / "warped" / f"{name}.png", warp_photograph(photograph, field))
         report = {"run": str(values.run_dir), "warped": values.warp_image, "edit": values.edit}
-        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-        (folder / REPORT).write_text(text, encoding="utf-8")
+        _write_report(folder, report)
     print(f"{len(photographs)} pictures: {values.output_dir}")
 
 
@@ -290,8 +301,8 @@ def _load(config: Config, data, recombine, data_dir, limit) -> Examples:
         return load(data, side, channels, limit=limit, data_dir=data_dir, progress=progress)
 
 
-def _infer_latents(model, settings: dict, examples: Examples, batch_size: int, given) -> dict:
-    inference = make_inference(model, **settings)
+def _infer_latents(model, settings: dict, encoder, examples: Examples, batch_size, given) -> dict:
+    inference = make_inference(model, encoder=encoder, **settings)
     with flags.progress("Langevin steps") as progress:
         images = as_float(examples.images)
         latents = inference(images, examples.ids, batch_size, progress, given)

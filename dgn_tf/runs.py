@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from dgn_tf.config import Config
@@ -17,9 +18,12 @@ from dgn_tf.models.catalog import make_model
 from dgn_tf.parsing import InputError
 
 # What a run writes, and so what --fresh may remove.
-_FILES = ("config.json", "flags.cfg", "data.json", "metrics.jsonl", "model.keras", "report.json")
+ENCODER = "encoder.keras"
+_FILES = (
+    "config.json", "flags.cfg", "data.json", "metrics.jsonl", "model.keras", "report.json", ENCODER,
+)  # fmt: skip
 # Left where a process was killed while it wrote.
-_PARTIAL = ("partial.keras", *(f"{name}.partial" for name in _FILES))
+_PARTIAL = ("partial.keras", "partial-encoder.keras", *(f"{name}.partial" for name in _FILES))
 _FOLDERS = ("checkpoints", "samples", "tensorboard", "evaluation")
 
 
@@ -200,6 +204,27 @@ def load_into(model, config, run_dir):
             f"--init_from={run_dir} has other networks ({'; '.join(differing)}): use the same."
         )
     model.set_weights(trained.get_weights())
+
+
+def load_encoder(run_dir):
+    """The encoder that dgn_tf.amortise has learned for a run.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    path = Run(run_dir) / ENCODER
+    if not path.exists():
+        raise InputError(
+            f"--amortised: --run_dir={run_dir} has no {ENCODER}: run dgn_tf.amortise first."
+        )
+    try:
+        return keras.models.load_model(path)
+    except Exception as error:
+        # A broken file makes Keras raise nearly anything.
+        raise InputError(
+            f"--amortised: {path} cannot be read ({type(error).__name__}): run dgn_tf.amortise "
+            "again."
+        ) from error
 
 
 def load_chains(run_dir):

@@ -26,6 +26,7 @@ class Subject:
         starts: of each example.
         seed: of the starts.
         data_dir: folder of prepared TFDS data sets; None for the run's.
+        amortised: start the inference from the guess of the run's encoder.
 
     Attributes:
         config, model: as `runs.load` gives them.
@@ -33,7 +34,7 @@ class Subject:
         origin: what made the report, filled as data are loaded.
     """
 
-    def __init__(self, run_dir, experiment, *, steps, starts, seed, data_dir=None):
+    def __init__(self, run_dir, experiment, *, steps, starts, seed, data_dir=None, amortised=False):
         self.run_dir, self._data_dir = run_dir, data_dir
         self.config, self.model = runs.load(run_dir)
         kind = self.config.data.data.split(":")[0]
@@ -46,10 +47,11 @@ class Subject:
             "step_size": last_value(self.config.learning.step_size),
             "sigma": last_value(self.config.learning.sigma),
         }
+        self._encoder = runs.load_encoder(run_dir) if amortised else None
         self.origin = {
             "experiment": experiment,
             "run": str(run_dir),
-            "inference": self.settings,
+            "inference": self.settings | {"amortised": amortised},
             "config": json.loads(self.config.to_json()),
         }
 
@@ -110,7 +112,7 @@ class Subject:
     @functools.cached_property
     def _inference(self):
         # One for all data, since each compiles its steps anew.
-        return make_inference(self.model, **self.settings)
+        return make_inference(self.model, encoder=self._encoder, **self.settings)
 
     def require_geometry(self, experiment):
         """Refuse a model that does not deform."""

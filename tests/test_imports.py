@@ -24,6 +24,7 @@ FLOORS = {
         "prepare",
         "benchmark",
         "benchmark_clips",
+        "amortise",
     ],  # fmt: skip
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -35,13 +35,23 @@ class Inference:
         noise: False descends to a mode of the posterior; True samples from it.
         starts: how many starts, 1 to 1,024.
         seed: keys the noise, with the examples' ids, and the prior samples.
+        encoder: an `Encoder` whose guess takes the place of the start from zero (`fit_encoder`).
 
     Raises:
         ValueError: steps or starts out of range.
     """
 
     def __init__(
-        self, model, *, steps=300, step_size=0.1, sigma=1.0, noise=False, starts=4, seed=0
+        self,
+        model,
+        *,
+        steps=300,
+        step_size=0.1,
+        sigma=1.0,
+        noise=False,
+        starts=4,
+        seed=0,
+        encoder=None,
     ):
         if steps < 1 or not 1 <= starts <= _LIBRARY:
             raise ValueError(
@@ -55,6 +65,7 @@ class Inference:
         self.noise = noise
         self.starts = starts
         self.seed = seed
+        self.encoder = encoder
         self._advance = tf.function(self._chunk, reduce_retracing=True)
         self._energy = tf.function(lambda x, z: energy(model, x, z, sigma), reduce_retracing=True)
 
@@ -135,6 +146,8 @@ class Inference:
         """
         dims = self.model.latent_dims
         zero = {name: tf.zeros([len(x), dim]) for name, dim in dims.items()}
+        if self.encoder:
+            zero = {name: mean for name, (mean, _) in self.encoder(x).items()}
         if library is None:
             return zero | known
         samples, pictures = library

@@ -11,6 +11,12 @@ PERSONS, CLASSES, FRAMES = 10, 3, 6
 FACTS = (("dynamic", 1200, 3, 0.5),)
 
 
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """The sequences here are so plain that a third of the steps does."""
+    monkeypatch.setattr("dgn_tf.evaluation.expressions._STEPS", 300)
+
+
 @pytest.fixture(scope="module")
 def clips():
     """Three motions of ten persons, twice: in a plane, offset by who it is."""

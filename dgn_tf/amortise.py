@@ -45,7 +45,9 @@ def main(argv):
     encoder = Encoder(
         model.latent_dims, data.side, data.channels, width=FLAGS.width, variance=False
     )
-    images = as_float(subject.train().images)
+    examples = subject.train()
+    runs.Run(FLAGS.run_dir).require_data(examples)
+    images = as_float(examples.images)
     with flags.progress("Epochs") as report:
         fit_encoder(
             model, encoder, images, chains, epochs=FLAGS.epochs, seed=FLAGS.seed, progress=report

@@ -185,14 +185,14 @@ class LearningConfig:
     ema: float = _setting(
         0.0,
         "Decay of a running average of the weights, such as 0.999, with which the trained model is "
-        "saved and measured; 0 for none.",
+        "saved and measured (the sheets show the last weights); 0 for none.",
     )
     adversarial: bool = _setting(
         False, "Learn with a discriminator too (Eq. 22). For models of pictures without an encoder."
     )
     likelihood_weight: float = _setting(
         0.001,
-        "adversarial: lambda_1, weight of the likelihood; 0 learns by the discriminator alone.",
+        "adversarial: lambda_1, weight of likelihood and penalties; 0: no likelihood.",
     )
     r1_weight: float = _setting(10.0, "adversarial: lambda_2, weight of the R1 penalty.")
     r1_every: int = _setting(
@@ -275,6 +275,7 @@ class Config:
         """Check that model and data go together."""
         if self.model.labelled and self.model.model != "deformable":
             raise InputError(f"--labelled is for --model=deformable, not {self.model.model}.")
+        self._require_used()
         if self.learning.adversarial and (
             self.model.labelled or self.model.model not in ("deformable", "abp")
         ):
@@ -290,6 +291,18 @@ class Config:
                 f"are for --model={' and '.join(CLIP_MODELS)}, pictures (--frames=0) for the other "
                 "models."
             )
+
+    def _require_used(self):
+        """Refuse settings of what is switched off."""
+        learning, default = self.learning, LearningConfig.__dataclass_fields__
+        for name in (
+            "likelihood_weight", "r1_weight", "r1_every", "warmup", "discriminator_rate",
+            "discriminator_width", "minibatch_deviation",
+        ):  # fmt: skip
+            if not learning.adversarial and getattr(learning, name) != default[name].default:
+                raise InputError(f"--{name} belongs to --adversarial: give that too.")
+        if self.data.label != "label" and not self.model.labelled:
+            raise InputError("--label belongs to --labelled: give that too.")
 
     def to_json(self):
         """The settings as indented JSON, one object a section."""

@@ -130,6 +130,8 @@ def _held_out(subject: Subject) -> Report:
 
 def _basis(subject: Subject) -> Report:
     subject.require_geometry("basis")
+    if subject.config.model.labelled:
+        raise InputError("--experiment=basis is for models that infer their appearance.")
     test, views, labels = _test(subject), None, None
     spec = FLAGS.views or ("heads:views" if subject.on_heads else "")
     if spec:

@@ -19,6 +19,7 @@ from dgn_tf.data.catalog import load
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.files import load_files, load_photograph
 from dgn_tf.learning.inference import make_inference
+from dgn_tf.learning.langevin import given_groups
 from dgn_tf.outputs import REPORT, file_names, output_folder
 from dgn_tf.parsing import InputError, last_value
 from dgn_tf.visualize import editing
@@ -30,6 +31,14 @@ from dgn_tf.visualize.pictures import save_png
 _MOST_RECOMBINED = 64
 # Principal directions of fewer latents say little.
 _FEWEST_LATENTS = 20
+
+
+# The flags of an inference.
+INFERRING = (
+    "run_dir", "data", "output_dir", "recombine", "edit", "animate", "overwrite", "data_dir",
+    "limit", "steps", "starts", "amortised", "noise", "step_size", "sigma", "seed", "batch_size",
+    "board",
+)  # fmt: skip
 
 
 def define_flags() -> None:
@@ -115,12 +124,7 @@ def main(_argv: Sequence[str]) -> None:
     if absl_flags.FLAGS.warp_image:
         warp_images()
         return
-    names = (
-        "run_dir", "data", "output_dir", "recombine", "edit", "animate", "overwrite", "data_dir",
-        "limit", "steps", "starts", "amortised", "noise", "step_size", "sigma", "seed",
-        "batch_size", "board",
-    )  # fmt: skip
-    report = infer(**{name: absl_flags.FLAGS[name].value for name in names})
+    report = infer(**{name: absl_flags.FLAGS[name].value for name in INFERRING})
     print(
         f"{len(report['examples'])} pictures, mean squared reconstruction error "
         f"{report['msre']:.2f} (sum over a picture, [0, 1] scale): {absl_flags.FLAGS.output_dir}"
@@ -167,6 +171,7 @@ def infer(
     edits = _check(data, recombine, edit, animate, data_dir, limit, step_size, sigma)
     with output_folder(output_dir, overwrite) as folder:
         config, model = _load_run(run_dir)
+        encoder = runs.load_encoder(run_dir) if amortised else None
         settings = {
             "steps": steps, "starts": starts, "noise": noise, "seed": seed,
             "step_size": step_size or last_value(config.learning.step_size),
@@ -176,8 +181,7 @@ def infer(
         examples = _load(config, data, recombine, data_dir, limit)
         if (edits or animate) and reference is None:
             _check_count(run_dir, examples)
-        encoder = runs.load_encoder(run_dir) if amortised else None
-        given = runs.given_latents(config, examples)
+        given = runs.given_latents(config, examples, runs.Run(run_dir).folders)
         latents = _infer_latents(model, settings, encoder, examples, batch_size, given)
         files = file_names([os.path.basename(name) for name in recombine] or examples.names)
         numbers = results.write(
@@ -198,9 +202,8 @@ def _write_report(folder, report) -> dict:
 def warp_images() -> None:
     """Warps the pictures of --warp_image as --edit says, into --output_dir."""
     values = absl_flags.FLAGS
-    others = [
-        name for name in ("data", "recombine", "animate", "noise", "limit") if values[name].value
-    ]
+    used = ("run_dir", "warp_image", "edit", "output_dir", "overwrite")
+    others = [name for name in INFERRING if values[name].present and name not in used]
     if others or not values.edit:
         raise InputError(
             "--warp_image goes with --edit=geometry:DIRECTION=VALUE"
@@ -221,7 +224,7 @@ def warp_images() -> None:
 
 def _edited_field(run_dir, model, edits):
     """By how much edits change the field of the run's mean geometry: [S, S, 2] in pixels."""
-    editing.check_edits(edits, model.latent_dims)
+    editing.check_edits(edits, editing.editable_dims(model))
     wrong = [edit.group for edit in edits if edit.group != "geometry"]
     if wrong:
         raise InputError(f"--warp_image: --edit={wrong[0]}:... moves nothing: edit the geometry.")
@@ -274,7 +277,12 @@ def _reference(run_dir, model, recombine, edits, animate) -> dict | None:
     """
     if recombine and not has_geometry(model):
         raise InputError(f"--recombine: the model of --run_dir={run_dir} has no geometry.")
-    editing.check_edits(edits, model.latent_dims)
+    if recombine and given_groups(model):
+        raise InputError(
+            f"--recombine: the model of --run_dir={run_dir} is given the labels of pictures: use "
+            "--data with labels."
+        )
+    editing.check_edits(edits, editing.editable_dims(model))
     reference = runs.load_chains(run_dir) if edits or animate else None
     if reference:
         # Refuses unknown names before the inference.

@@ -2,15 +2,17 @@
 
 import dataclasses
 import fcntl
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from dgn_tf.config import Config
-from dgn_tf.data.labels import one_hot
+from dgn_tf.data.labels import class_folders, one_hot
 from dgn_tf.flags import flagfile, write_text
 from dgn_tf.learning.average import WeightAverage
 from dgn_tf.learning.checkpoints import Checkpoints
@@ -105,13 +107,18 @@ class Run:
         for name in (*_FILES, *_PARTIAL):
             (self / name).unlink(missing_ok=True)
 
-    def begin(self, config, examples):
+    def begin(self, config, examples, given=None):
         """Write settings and data description, or compare the data with what the run began with.
 
         Raises:
             InputError: the data changed since the run began.
         """
         described = {"examples": len(examples), "fingerprint": examples.fingerprint()}
+        if given:
+            labels = np.concatenate(list(given.values()), axis=1).argmax(axis=1)
+            described["labels"] = hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()
+            if config.data.data.startswith("folder:"):
+                described["folders"] = class_folders(examples)
         data = self / "data.json"
         if data.exists() and json.loads(data.read_text()) != described:
             began = json.loads(data.read_text())["examples"]
@@ -123,6 +130,26 @@ class Run:
         write_text(data, json.dumps(described) + "\n")
         write_text(self / "flags.cfg", flagfile(config))
         write_text(self / "config.json", config.to_json())
+
+    def require_data(self, examples):
+        """Whether examples are those that the run began with.
+
+        Raises:
+            InputError: they are others, so that the chains do not fit.
+        """
+        began = json.loads((self / "data.json").read_text())
+        if began["fingerprint"] != examples.fingerprint():
+            raise InputError(
+                f"--run_dir={self.folder}: its data have changed since it was trained "
+                f"({began['examples']} examples then, {len(examples)} now): its chains no longer "
+                "fit."
+            )
+
+    @property
+    def folders(self):
+        """The folders that a labelled run has numbered its classes by, or None."""
+        data = self / "data.json"
+        return json.loads(data.read_text()).get("folders") if data.exists() else None
 
     def config(self):
         """The settings of this run.
@@ -162,8 +189,13 @@ def load(run_dir):
     return config, model
 
 
-def given_latents(config, examples):
+def given_latents(config, examples, folders=None):
     """What a labelled model is given of examples: their one-hot labels.
+
+    Args:
+        config: of the run.
+        examples: N examples.
+        folders: `Run.folders` of a run that is there.
 
     Returns:
         Float32 [N, d] by latent group; empty for a model that infers all groups.
@@ -173,7 +205,8 @@ def given_latents(config, examples):
     """
     if not config.model.labelled:
         return {}
-    return {"appearance": one_hot(examples, config.data.label, config.model.appearance_dim)}
+    settings = config.data.label, config.model.appearance_dim
+    return {"appearance": one_hot(examples, *settings, folders)}
 
 
 def load_into(model, config, run_dir):
@@ -193,7 +226,12 @@ def load_into(model, config, run_dir):
     except InputError as error:
         raise InputError(f"--init_from: {error}") from None
     before, now = other.settings(), config.settings()
-    shaping = [f.name for f in dataclasses.fields(config.model) if not f.name.endswith("_penalty")]
+    # Neither penalties nor the precision of the computation shape the weights.
+    shaping = [
+        f.name
+        for f in dataclasses.fields(config.model)
+        if not f.name.endswith("_penalty") and f.name != "precision"
+    ]
     differing = [
         f"--{name}={before[name][0]} there, {now[name][0]} here"
         for name in ("side", "channels", "frames", *shaping)
@@ -233,8 +271,12 @@ def load_chains(run_dir):
     Returns:
         Float32 [N, d] by name of the latent group, in the order of the training examples, from
         the newest checkpoint that can be read; None for a run that keeps no chains, because its
-        model infers latents by an encoder.
+        model infers latents by an encoder, or whose chains nothing has moved, because it learned
+        by a discriminator alone.
     """
+    learning = Run(run_dir).config().learning
+    if learning.adversarial and not learning.likelihood_weight:
+        return None
     start, end = "chains/groups/", "/.ATTRIBUTES/VARIABLE_VALUE"
     for path in reversed(Checkpoints(Run(run_dir) / "checkpoints").paths()):
         try:

@@ -85,7 +85,7 @@ class Subject:
     def load(self, spec, limit, where=""):
         """`Examples` in the run's size and channels."""
         with flags.progress(f"Reading {spec}") as report:
-            return catalog.load(
+            examples = catalog.load(
                 spec,
                 self.config.data.side,
                 self.config.data.channels,
@@ -97,6 +97,12 @@ class Subject:
                 stride=self.config.data.stride,
                 fps=self.config.data.fps,
             )
+        # Labels that are missing are missed now, not after the inference of other data.
+        self._given(examples)
+        return examples
+
+    def _given(self, examples):
+        return runs.given_latents(self.config, examples, runs.Run(self.run_dir).folders)
 
     def infer(self, examples: Examples) -> dict[str, np.ndarray]:
         """Latents [N, d] for each group, inferred without noise."""
@@ -106,7 +112,7 @@ class Subject:
                 examples.ids,
                 batch_size=max(1, _FRAMES // (examples.frames or 1)),
                 progress=report,
-                given=runs.given_latents(self.config, examples),
+                given=self._given(examples),
             )
 
     @functools.cached_property

@@ -8,6 +8,7 @@ import signal
 import sys
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import flags as absl_flags
 from absl import logging
@@ -27,7 +28,7 @@ from dgn_tf.learning.variational import Variational
 from dgn_tf.models.catalog import make_model
 from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.parsing import InputError
-from dgn_tf.runs import Run, given_latents, load_into
+from dgn_tf.runs import ENCODER, Run, given_latents, load_into
 from dgn_tf.visualize.callback import SampleSheets
 
 FLAGS = absl_flags.FLAGS
@@ -73,6 +74,14 @@ def main(argv):
             fps=config.data.fps,
         )
     data, given = config.data, given_latents(config, examples)
+    for group, labels in given.items():
+        missing = np.flatnonzero(~labels.any(axis=0))
+        if len(missing):
+            raise InputError(
+                f"--labelled: no example has the label {missing[0]}, and --{group}_dim="
+                f"{labels.shape[1]} asks for 0 to {labels.shape[1] - 1}: give the number of "
+                "classes, and data (--limit) that have them all."
+            )
     model = make_model(config.model, data.side, data.channels, data.frames)
     if config.learning.init_from:
         load_into(model, config, config.learning.init_from)
@@ -82,7 +91,7 @@ def main(argv):
         return
     if FLAGS.fresh:
         run.clear()
-    run.begin(config, examples)
+    run.begin(config, examples, given)
     train(run, config, examples, model, given)
 
 
@@ -114,12 +123,26 @@ def describe(config, examples, model):
             for name, network in model.networks.items()
         )
     )
+    if config.learning.adversarial:
+        judge = discriminator(config.learning, examples, config.model.precision)
+        print(f"discriminator: {judge.count_params():,} parameters")
     per_epoch = steps_per_epoch(len(examples), config.learning.batch_size)
     print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
     gpus = tf.config.list_logical_devices("GPU")
     print(
         f"device: {', '.join(gpu.name for gpu in gpus) or f'CPU, {os.cpu_count()} cores'}",
         flush=True,
+    )
+
+
+def discriminator(learning, examples, precision):
+    """The untrained discriminator that a `LearningConfig` describes."""
+    return Discriminator(
+        examples.side,
+        examples.channels,
+        learning.discriminator_width,
+        learning.minibatch_deviation,
+        dtype=precision,
     )
 
 
@@ -163,13 +186,7 @@ def make_learner(learning, examples, model, given=None, precision="float32"):
         return likelihood
     return Adversarial(
         likelihood,
-        Discriminator(
-            examples.side,
-            examples.channels,
-            learning.discriminator_width,
-            learning.minibatch_deviation,
-            dtype=precision,
-        ),
+        discriminator(learning, examples, precision),
         # No momentum: the discriminator must forget generators that are gone (Mescheder et al.).
         scaled(
             keras.optimizers.Adam(
@@ -210,6 +227,8 @@ def train(run, config, examples, model, given):
             "Raise --epochs to go on."
         )
         return
+    # An encoder of the weights as they were would guess wrong.
+    (run / ENCODER).unlink(missing_ok=True)
     stop = _stop_on_signals()
     try:
         progress = fit(

@@ -15,6 +15,7 @@ from dgn_tf.learning.alternating import AlternatingBackprop
 from dgn_tf.learning.average import WeightAverage
 from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.checkpoints import Checkpoints
+from dgn_tf.learning.noise import example_normal
 from dgn_tf.models.catalog import make_model
 from dgn_tf.models.discriminator import Discriminator, MinibatchDeviation
 from dgn_tf.parsing import InputError
@@ -159,6 +160,36 @@ def test_by_the_discriminator_alone_nothing_is_inferred():
     np.testing.assert_array_equal(made.chains.groups["appearance"], start)
 
 
+def test_the_generators_learn_what_the_discriminator_takes_for_data():
+    made = learner(Linear(), likelihood_weight=0.0)
+    index, ids, x = data()
+    prior = made.prior(ids)
+    kernel = made.discriminator.dense.kernel.numpy()
+
+    def belief():
+        return float(tf.reduce_mean(made.discriminator(made.model(prior))))
+
+    before = belief()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.math.log1p(tf.exp(-made.discriminator(made.model(prior)))))
+    slopes = tape.gradient(loss, made.model.trainable_variables)
+    expected = [v - 0.1 * g for v, g in zip(made.model.trainable_variables, slopes, strict=True)]
+    made.learn(x, made.chains.read(index), prior, 1.0)
+    for weight, wanted in zip(made.model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(weight, wanted, atol=1e-6)
+    assert belief() > before and np.array_equal(kernel, made.discriminator.dense.kernel)
+
+
+def test_what_is_judged_is_drawn_from_the_prior_and_not_from_the_noise():
+    made = learner()
+    ids = tf.range(4000, dtype=tf.int64)
+    z = made.prior(ids)["appearance"].numpy()
+    assert z.shape == (4000, 2)
+    assert np.abs(z.mean(axis=0)).max() < 0.06 and np.abs(z.std(axis=0) - 1).max() < 0.05
+    noise = example_normal(made.likelihood.seed, 1, ids, 0, 1, 2)[0].numpy()
+    assert abs(np.corrcoef(z[:, 0], noise[:, 0])[0, 1]) < 0.06
+
+
 def test_the_discriminator_is_of_residual_blocks():
     made = Discriminator(64, 3, width=0.5)
     filters = [8, 16, 32, 64, 128]
@@ -183,6 +214,15 @@ def test_the_discriminator_can_see_how_much_a_batch_varies():
     np.testing.assert_allclose(seen[..., 2], x.std(axis=0).mean(), rtol=1e-5)
     plain, seeing = (Discriminator(32, 1, 0.1, minibatch_deviation=m) for m in (False, True))
     assert seeing.count_params() > plain.count_params()
+
+
+def test_the_average_of_what_does_not_change_is_the_same_to_the_last_bit():
+    keras.utils.set_random_seed(1)
+    model = make_model(SETTINGS, 32, 1)
+    average, start = WeightAverage(model), weights(model)
+    for _ in range(3):
+        average.update()
+    assert same(start, [value.numpy() for value in average.values])
 
 
 def test_the_average_forgets_its_start_and_follows():
@@ -227,6 +267,8 @@ def test_an_adversarial_run_goes_on_exactly_and_gives_its_average(
     assert same(weights(model), weights(exported))
     last = once["average/values/0/.ATTRIBUTES/VARIABLE_VALUE"]
     np.testing.assert_array_equal(model.weights[0], last)
+    # Chains that nothing has moved are no latents.
+    assert (runs.load_chains(tmp_path / "run") is None) == (weight == "0")
     row = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
     assert ("msre" in row) == (weight != "0") and row["generator_loss"] > 0
 
@@ -235,6 +277,8 @@ def test_settings_that_do_not_go_with_a_discriminator_are_refused():
     for model in (ModelConfig(model="vae"), ModelConfig(labelled=True)):
         with pytest.raises(InputError, match="--adversarial is for --model=deformable or abp"):
             Config(model=model, learning=LearningConfig(adversarial=True))
+    with pytest.raises(InputError, match="--r1_every belongs to --adversarial"):
+        Config(learning=LearningConfig(r1_every=2))
     for name, value in (("ema", 1.0), ("r1_every", 0), ("warmup", -0.1), ("r1_weight", -1.0)):
         with pytest.raises(InputError, match=f"--{name}={value}"):
             LearningConfig(**{name: value})

@@ -61,6 +61,14 @@ def test_a_folder_for_each_class_is_a_label(tmp_path):
     assert load_folder(str(tmp_path), 32, 1).factors == {}
 
 
+def test_folders_are_told_by_their_names():
+    names = ("b/1.png", "c/2.png")
+    some = Examples(np.zeros((2, 8, 8, 1), np.uint8), np.arange(2), names)
+    np.testing.assert_array_equal(one_hot(some, "label", 3, ["a", "b", "c"]), np.eye(3)[[1, 2]])
+    with pytest.raises(InputError, match="c is no class of this run, whose folders are a, b"):
+        one_hot(some, "label", 3, ["a", "b"])
+
+
 def test_held_groups_stay_and_the_others_move_as_without_them(model):
     rng = np.random.default_rng(1)
     z = {"appearance": tf.constant(np.eye(3), tf.float32),
@@ -117,12 +125,19 @@ def test_the_sheets_show_each_label(model):
     left = sheet.shape[1] - 10 - 4 * 128 - 3 * 4
     shown = sheet[-10 - 128 : -10, left : left + 128]
     np.testing.assert_array_equal(shown, as_pictures(canonical[2], 4))
-    assert prior_sheet(model, side=2).shape[2] == 3
+    sheet = prior_sheet(model, side=2)
+    # On the right, the canonical pictures of the labels 0, 1, 2, 0.
+    last = sheet[-10 - 128 : -10, -10 - 128 : -10]
+    np.testing.assert_array_equal(last, as_pictures(canonical[0], 4))
+    above = sheet[-10 - 128 - 132 : -10 - 132, -10 - 128 : -10]
+    np.testing.assert_array_equal(above, as_pictures(canonical[1], 4))
 
 
 def test_settings_that_do_not_go_with_labels_are_refused():
     with pytest.raises(InputError, match="--labelled is for --model=deformable, not abp"):
         Config(model=ModelConfig(model="abp", labelled=True))
+    with pytest.raises(InputError, match="--label belongs to --labelled"):
+        Config(DataConfig(label="digit"))
     with pytest.raises(InputError, match="--head_start lets appearance chains wait"):
         Config(model=SETTINGS, learning=LearningConfig(head_start=0.2))
     assert Config(DataConfig(label="digit"), SETTINGS).data.label == "digit"
@@ -142,6 +157,8 @@ def test_a_labelled_run_from_training_to_measuring(run_app, tmp_path):
     )  # fmt: skip
     refused = run_app(train, *command, "--label=size")
     assert refused.status == 2 and "no label 'size'" in refused.err
+    refused = run_app(train, *command, "--appearance_dim=4")
+    assert refused.status == 2 and "no example has the label 3" in refused.err
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").glob("*.json"))
     said = run_app(train, *command)
     assert said.status == 0, said.err
@@ -156,5 +173,13 @@ def test_a_labelled_run_from_training_to_measuring(run_app, tmp_path):
     assert said.status == 0, said.err
     latents = np.load(tmp_path / "out/latents.npz")
     np.testing.assert_array_equal(latents["z_appearance"].argmax(1), np.arange(8, 12) % 3)
+    for flags, message in (
+        (("--recombine=a.png,b.png",), "is given the labels of pictures"),
+        ((f"--data=npz:{tmp_path}/test.npz", "--edit=appearance:1=2"), "has no appearance"),
+    ):
+        refused = run_app(infer, *given, *flags, out, "--overwrite")
+        assert refused.status == 2 and message in refused.err
+    refused = run_app(evaluate, *given, "--experiment=basis")
+    assert refused.status == 2 and "models that infer their appearance" in refused.err
     refused = run_app(infer, *given, f"--data=npz:{tmp_path}/bare.npz", out, "--overwrite")
     assert refused.status == 2 and "--labelled: the data have no label 'digit'" in refused.err

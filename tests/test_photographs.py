@@ -100,6 +100,7 @@ def test_the_program_warps_photographs(deforming_run, run_app, tmp_path):
     [
         ((), "--warp_image goes with --edit=geometry:DIRECTION=VALUE."),
         (("--edit=geometry:1=1", "--data=heads"), "and without --data."),
+        (("--edit=geometry:1=1", "--steps=20"), "and without --steps."),
         (("--edit=appearance:1=1",), "--edit=appearance:... moves nothing"),
         (("--edit=geometry:9=1",), "numbered from 1 to 2"),
     ],

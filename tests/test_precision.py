@@ -92,7 +92,13 @@ def test_an_infinite_gradient_is_left_out_where_losses_are_scaled():
         loss = tf.reduce_sum(tf.sqrt(weight.value - 1.0))
     metrics = update(optimizer, tape, loss, [weight.value], {}, {})
     assert float(metrics["finite"]) == 1.0 and weight.numpy() == [1.0]
-    assert int(optimizer.iterations) == 0
+    assert int(optimizer.iterations) == 0 and float(metrics["gradient_norm"]) == 0.0
+    # Gradients that are never finite are not passed over for ever.
+    optimizer.dynamic_scale.assign(2.0**-11)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.sqrt(weight.value - 1.0))
+    metrics = update(optimizer, tape, loss, [weight.value], {}, {})
+    assert float(metrics["finite"]) == 0.0
 
 
 @pytest.mark.parametrize("precision", LOW)

@@ -46,20 +46,39 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
     return found
 
 
-def one_hot(examples: Examples, name: str, classes: int) -> np.ndarray:
+def class_folders(examples: Examples) -> list[str]:
+    """The outermost folders of pictures in folders, in their order: the label 0, 1, ... of each."""
+    return sorted({name.partition("/")[0] for name in examples.names})
+
+
+def one_hot(
+    examples: Examples, name: str, classes: int, folders: list[str] | None = None
+) -> np.ndarray:
     """Labels as one-hot vectors.
 
     Args:
       examples: N examples.
       name: of the label, whole numbers from 0.
       classes: how many there are.
+      folders: the `class_folders` that the classes were numbered by at first: pictures are then
+        labelled by the names of their folders.
 
     Returns:
       float32 [N, classes].
 
     Raises:
-      InputError: there is no such label, or it is not a whole number from 0 to classes - 1.
+      InputError: there is no such label, it is not a whole number from 0 to classes - 1, or a
+        folder is not of `folders`.
     """
+    if folders:
+        unknown = [folder for folder in class_folders(examples) if folder not in folders]
+        if unknown:
+            raise InputError(
+                f"--labelled: {unknown[0]} is no class of this run, whose folders are "
+                f"{', '.join(folders)}."
+            )
+        numbers = [folders.index(name.partition("/")[0]) for name in examples.names]
+        return np.eye(classes, dtype=np.float32)[numbers]
     known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
     if name not in known:
         raise InputError(

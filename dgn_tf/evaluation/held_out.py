@@ -128,7 +128,8 @@ def reconstruction(model, train, test, latents):
     pictures, parts = decode(model, latents)
     error = squared_errors(x, pictures).mean()
     numbers = beside_yardsticks(error, x, x_train, sum(model.latent_dims.values()))
-    numbers["sharpness"] = sharpness(pictures) / sharpness(x)
+    # Pictures of one colour have none.
+    numbers["sharpness"] = sharpness(pictures) / (sharpness(x) or np.nan)
     if has_geometry(model):
         numbers["folded"] = float(np.mean(folded_fraction(parts["geometry"])))
         numbers["displacement"] = float(np.linalg.norm(parts["geometry"], axis=-1).mean())

@@ -19,8 +19,8 @@ class Adversarial(tf.Module):
 
         softplus(-D(x)) + softplus(D(F(z))) + r1_weight / 2 |grad_x D(x)|^2,   z ~ N(0, I),
 
-    and one on the generators, likelihood_weight times the loss of Algorithm 1 plus
-    softplus(-D(F(z))): Eq. 22 with the non-saturating loss.
+    and one on the generators, likelihood_weight times the loss of Algorithm 1, with its penalties,
+    plus softplus(-D(F(z))): Eq. 22 with the non-saturating loss.
 
     Args:
         likelihood: the `AlternatingBackprop` whose model, chains and optimizer are used.
@@ -77,7 +77,8 @@ class Adversarial(tf.Module):
         prior = self.prior(ids)
         judged = self.judge(x, tf.stop_gradient(self.model(prior)))
         metrics = self.learn(x, z, prior, sigma) | judged
-        metrics["finite"] *= tf.cast(tf.math.is_finite(judged["discriminator_loss"]), tf.float32)
+        judgement = judged["discriminator_loss"] + judged["r1"]
+        metrics["finite"] *= tf.cast(tf.math.is_finite(judgement), tf.float32)
         if self.likelihood_weight:
             self.chains.write(index, z)
         return metrics
@@ -156,5 +157,9 @@ class Adversarial(tf.Module):
         """
         if self.likelihood_weight:
             return self.likelihood.latents(examples)
-        first = examples.images[:_INFERRED]
-        return Inference(self.model, steps=100, step_size=0.1)(as_float(first))
+        step, first = self.optimizer.iterations, examples.images[:_INFERRED]
+        step_size, sigma = (
+            float(schedule(step)) for schedule in (self.likelihood.step_size, self.likelihood.sigma)
+        )
+        inference = Inference(self.model, steps=100, step_size=step_size, sigma=sigma)
+        return inference(as_float(first))

@@ -24,7 +24,8 @@ class WeightAverage(tf.Module):
         count = tf.cast(self.count.assign_add(1), tf.float32)
         decay = tf.minimum(self.decay, (1.0 + count) / (10.0 + count))
         for value, weight in zip(self.values, self._model[0].weights, strict=True):
-            value.assign(decay * value + (1.0 - decay) * tf.convert_to_tensor(weight))
+            # So that what does not change stays as it is to the last bit.
+            value.assign_add((1.0 - decay) * (tf.convert_to_tensor(weight) - value))
 
     def copy_to(self, model):
         """Gives a model of the same layout the averaged weights."""

@@ -11,7 +11,7 @@ class RunSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A value that is constant between fractions of a run.
 
     Args:
-        text: a number or fraction:value pairs (`dgn_tf.config.parse_schedule`).
+        text: a number or fraction:value pairs (`dgn_tf.parsing.parse_schedule`).
         total_steps: learning steps of the whole run.
         scale: tf.Variable or number that multiplies the value, so that a run can be slowed down.
 

@@ -1,7 +1,10 @@
 """One optimizer step, and the numbers that every learner logs with it."""
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+_LEAST_SCALE = 2.0**-10
 
 
 def gradients_of(optimizer, tape, loss, variables):
@@ -32,9 +35,12 @@ def update(optimizer, tape, loss, variables, latents, logged):
     """
     gradients, scale = gradients_of(optimizer, tape, loss, variables)
     gradient_norm = tf.linalg.global_norm(gradients) / scale
+    watched = loss + gradient_norm
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        # A step that is left out halves the scale: gradients that are never finite lower it so far.
+        watched = tf.where(scale < _LEAST_SCALE, np.nan, loss)
+        gradient_norm = tf.where(tf.math.is_finite(gradient_norm), gradient_norm, 0.0)
     metrics = {"loss": loss, "gradient_norm": gradient_norm, **logged}
-    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    watched = loss if scaled else loss + gradient_norm
     for name, latent in latents.items():
         metrics[f"{name}_mean"] = tf.reduce_mean(latent)
         metrics[f"{name}_std"] = tf.math.reduce_std(latent)

@@ -24,9 +24,8 @@ class SampleSheets(keras.callbacks.Callback):
 
     The pictures go to `folder`/epoch-000123/ and, as the newest, to `folder`/latest/: sheet.png,
     traversal_geometry.png (with a geometry group), traversal_appearance.png (or classes.png, Fig.
-    13, where labels are given) and prior.png; of a
-    model of clips without geometry sheet.png alone. They change nothing: not the model, not the
-    learner, no random generator of the training.
+    13, where labels are given) and prior.png; of a model of clips without geometry sheet.png alone.
+    They change nothing: not the model, not the learner, no random generator of the training.
 
     Args:
         generator: the model being trained.

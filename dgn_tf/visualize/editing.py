@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dgn_tf.learning.langevin import given_groups
 from dgn_tf.parsing import InputError
 from dgn_tf.visualize.directions import Directions, principal_directions
 from dgn_tf.visualize.naming import direction_names, orient
@@ -45,6 +46,12 @@ def parse_edit(text: str) -> Edit:
     if not math.isfinite(value):
         raise InputError(f"--edit={text}: {number!r} is no number; must be {_FORM}.")
     return Edit(group, direction, value)
+
+
+def editable_dims(model) -> dict[str, int]:
+    """Length of the latent vector of each group that is inferred, and so can be edited."""
+    given = given_groups(model)
+    return {name: dim for name, dim in model.latent_dims.items() if name not in given}
 
 
 def check_edits(edits: Sequence[Edit], latent_dims: dict[str, int]) -> None:

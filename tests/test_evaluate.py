@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf import evaluate
+from dgn_tf import evaluate, subject
 from dgn_tf.config import Config, DataConfig, ModelConfig
 from dgn_tf.data import catalog, heads
 from dgn_tf.data.examples import Examples, as_float
@@ -189,7 +189,7 @@ def test_the_report_of_a_run_on_pictures(plain_run, run_app):
     assert origin["config"]["model"]["model"] == "abp"
     # The last values of the default schedules.
     expected = {"steps": 10, "starts": 1, "seed": 0, "step_size": 0.1, "sigma": 1.0}
-    assert origin["inference"] == expected
+    assert origin["inference"] == expected | {"amortised": False}
     assert set(numbers) == {"reconstruction"}
     fit = numbers["reconstruction"]
     with np.load(plain_run / "train.npz") as train, np.load(plain_run / "test.npz") as test:
@@ -313,7 +313,7 @@ def test_landmarks_that_cannot_be_are_named_before_the_inference(
     def refuse(*_, **settings):
         raise AssertionError("inferred")
 
-    monkeypatch.setattr(evaluate, "make_inference", refuse)
+    monkeypatch.setattr(subject, "make_inference", refuse)
     images = np.zeros((30, SIDE, SIDE, 3), np.uint8)
     np.savez(tmp_path / "test.npz", images=images)
     arguments = [argument.format(tmp_path) for argument in arguments]
@@ -322,7 +322,7 @@ def test_landmarks_that_cannot_be_are_named_before_the_inference(
 
 
 def test_a_part_of_the_training_file_that_was_left_out_may_be_tested_on():
-    overlap = evaluate._overlap
+    overlap = subject.overlap
     assert not overlap(("npz:a", "is_test=1"), ("npz:a", "is_test=0"))
     assert overlap(("npz:a", "is_test=1"), ("npz:a", "is_test=1"))
     assert overlap(("npz:a", "is_test=1"), ("npz:a", ""))

@@ -280,6 +280,7 @@ def test_without_chains_the_directions_are_those_of_the_pictures(world, tmp_path
 
 
 def test_the_chains_of_a_run(tmp_path):
+    (tmp_path / "config.json").write_text(Config().to_json())
     chains = Chains(np.arange(4), {"appearance": 3, "geometry": 2}, 0)
     first = {name: z.numpy() for name, z in chains.groups.items()}
     state = Checkpoints(tmp_path / "checkpoints", chains=chains)
@@ -296,5 +297,6 @@ def test_the_chains_of_a_run(tmp_path):
 
 
 def test_a_run_without_chains_has_none(tmp_path):
+    (tmp_path / "config.json").write_text(Config().to_json())
     Checkpoints(tmp_path / "checkpoints", weights=tf.Variable([1.0])).save(Progress(step=1))
     assert load_chains(tmp_path) is None

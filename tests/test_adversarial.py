@@ -255,11 +255,13 @@ def test_an_adversarial_run_goes_on_exactly_and_gives_its_average(
     )  # fmt: skip
     said = run_app(train, *command, f"--run_dir={tmp_path}/run")
     assert said.status == 0, said.err
-    shutil.copytree(tmp_path / "run", tmp_path / "again")
-    shutil.rmtree(Checkpoints(tmp_path / "again/checkpoints").paths()[-1])
-    assert run_app(train, *command, f"--run_dir={tmp_path}/again").status == 0
-    once, twice = tensors(tmp_path / "run"), tensors(tmp_path / "again")
-    assert all(once[name].tobytes() == twice[name].tobytes() for name in once)
+    once = tensors(tmp_path / "run")
+    if weight != "0":
+        shutil.copytree(tmp_path / "run", tmp_path / "again")
+        shutil.rmtree(Checkpoints(tmp_path / "again/checkpoints").paths()[-1])
+        assert run_app(train, *command, f"--run_dir={tmp_path}/again").status == 0
+        twice = tensors(tmp_path / "again")
+        assert all(once[name].tobytes() == twice[name].tobytes() for name in once)
     # A variable is stored once, here under its optimizer.
     assert any(name.startswith("discriminator_optimizer/_trainable") for name in once)
     _, model = runs.load(tmp_path / "run")

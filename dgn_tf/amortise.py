@@ -45,14 +45,13 @@ def main(argv):
     encoder = Encoder(
         model.latent_dims, data.side, data.channels, width=FLAGS.width, variance=False
     )
-    examples = subject.train()
-    runs.Run(FLAGS.run_dir).require_data(examples)
+    run, examples = runs.Run(FLAGS.run_dir), subject.train()
+    run.require_data(examples)
     images = as_float(examples.images)
     with flags.progress("Epochs") as report:
         fit_encoder(
             model, encoder, images, chains, epochs=FLAGS.epochs, seed=FLAGS.seed, progress=report
         )
-    run = runs.Run(FLAGS.run_dir)
     partial = run / "partial-encoder.keras"
     encoder.save(partial)
     os.replace(partial, run / runs.ENCODER)

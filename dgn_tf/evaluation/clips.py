@@ -147,9 +147,8 @@ def _persons(test):
     for label in ("person", "clip"):
         if label in test.factors:
             return np.reshape(test.factors[label], (len(test), -1))[:, 0]
-    return np.unique([name.rpartition("#")[0] or name for name in test.names], return_inverse=True)[
-        1
-    ]
+    sources = [name.rpartition("#")[0] or name for name in test.names]
+    return np.unique(sources, return_inverse=True)[1]
 
 
 def _r2_table(caption, found):

@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from dgn_tf.data.examples import as_float
 from dgn_tf.learning.inference import Inference
-from dgn_tf.learning.langevin import squared_error
 from dgn_tf.learning.noise import example_normal
 from dgn_tf.learning.updates import gradients_of, update
 
@@ -129,12 +128,8 @@ class Adversarial(tf.Module):
             loss = heard * fooled
             logged = {"generator_loss": fooled}
             if self.likelihood_weight:
-                parts = {name: self.model.part(name, latent) for name, latent in z.items()}
-                msre = tf.reduce_mean(squared_error(x, self.model.combine(parts)))
-                loss += self.likelihood_weight * (
-                    msre / (2.0 * sigma**2) + self.model.regularization(parts)
-                )
-                logged["msre"] = msre
+                misfit, logged["msre"], parts = self.likelihood.misfit(x, z, sigma)
+                loss += self.likelihood_weight * misfit
             else:
                 loss += self.model.regularization(parts)
         logged |= self.model.diagnostics(parts)

@@ -117,11 +117,15 @@ class AlternatingBackprop(tf.Module):
         """One optimizer step on the networks; the latents are fixed (Eq. 9)."""
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            parts = {name: self.model.part(name, latent) for name, latent in z.items()}
-            msre = tf.reduce_mean(squared_error(x, self.model.combine(parts)))
-            loss = msre / (2.0 * sigma**2) + self.model.regularization(parts)
+            loss, msre, parts = self.misfit(x, z, sigma)
         logged = {"msre": msre, **self.model.diagnostics(parts)}
         return update(self.optimizer, tape, loss, variables, z, logged)
+
+    def misfit(self, x, z, sigma):
+        """-log p(x | z) up to a constant, with the penalties (Eq. 8); its MSRE; and the parts."""
+        parts = {name: self.model.part(name, latent) for name, latent in z.items()}
+        msre = tf.reduce_mean(squared_error(x, self.model.combine(parts)))
+        return msre / (2.0 * sigma**2) + self.model.regularization(parts), msre, parts
 
     @property
     def state(self):

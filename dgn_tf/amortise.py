@@ -36,7 +36,7 @@ def main(argv):
     )
     data, model = subject.config.data, subject.model
     chains = runs.load_chains(FLAGS.run_dir)
-    if chains is None or data.frames or subject.config.model.labelled:
+    if chains is None or data.frames or subject.config.model.appearance != "continuous":
         raise InputError(
             f"--run_dir={FLAGS.run_dir}: an encoder is learned for models of pictures whose "
             "latents are all inferred by Langevin dynamics."

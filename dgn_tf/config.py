@@ -14,6 +14,7 @@ MODELS = (
     "deformable", "abp", "vae", "deformable_vae", "deforming_autoencoder", *CLIP_MODELS,
 )  # fmt: skip
 FROZEN = ("", "appearance", "geometry")
+APPEARANCES = ("continuous", "label", "categorical")
 BORDERS = ("edge", "zeros")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SIDES = (32, 64, 128, 256)
@@ -44,7 +45,11 @@ class DataConfig:
         "", "LABEL=VALUE: use only the examples whose label has this value, for example view=0."
     )
     limit: int = _setting(0, "Use the first LIMIT of the examples only; 0 for all.")
-    label: str = _setting("label", "With --labelled: the label of the data that z_a is.")
+    label: str = _setting(
+        "label",
+        "The label of the data that z_a is (--appearance=label), or that the classes which were "
+        "found are compared with (--appearance=categorical).",
+    )
     data_dir: str = _setting(
         "", "Folder of prepared TFDS data sets; empty for the TFDS default.", fixed=False
     )
@@ -83,10 +88,12 @@ class ModelConfig:
     )
     appearance_beta: float = _setting(1.0, "Factor of scheme 2 on the appearance weights.")
     geometry_beta: float = _setting(0.3, "Factor of scheme 2 on the geometric weights.")
-    labelled: bool = _setting(
-        False,
-        "z_a is the one-hot label of each picture, given and never inferred (Fig. 13); "
-        "--appearance_dim is the number of classes. For --model=deformable.",
+    appearance: str = _setting(
+        "continuous",
+        "What z_a is: continuous, normal as in the paper; label, the one-hot label of each "
+        "picture, given and never inferred (Fig. 13); categorical, one of --appearance_dim "
+        "classes, inferred without labels. The last two are for --model=deformable.",
+        APPEARANCES,
     )
     precision: str = _setting(
         "float32",
@@ -111,6 +118,11 @@ class ModelConfig:
     variation_penalty: float = _setting(
         0.0, "Weight on the total variation of the field's slopes in the learning loss."
     )
+    refinement: float = _setting(
+        0.0,
+        "Bound of what a small network may add to a pixel after the warp (Fig. 1), as a fraction "
+        "of the range of values, at most 0.25; 0 for no such network. For --model=deformable.",
+    )
     encoder_width: float = _setting(
         1.0, "Filters per layer of an encoder, over those of the geometric generator."
     )
@@ -128,6 +140,9 @@ class ModelConfig:
         """Check the ranges."""
         require(self.model in MODELS, "model", self.model, f"one of {MODELS}")
         require(self.precision in PRECISIONS, "precision", self.precision, f"one of {PRECISIONS}")
+        require(
+            self.appearance in APPEARANCES, "appearance", self.appearance, f"one of {APPEARANCES}"
+        )
         require(self.border in BORDERS, "border", self.border, f"one of {BORDERS}")
         for name in (
             "appearance_dim", "geometry_dim", "appearance_noise_dim", "geometry_noise_dim",
@@ -141,6 +156,7 @@ class ModelConfig:
                 0 < getattr(self, name) < float("inf"), name, getattr(self, name),
                 "above 0 and finite",
             )  # fmt: skip
+        require(0 <= self.refinement <= 0.25, "refinement", self.refinement, "in [0, 0.25]")
         for name in ("appearance_scheme", "geometry_scheme"):
             require(getattr(self, name) in (1, 2), name, getattr(self, name), "1 or 2")
         for name in (
@@ -273,23 +289,24 @@ class Config:
 
     def __post_init__(self):
         """Check that model and data go together."""
-        if self.model.labelled and self.model.model != "deformable":
-            raise InputError(f"--labelled is for --model=deformable, not {self.model.model}.")
-        self._require_used()
-        if self.learning.adversarial and (
-            self.model.labelled or self.model.model not in ("deformable", "abp")
+        model, learning = self.model, self.learning
+        discrete = model.appearance != "continuous"
+        for name, used, models in (
+            (f"appearance={model.appearance}", discrete, ("deformable",)),
+            ("refinement", model.refinement, ("deformable",)),
+            ("adversarial", learning.adversarial, ("deformable", "abp")),
         ):
+            if used and model.model not in models:
+                wanted = " or ".join(models)
+                raise InputError(f"--{name} is for --model={wanted}, not {model.model}.")
+        for name in ("adversarial", "head_start"):
+            if discrete and getattr(learning, name):
+                raise InputError(f"--{name} needs --appearance=continuous.")
+        self._require_used()
+        if (model.model in CLIP_MODELS) != (self.data.frames > 0):
             raise InputError(
-                "--adversarial is for --model=deformable or abp without --labelled, not "
-                f"{self.model.model}."
-            )
-        if self.model.labelled and self.learning.head_start:
-            raise InputError("--head_start lets appearance chains wait: --labelled has none.")
-        if (self.model.model in CLIP_MODELS) != (self.data.frames > 0):
-            raise InputError(
-                f"--model={self.model.model} --frames={self.data.frames}: clips (--frames above 0) "
-                f"are for --model={' and '.join(CLIP_MODELS)}, pictures (--frames=0) for the other "
-                "models."
+                f"--model={model.model} --frames={self.data.frames}: clips (--frames above 0) are "
+                f"for --model={' and '.join(CLIP_MODELS)}, pictures (--frames=0) for other models."
             )
 
     def _require_used(self):
@@ -301,8 +318,8 @@ class Config:
         ):  # fmt: skip
             if not learning.adversarial and getattr(learning, name) != default[name].default:
                 raise InputError(f"--{name} belongs to --adversarial: give that too.")
-        if self.data.label != "label" and not self.model.labelled:
-            raise InputError("--label belongs to --labelled: give that too.")
+        if self.data.label != "label" and self.model.appearance == "continuous":
+            raise InputError("--label belongs to --appearance=label or categorical: give that too.")
 
     def to_json(self):
         """The settings as indented JSON, one object a section."""

@@ -125,13 +125,14 @@ def _require_model(subject, model, experiment, run_dir):
 
 def _held_out(subject: Subject) -> Report:
     test, train = _test(subject), subject.train()
-    return held_out(subject.model, train, test, subject.infer(test), FLAGS.seed)
+    label = subject.config.data.label
+    return held_out(subject.model, train, test, subject.infer(test), FLAGS.seed, label)
 
 
 def _basis(subject: Subject) -> Report:
     subject.require_geometry("basis")
-    if subject.config.model.labelled:
-        raise InputError("--experiment=basis is for models that infer their appearance.")
+    if subject.config.model.appearance != "continuous":
+        raise InputError("--experiment=basis is for models whose appearance is continuous.")
     test, views, labels = _test(subject), None, None
     spec = FLAGS.views or ("heads:views" if subject.on_heads else "")
     if spec:

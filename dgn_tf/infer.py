@@ -18,8 +18,8 @@ from dgn_tf.config import Config
 from dgn_tf.data.catalog import load
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.files import load_files, load_photograph
+from dgn_tf.learning.energies import given_groups
 from dgn_tf.learning.inference import make_inference
-from dgn_tf.learning.langevin import given_groups
 from dgn_tf.outputs import REPORT, file_names, output_folder
 from dgn_tf.parsing import InputError, last_value
 from dgn_tf.visualize import editing

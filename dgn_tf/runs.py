@@ -203,7 +203,7 @@ def given_latents(config, examples, folders=None):
     Raises:
         InputError: the examples lack the label, or have a class that the model does not know.
     """
-    if not config.model.labelled:
+    if config.model.appearance != "label":
         return {}
     settings = config.data.label, config.model.appearance_dim
     return {"appearance": one_hot(examples, *settings, folders)}

@@ -22,6 +22,7 @@ from dgn_tf.learning.average import Averaging
 from dgn_tf.learning.callbacks import MetricsLog, ProgressReport
 from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.checkpoints import Checkpoints
+from dgn_tf.learning.energies import class_groups
 from dgn_tf.learning.loop import Diverged, fit
 from dgn_tf.learning.schedules import RunSchedule
 from dgn_tf.learning.variational import Variational
@@ -78,7 +79,7 @@ def main(argv):
         missing = np.flatnonzero(~labels.any(axis=0))
         if len(missing):
             raise InputError(
-                f"--labelled: no example has the label {missing[0]}, and --{group}_dim="
+                f"--appearance=label: no example has the label {missing[0]}, and --{group}_dim="
                 f"{labels.shape[1]} asks for 0 to {labels.shape[1] - 1}: give the number of "
                 "classes, and data (--limit) that have them all."
             )
@@ -173,7 +174,7 @@ def make_learner(learning, examples, model, given=None, precision="float32"):
         return Variational(model, optimizer, kl_weight=learning.kl_weight, **shared)
     likelihood = AlternatingBackprop(
         model,
-        Chains(examples.ids, model.latent_dims, learning.seed, given),
+        Chains(examples.ids, model.latent_dims, learning.seed, given, class_groups(model)),
         optimizer,
         langevin_steps=learning.langevin_steps,
         step_size=learning.step_size,

@@ -100,8 +100,10 @@ def check(config):
     for name in ("init_from", "freeze", "where"):
         if FLAGS[name].value:
             raise InputError(f"--{name} is for dgn_tf.train: the table sets it itself.")
-    if FLAGS.labelled:
-        raise InputError("--labelled: the table compares models that infer the appearance.")
+    if FLAGS.appearance != "continuous":
+        raise InputError(
+            f"--appearance={FLAGS.appearance}: the table compares models with a continuous one."
+        )
     _tuning(config, "", FLAGS.methods[0])
 
 

@@ -276,9 +276,11 @@ def test_an_adversarial_run_goes_on_exactly_and_gives_its_average(
 
 
 def test_settings_that_do_not_go_with_a_discriminator_are_refused():
-    for model in (ModelConfig(model="vae"), ModelConfig(labelled=True)):
+    for model in (ModelConfig(model="vae"), ModelConfig(model="deforming_autoencoder")):
         with pytest.raises(InputError, match="--adversarial is for --model=deformable or abp"):
             Config(model=model, learning=LearningConfig(adversarial=True))
+    with pytest.raises(InputError, match="--adversarial needs --appearance=continuous"):
+        Config(model=ModelConfig(appearance="label"), learning=LearningConfig(adversarial=True))
     with pytest.raises(InputError, match="--r1_every belongs to --adversarial"):
         Config(learning=LearningConfig(r1_every=2))
     for name, value in (("ema", 1.0), ("r1_every", 0), ("warmup", -0.1), ("r1_weight", -1.0)):

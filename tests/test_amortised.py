@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from dgn_tf import amortise, evaluate, infer
 from dgn_tf.learning.amortised import fit_encoder
+from dgn_tf.learning.energies import squared_error
 from dgn_tf.learning.inference import Inference
-from dgn_tf.learning.langevin import squared_error
 from dgn_tf.models.encoder import Encoder
 
 

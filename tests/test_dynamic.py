@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from dgn_tf.config import ModelConfig
-from dgn_tf.learning.langevin import energy, langevin
+from dgn_tf.learning.energies import energy
+from dgn_tf.learning.langevin import langevin
 from dgn_tf.models.catalog import make_model
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.dynamic import DynamicDeformableGenerator, TransitionNetwork

@@ -21,7 +21,7 @@ OTHER = Config(
         2,
         1.5,
         0.7,
-        False,
+        "continuous",
         "mixed_bfloat16",
         0.25,
         0.05,
@@ -29,6 +29,7 @@ OTHER = Config(
         0.1,
         0.2,
         0.3,
+        0.0,
         0.5,
         0.25,
         2,
@@ -66,7 +67,7 @@ JUDGED = Config(
         minibatch_deviation=True,
     )
 )
-LABELLED = Config(DataConfig(label="digit"), ModelConfig(labelled=True))
+LABELLED = Config(DataConfig(label="digit"), ModelConfig(appearance="label", refinement=0.1))
 
 
 def app(main=lambda argv: None):

@@ -23,7 +23,7 @@ from dgn_tf.visualize.sheets import prior_sheet
 
 CLASSES = 3
 SETTINGS = ModelConfig(
-    labelled=True, appearance_dim=CLASSES, geometry_dim=2, alpha=0.1, appearance_scheme=2
+    appearance="label", appearance_dim=CLASSES, geometry_dim=2, alpha=0.1, appearance_scheme=2
 )
 
 
@@ -134,11 +134,11 @@ def test_the_sheets_show_each_label(model):
 
 
 def test_settings_that_do_not_go_with_labels_are_refused():
-    with pytest.raises(InputError, match="--labelled is for --model=deformable, not abp"):
-        Config(model=ModelConfig(model="abp", labelled=True))
-    with pytest.raises(InputError, match="--label belongs to --labelled"):
+    with pytest.raises(InputError, match="--appearance=label is for --model=deformable, not abp"):
+        Config(model=ModelConfig(model="abp", appearance="label"))
+    with pytest.raises(InputError, match="--label belongs to --appearance=label"):
         Config(DataConfig(label="digit"))
-    with pytest.raises(InputError, match="--head_start lets appearance chains wait"):
+    with pytest.raises(InputError, match="--head_start needs --appearance=continuous"):
         Config(model=SETTINGS, learning=LearningConfig(head_start=0.2))
     assert Config(DataConfig(label="digit"), SETTINGS).data.label == "digit"
 
@@ -151,9 +151,10 @@ def test_a_labelled_run_from_training_to_measuring(run_app, tmp_path):
         )
     np.savez(tmp_path / "bare", images=examples.images)
     command = (
-        f"--data=npz:{tmp_path}/train.npz", "--labelled", "--label=digit", "--appearance_dim=3",
-        "--geometry_dim=2", "--side=32", "--channels=1", "--alpha=0.1", "--appearance_scheme=2",
-        "--batch_size=4", "--langevin_steps=1", "--epochs=2", f"--run_dir={tmp_path}/run",
+        f"--data=npz:{tmp_path}/train.npz", "--appearance=label", "--label=digit",
+        "--appearance_dim=3", "--geometry_dim=2", "--side=32", "--channels=1", "--alpha=0.1",
+        "--appearance_scheme=2", "--batch_size=4", "--langevin_steps=1", "--epochs=2",
+        f"--run_dir={tmp_path}/run",
     )  # fmt: skip
     refused = run_app(train, *command, "--label=size")
     assert refused.status == 2 and "no label 'size'" in refused.err
@@ -180,6 +181,8 @@ def test_a_labelled_run_from_training_to_measuring(run_app, tmp_path):
         refused = run_app(infer, *given, *flags, out, "--overwrite")
         assert refused.status == 2 and message in refused.err
     refused = run_app(evaluate, *given, "--experiment=basis")
-    assert refused.status == 2 and "models that infer their appearance" in refused.err
+    assert refused.status == 2 and "models whose appearance is continuous" in refused.err
     refused = run_app(infer, *given, f"--data=npz:{tmp_path}/bare.npz", out, "--overwrite")
-    assert refused.status == 2 and "--labelled: the data have no label 'digit'" in refused.err
+    assert (
+        refused.status == 2 and "--appearance=label: the data have no label 'digit'" in refused.err
+    )

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from dgn_tf.learning.alternating import AlternatingBackprop
 from dgn_tf.learning.chains import Chains
-from dgn_tf.learning.langevin import energy, langevin, squared_error
+from dgn_tf.learning.energies import energy, squared_error
+from dgn_tf.learning.langevin import langevin
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 

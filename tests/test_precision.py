@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from dgn_tf import train
 from dgn_tf.config import PRECISIONS, ModelConfig
-from dgn_tf.learning.langevin import energy, langevin
+from dgn_tf.learning.energies import energy
+from dgn_tf.learning.langevin import langevin
 from dgn_tf.learning.updates import update
 from dgn_tf.models.catalog import make_model
 from dgn_tf.models.discriminator import Discriminator

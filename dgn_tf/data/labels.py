@@ -74,7 +74,7 @@ def one_hot(
         unknown = [folder for folder in class_folders(examples) if folder not in folders]
         if unknown:
             raise InputError(
-                f"--labelled: {unknown[0]} is no class of this run, whose folders are "
+                f"--appearance=label: {unknown[0]} is no class of this run, whose folders are "
                 f"{', '.join(folders)}."
             )
         numbers = [folders.index(name.partition("/")[0]) for name in examples.names]
@@ -82,15 +82,16 @@ def one_hot(
     known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
     if name not in known:
         raise InputError(
-            f"--labelled: the data have no label {name!r} (--label); they have "
+            f"--appearance=label: the data have no label {name!r} (--label); they have "
             f"{', '.join(known) or 'none'}. Pictures of folder:PATH have the label `label` if they "
             "lie in a folder for each class."
         )
     values = known[name]
     if not (np.isin(values, np.arange(classes)).all()):
         raise InputError(
-            f"--labelled: the label {name!r} must be a whole number from 0 to {classes - 1} "
-            f"(--appearance_dim={classes}); it runs from {values.min():g} to {values.max():g}."
+            f"--appearance=label: the label {name!r} must be a whole number from 0 to "
+            f"{classes - 1} (--appearance_dim={classes}); it runs from {values.min():g} to "
+            f"{values.max():g}."
         )
     return np.eye(classes, dtype=np.float32)[values.astype(np.int64)]
 

@@ -7,6 +7,7 @@ from dgn_tf.data import heads
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.folders import square
 from dgn_tf.evaluation.metrics import (
+    clustering_accuracy,
     mean_image_msre,
     pca_msre,
     ridge_r2,
@@ -14,7 +15,7 @@ from dgn_tf.evaluation.metrics import (
     squared_errors,
 )
 from dgn_tf.evaluation.report import Figure, Report, Table
-from dgn_tf.learning.langevin import given_groups
+from dgn_tf.learning.energies import class_groups, one_hot_groups
 from dgn_tf.models.folding import folded_fraction
 from dgn_tf.visualize.decoding import decode, has_geometry
 from dgn_tf.visualize.directions import class_sheet
@@ -25,7 +26,12 @@ _BOARD_SIDE = 8
 
 
 def held_out(
-    model, train: Examples, test: Examples, latents: dict[str, np.ndarray], seed: int = 0
+    model,
+    train: Examples,
+    test: Examples,
+    latents: dict[str, np.ndarray],
+    seed: int = 0,
+    label: str = "",
 ) -> Report:
     """Reconstruction and, where the truth can be drawn, recombination and what each group knows.
 
@@ -35,10 +41,12 @@ def held_out(
         test: held-out examples.
         latents: inferred latents of `test`, [N, d] for each group.
         seed: decides who is recombined with whom.
+        label: of the examples, that classes found without labels are compared with, if they have
+            it.
 
     Returns:
-        A report with the numbers `reconstruction` and, for examples with the factors of heads,
-        `r2` and (with geometry) `recombination`.
+        A report with the numbers `reconstruction`, `clustering` (`clustering_accuracy`) and, for
+        examples with the factors of heads, `r2` and (with geometry) `recombination`.
     """
     numbers = {"reconstruction": reconstruction(model, train, test, latents)}
     factors = head_factors(test)
@@ -46,6 +54,9 @@ def held_out(
         numbers["r2"] = factor_r2(latents, factors)
         if has_geometry(model):
             numbers["recombination"] = recombination(model, test, latents, seed)
+    if class_groups(model) and label in test.factors:
+        found = latents["appearance"].argmax(axis=1)
+        numbers["clustering"] = clustering_accuracy(found, test.factors[label])
     tables = [Table("Errors are sums of squares per picture on [0, 1]", ("", ""), _rows(numbers))]
     if "r2" in numbers:
         tables.append(r2_table(numbers["r2"]))
@@ -58,8 +69,8 @@ def held_out(
         board = recombination_board(model, *first(_BOARD_SIDE))
         caption = "A row keeps the appearance of its first picture, a column the geometry (Fig. 11)"
         figures.append(Figure("recombination", caption, board))
-    if given_groups(model):
-        caption = "Canonical picture of each label, and the label in other geometries (Fig. 13)"
+    if one_hot_groups(model):
+        caption = "Canonical picture of each class, and the class in other geometries (Fig. 13)"
         figures.append(Figure("classes", caption, class_sheet(model, latents)))
     return Report(f"{len(test)} held-out pictures", numbers, tuple(tables), tuple(figures))
 
@@ -82,6 +93,8 @@ def _rows(numbers: dict) -> tuple[tuple, ...]:
     if "folded" in fit:
         rows.append(("folded cells of the field", f"{100 * fit['folded']:.2f}%"))
         rows.append(("mean displacement, pixels", fit["displacement"]))
+    if "clustering" in numbers:
+        rows.append(("classes found that agree with the labels", f"{numbers['clustering']:.1%}"))
     if "recombination" in numbers:
         swap = numbers["recombination"]
         rows.append(("recombination error", swap["recombined"]))

@@ -1,8 +1,10 @@
 """Numbers for reconstruction, disentanglement and the health of the field."""
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
+from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -43,6 +45,17 @@ def pca_msre(train, test, components):
     )
     flat = test.reshape(len(test), -1)
     return float(squared_errors(flat, pca.inverse_transform(pca.transform(flat))).mean())
+
+
+def clustering_accuracy(classes, labels):
+    """Share of examples whose class is the label's, under the best one-to-one match of the two.
+
+    Args:
+        classes: int [N], which were found without labels.
+        labels: int [N].
+    """
+    table = contingency_matrix(labels, classes)
+    return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(labels))
 
 
 def ridge_r2(z, factor, groups=None):

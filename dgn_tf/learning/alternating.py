@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.learning.langevin import given_groups, langevin, squared_error
+from dgn_tf.learning.energies import given_groups, squared_error
+from dgn_tf.learning.langevin import langevin
 from dgn_tf.learning.noise import example_normal
 from dgn_tf.learning.schedules import RunSchedule
 from dgn_tf.learning.updates import update

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.learning.langevin import squared_error
+from dgn_tf.learning.energies import squared_error
 
 
 def fit_encoder(

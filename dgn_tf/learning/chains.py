@@ -14,19 +14,21 @@ class Chains(tf.Module):
         latent_dims: length of each group's latent vector.
         seed: the run's seed. The chains start from N(0, I).
         given: latents [N, d] that some groups have instead, such as labels.
+        classes: names of groups that are one-hot: they start from any class.
     """
 
-    def __init__(self, ids, latent_dims, seed, given=None):
+    def __init__(self, ids, latent_dims, seed, given=None, classes=()):
         super().__init__(name="chains")
         ids, given = tf.convert_to_tensor(ids, tf.int64), given or {}
+
+        def start(name, stream, dim):
+            if name in given:
+                return tf.cast(given[name], tf.float32)
+            z = example_normal(seed, 0, ids, stream, 1, dim)[0]
+            return tf.one_hot(tf.argmax(z, axis=1), dim) if name in classes else z
+
         self.groups = {
-            name: tf.Variable(
-                tf.cast(given[name], tf.float32)
-                if name in given
-                else example_normal(seed, 0, ids, stream, 1, dim)[0],
-                trainable=False,
-                name=f"chain_{name}",
-            )
+            name: tf.Variable(start(name, stream, dim), trainable=False, name=f"chain_{name}")
             for stream, (name, dim) in enumerate(latent_dims.items())
         }
 

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.learning.langevin import energy, given_groups, langevin
+from dgn_tf.learning.energies import class_groups, energy, given_groups, one_hot_groups
+from dgn_tf.learning.langevin import langevin
 from dgn_tf.learning.noise import example_normal
 
 # Prior samples among which starts are looked for, and the side at which pictures are compared.
@@ -23,6 +24,9 @@ class Inference:
     steps the start with the lowest energy goes on alone. Without noise the steps are a descent:
     ten steps that raise the energy of an example are taken back, and its step size is halved; ten
     that lower it let its step size grow by a fifth.
+
+    A model with classes (`class_groups`) is started from zero in every class, instead of once, and
+    a start stays in its class: the posterior of the classes is found by trying them all.
 
     A clip starts from what suits its first frame, as above; the noises of all others are zero.
 
@@ -58,6 +62,7 @@ class Inference:
                 f"steps must be at least 1 and starts from 1 to {_LIBRARY}, got {steps}, {starts}"
             )
         self.model = model
+        self._one_hot = one_hot_groups(model)
         self._frame_dims = getattr(model, "frame_dims", model.latent_dims)
         self.chunks = -(-steps // _CHUNK)
         self.step_size = step_size
@@ -112,8 +117,8 @@ class Inference:
         """Latents [B, d] of one batch."""
         z = self._starts(x, library, known)
         # All starts of all pictures are one batch, start after start.
-        repeats = [self.starts] + [1] * (x.shape.rank - 1)
-        x_all, ids_all = tf.tile(x, repeats), tf.tile(ids, [self.starts])
+        starts = len(next(iter(z.values()))) // len(x)
+        x_all, ids_all = tf.tile(x, [starts] + [1] * (x.shape.rank - 1)), tf.tile(ids, [starts])
         scale = tf.ones([len(x_all), 1])
         for chunk in range(self.chunks):
             moved = self._advance(x_all, z, ids_all, tf.constant(chunk + 1, tf.int64), scale)
@@ -123,24 +128,23 @@ class Inference:
                 better = (self._energy(x_all, moved) <= self._energy(x_all, z))[:, None]
                 z = {name: tf.where(better, moved[name], z[name]) for name in z}
                 scale = tf.where(better, 1.2 * scale, 0.5 * scale)
-            if chunk + 1 == max(1, self.chunks // 4) and self.starts > 1:
-                z, scale = self._lowest(x_all, z, scale)
+            if chunk + 1 == max(1, self.chunks // 4) and starts > 1:
+                z, scale = self._lowest(x_all, z, scale, len(x))
                 x_all, ids_all = x, ids
             done(chunk + 1)
         return z
 
-    def _lowest(self, x, z, scale):
+    def _lowest(self, x, z, scale, count):
         """For each picture the latents and step scale of the start with the lowest energy."""
         energies = self._energy(x, z)
         # A start that diverged must not win over one that did not.
         energies = tf.where(tf.math.is_nan(energies), np.inf, energies)
-        count = len(x) // self.starts
-        best = tf.argmin(tf.reshape(energies, [self.starts, count]), axis=0, output_type=tf.int32)
+        best = tf.argmin(tf.reshape(energies, [-1, count]), axis=0, output_type=tf.int32)
         rows = best * count + tf.range(count)
         return {name: tf.gather(value, rows) for name, value in z.items()}, tf.gather(scale, rows)
 
     def _starts(self, x, library, known):
-        """Latents [starts * B, d]: zero, then the prior samples with the lowest energy.
+        """Latents [starts * B, d]: zero (in every class), then prior samples of the lowest energy.
 
         What is known of an example, one-hot, its prior samples share.
         """
@@ -148,6 +152,8 @@ class Inference:
         zero = {name: tf.zeros([len(x), dim]) for name, dim in dims.items()}
         if self.encoder:
             zero = {name: mean for name, (mean, _) in self.encoder(x).items()}
+        for name in class_groups(self.model):
+            zero = _in_every_class(zero, name, len(x))
         if library is None:
             return zero | known
         samples, pictures = library
@@ -180,7 +186,7 @@ class Inference:
             name: example_normal(self.seed, 0, ids, stream, 1, dim)[0]
             for stream, (name, dim) in enumerate(self._frame_dims.items())
         }
-        for name in given_groups(self.model):
+        for name in self._one_hot:
             samples[name] = tf.one_hot(ids % self._frame_dims[name], self._frame_dims[name])
         pictures = []
         for first in range(0, _LIBRARY, 128):
@@ -205,7 +211,7 @@ class Inference:
             step_size=self.step_size * scale,
             sigma=self.sigma,
             noise=noise,
-            held=given_groups(self.model),
+            held=self._one_hot,
         )
 
 
@@ -254,6 +260,13 @@ def make_inference(model, **settings):
         **settings: those of `Inference`, for a model without an encoder.
     """
     return EncoderInference(model) if hasattr(model, "encode") else Inference(model, **settings)
+
+
+def _in_every_class(zero, name, count):
+    """The latents [B, d] of the starts from zero, once with each class of a group."""
+    classes = zero[name].shape[1]
+    tiled = {other: tf.tile(z, [classes, 1]) for other, z in zero.items()}
+    return {**tiled, name: tf.repeat(tf.eye(classes), count, axis=0)}
 
 
 def _first_frame(x):

@@ -1,30 +1,9 @@
-"""Langevin dynamics on latent groups (Eq. 7 and 8)."""
+"""Langevin dynamics on latent groups (Eq. 7)."""
 
 import tensorflow as tf
 
-
-def squared_error(x, reconstruction):
-    """Sum of squares per example [B] on the [0, 1] scale, of two pictures [B, ...] in [-1, 1]."""
-    return tf.reduce_sum(tf.square(x - reconstruction), axis=range(1, x.shape.rank)) / 4.0
-
-
-def given_groups(model):
-    """Names of the latent groups that come with the data and are not inferred."""
-    return getattr(model, "given", ())
-
-
-def energy(model, x, latents, sigma):
-    """-log p(x, z) of each example up to a constant (Eq. 8): [B].
-
-    Args:
-        model: anything with `part(name, z)` and `combine(parts)`.
-        x: pictures [B, ...] in [-1, 1].
-        latents: a vector [B, d] for each latent group.
-        sigma: standard deviation of a pixel, on the [0, 1] scale.
-    """
-    reconstruction = model.combine({name: model.part(name, z) for name, z in latents.items()})
-    prior = tf.add_n([tf.reduce_sum(tf.square(z), axis=1) for z in latents.values()]) / 2.0
-    return squared_error(x, reconstruction) / (2.0 * sigma**2) + prior
+from dgn_tf.learning.energies import class_energies, class_groups, squared_error
+from dgn_tf.learning.noise import gumbel
 
 
 def langevin(
@@ -35,6 +14,9 @@ def langevin(
     A part depends on its own latent alone. Its forward pass is therefore kept, with its tape, from
     one update of that latent to the next: half the generator evaluations of the plain alternation,
     and the same numbers.
+
+    A group of classes (`class_groups`) has no gradient: its step draws a class from its exact
+    conditional distribution, or takes the likeliest one without noise.
 
     Args:
         model: `part(name, z)` makes a part from a group's latent, `combine(parts)` the picture from
@@ -63,21 +45,43 @@ def langevin(
 
     for name in latents:
         forward(name)
-    moved = [name for name in latents if name not in held]
-    turns = [tuple(moved)] if simultaneous else [(name,) for name in moved]
+    classes = class_groups(model)
+    free = [name for name in latents if name not in held]
+    turns = [tuple(free)] if simultaneous else [(name,) for name in free]
     for step in range(steps):
         for turn in turns:
-            moving = {name: parts[name] for name in turn}
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(moving)
-                error = squared_error(x, model.combine({**parts, **moving}))
-            slopes = tape.gradient(error, moving)
+            slopes = _slopes(model, x, parts, [name for name in turn if name not in classes])
+            moved = {}
             for name in turn:
+                draw = None if noise is None else noise[name][step]
+                if name in classes:
+                    moved[name] = _drawn(model, x, parts, name, sigma, draw)
+                    continue
                 z = latents[name]
                 slope = tapes[name].gradient(parts[name], z, output_gradients=slopes[name])
                 z -= delta[name] ** 2 / 2.0 * (slope / (2.0 * sigma**2) + z)
-                if noise is not None:
-                    z += delta[name] * noise[name][step]
-                latents[name] = z
+                moved[name] = z if draw is None else z + delta[name] * draw
+            for name in turn:
+                latents[name] = moved[name]
                 forward(name)
     return latents
+
+
+def _slopes(model, x, parts, names):
+    """Gradients of the squared error to some of the parts."""
+    if not names:
+        return {}
+    moving = {name: parts[name] for name in names}
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(moving)
+        error = squared_error(x, model.combine({**parts, **moving}))
+    return tape.gradient(error, moving)
+
+
+def _drawn(model, x, parts, name, sigma, noise):
+    """One-hot classes [B, k], drawn given the other groups' parts; `noise` [B, k] or None."""
+    scores = -class_energies(model, x, parts, name, sigma)
+    if noise is not None:
+        # The largest of log-probabilities with Gumbel noise is a draw.
+        scores += gumbel(noise)
+    return tf.one_hot(tf.argmax(scores, axis=1), model.latent_dims[name])

@@ -71,3 +71,10 @@ def example_normal(seed, step, ids, stream, draws, dim):
     radius = tf.sqrt(-2.0 * tf.math.log(_uniform(u)))
     angle = 2.0 * math.pi * _uniform(v)
     return tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)[..., :dim]
+
+
+def gumbel(normal):
+    """Standard normal noise of any shape as Gumbel noise, -log(-log(Phi(normal)))."""
+    # 1 - Phi keeps its digits where Phi is near 1, which is where large Gumbel values come from.
+    above = 0.5 * tf.math.erfc(normal / math.sqrt(2.0))
+    return -tf.math.log(-tf.math.log1p(-above))

@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from dgn_tf.data.examples import as_float
+from dgn_tf.learning.energies import squared_error
 from dgn_tf.learning.inference import EncoderInference
-from dgn_tf.learning.langevin import squared_error
 from dgn_tf.learning.noise import example_normal
 from dgn_tf.learning.schedules import RunSchedule
 from dgn_tf.learning.updates import update

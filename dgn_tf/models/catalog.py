@@ -9,6 +9,7 @@ from dgn_tf.models.dynamic import DynamicDeformableGenerator, TransitionNetwork
 from dgn_tf.models.encoded import EncodedGenerator
 from dgn_tf.models.encoder import Encoder
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
+from dgn_tf.models.refinement import Refinement
 
 _PLAIN = ("abp", "vae")
 _ENCODED = ("vae", "deformable_vae", "deforming_autoencoder")
@@ -49,7 +50,12 @@ def make_model(settings, side, channels, frames=0):
             fold_penalty=settings.fold_penalty,
             mean_penalty=settings.mean_penalty,
             variation_penalty=settings.variation_penalty,
-            labelled=settings.labelled,
+            appearance_kind=settings.appearance,
+            refinement=(
+                Refinement(side, channels, settings.refinement, dtype=settings.precision)
+                if settings.refinement
+                else None
+            ),
         )
     if settings.model == "dynamic":
         return _dynamic(generator, settings, frames)

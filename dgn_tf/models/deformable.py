@@ -3,8 +3,10 @@
 import keras
 import tensorflow as tf
 
+from dgn_tf.config import APPEARANCES
 from dgn_tf.models.folding import displacement_jacobian, slope_variation
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
+from dgn_tf.models.refinement import Refinement
 from dgn_tf.models.warp import BORDERS, warp
 
 # A hyperbolic tangent beyond this counts as saturated: its slope has fallen below 2 %.
@@ -25,11 +27,13 @@ class DeformableGenerator(keras.Model):
         fold_penalty: weight of the folded part of the field in `regularization`.
         mean_penalty: weight of the mean displacement in `regularization`.
         variation_penalty: weight of the field's unevenness in `regularization`.
-        labelled: z_a is a one-hot label, which is given and never inferred (Fig. 13).
+        appearance_kind: "continuous", z_a is normal; "label", one-hot, given and never inferred
+            (Fig. 13); "categorical", one-hot with equal prior probabilities, and inferred.
+        refinement: a `Refinement` of the warped picture, or None.
         jit_compile_warp: whether XLA compiles the warp (see `warp`).
 
     Raises:
-        ValueError: the two generators differ in side, or `border` is unknown.
+        ValueError: the two generators differ in side, or a choice is unknown.
     """
 
     def __init__(
@@ -40,7 +44,8 @@ class DeformableGenerator(keras.Model):
         fold_penalty: float = 0.0,
         mean_penalty: float = 0.0,
         variation_penalty: float = 0.0,
-        labelled: bool = False,
+        appearance_kind: str = "continuous",
+        refinement: Refinement | None = None,
         jit_compile_warp: bool = True,
         **kwargs,
     ):
@@ -50,6 +55,10 @@ class DeformableGenerator(keras.Model):
             raise ValueError(
                 f"the generators' sides differ: appearance {sides[0]}, geometry {sides[1]}"
             )
+        if appearance_kind not in APPEARANCES:
+            raise ValueError(
+                f"appearance_kind must be one of {', '.join(APPEARANCES)}; got {appearance_kind!r}"
+            )
         if border not in BORDERS:
             raise ValueError(f"border must be one of {', '.join(BORDERS)}; got {border!r}")
         self.appearance = appearance
@@ -58,7 +67,8 @@ class DeformableGenerator(keras.Model):
         self.fold_penalty = fold_penalty
         self.mean_penalty = mean_penalty
         self.variation_penalty = variation_penalty
-        self.labelled = labelled
+        self.appearance_kind = appearance_kind
+        self.refinement = refinement
         self.jit_compile_warp = jit_compile_warp
         self.built = True
 
@@ -73,25 +83,32 @@ class DeformableGenerator(keras.Model):
     @property
     def given(self):
         """Groups that come with the data instead of being inferred."""
-        return ("appearance",) if self.labelled else ()
+        return ("appearance",) if self.appearance_kind == "label" else ()
+
+    @property
+    def classes(self):
+        """Groups whose latents are one-hot and inferred by trying every class."""
+        return ("appearance",) if self.appearance_kind == "categorical" else ()
 
     @property
     def networks(self):
-        """The networks by group."""
-        return {"appearance": self.appearance, "geometry": self.geometry}
+        """The networks by group; "refinement", if there is one, belongs to none."""
+        networks = {"appearance": self.appearance, "geometry": self.geometry}
+        return networks | ({"refinement": self.refinement} if self.refinement else {})
 
     def part(self, name, z):
         """The part of one group: `z` [B, d] to a picture or a displacement."""
         return self.networks[name](z)
 
     def combine(self, parts):
-        """Eq. 3: the canonical picture warped by the displacement, [B, S, S, C]."""
-        return warp(
+        """Eq. 3: the canonical picture warped by the displacement, and refined: [B, S, S, C]."""
+        warped = warp(
             parts["appearance"],
             parts["geometry"],
             border=self.border,
             jit_compile=self.jit_compile_warp,
         )
+        return self.refinement(warped) if self.refinement else warped
 
     def call(self, latents):
         """Pictures [B, S, S, C] in [-1, 1] of {"appearance": z_a, "geometry": z_g}."""
@@ -146,7 +163,8 @@ class DeformableGenerator(keras.Model):
             "fold_penalty": self.fold_penalty,
             "mean_penalty": self.mean_penalty,
             "variation_penalty": self.variation_penalty,
-            "labelled": self.labelled,
+            "appearance_kind": self.appearance_kind,
+            "refinement": self.refinement and keras.saving.serialize_keras_object(self.refinement),
             "jit_compile_warp": self.jit_compile_warp,
         }
 
@@ -154,6 +172,7 @@ class DeformableGenerator(keras.Model):
     def from_config(cls, config):
         """The model of a `get_config`."""
         config = dict(config)
-        for name in ("appearance", "geometry"):
-            config[name] = keras.saving.deserialize_keras_object(config[name])
+        for name in ("appearance", "geometry", "refinement"):
+            if config[name]:
+                config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dgn_tf.learning.langevin import given_groups
+from dgn_tf.learning.energies import one_hot_groups
 from dgn_tf.parsing import InputError
 from dgn_tf.visualize.directions import principal_directions, traverse
 from dgn_tf.visualize.naming import direction_names
@@ -53,7 +53,7 @@ def write_animations(
         count: how many directions of each group at most.
     """
     for group, z in latents.items():
-        if group in given_groups(model):
+        if group in one_hot_groups(model):
             continue
         directions = principal_directions(z, count)
         titles = [f"{group}-{k + 1}" for k in range(len(directions.axes))]

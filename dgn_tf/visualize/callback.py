@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.learning.langevin import given_groups
+from dgn_tf.learning.energies import one_hot_groups
 from dgn_tf.visualize.clips import clip_sheet
 from dgn_tf.visualize.decoding import has_geometry
 from dgn_tf.visualize.directions import class_sheet, traversal_sheet
@@ -87,14 +87,14 @@ class SampleSheets(keras.callbacks.Callback):
         else:
             sheets = {"sheet": sample_sheet(model, images, shown)}
         for group in model.latent_dims:
-            if group in given_groups(model):
+            if group in one_hot_groups(model):
                 continue
             # One example's appearance: the mean picture is blurred, and shows deformations badly.
             appearance = latents["appearance"][0] if group == "geometry" else None
             sheets[f"traversal_{group}"] = traversal_sheet(
                 model, latents, group, appearance=appearance
             )
-        if given_groups(model):
+        if one_hot_groups(model):
             sheets["classes"] = class_sheet(model, latents)
         sheets["prior"] = prior_sheet(model)
         return sheets

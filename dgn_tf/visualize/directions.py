@@ -133,13 +133,13 @@ def traversal_sheet(
 
 
 def class_sheet(model, latents: dict[str, np.ndarray], columns: int = 11) -> np.ndarray:
-    """The sheet of Fig. 13, of a model that is given labels: a row for each class.
+    """The sheet of Fig. 13, of a model whose z_a is one-hot: a row for each class.
 
-    Each shows the canonical picture of its label, then the label in the geometries along the
+    Each shows the canonical picture of its class, then the class in the geometries along the
     leading principal direction of z_g.
 
     Args:
-        model: a labelled `DeformableGenerator`.
+        model: a `DeformableGenerator` with labels or classes.
         latents: [N, d] for each group: they give the direction.
         columns: pictures along the direction.
 
@@ -157,6 +157,6 @@ def class_sheet(model, latents: dict[str, np.ndarray], columns: int = 11) -> np.
     ends = np.linspace(-REACH, REACH, columns)
     return lay_out(
         [as_pictures(row, factor) for row in rows],
-        [f"label {label}" for label in range(len(classes))],
+        [f"class {number}" for number in range(len(classes))],
         ["canonical", *(f"{end:+.1f} sd" for end in ends)],
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dgn_tf.learning.langevin import given_groups
+from dgn_tf.learning.energies import one_hot_groups
 from dgn_tf.parsing import InputError
 from dgn_tf.visualize.directions import Directions, principal_directions
 from dgn_tf.visualize.naming import direction_names, orient
@@ -50,8 +50,8 @@ def parse_edit(text: str) -> Edit:
 
 def editable_dims(model) -> dict[str, int]:
     """Length of the latent vector of each group that is inferred, and so can be edited."""
-    given = given_groups(model)
-    return {name: dim for name, dim in model.latent_dims.items() if name not in given}
+    fixed = one_hot_groups(model)
+    return {name: dim for name, dim in model.latent_dims.items() if name not in fixed}
 
 
 def check_edits(edits: Sequence[Edit], latent_dims: dict[str, int]) -> None:

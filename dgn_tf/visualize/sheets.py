@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dgn_tf.learning.langevin import given_groups
+from dgn_tf.learning.energies import one_hot_groups
 from dgn_tf.visualize.decoding import decode, has_geometry
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
@@ -49,7 +49,7 @@ def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
         name: rng.standard_normal((side * side, dim)).astype(np.float32)
         for name, dim in model.latent_dims.items()
     }
-    for name in given_groups(model):
+    for name in one_hot_groups(model):
         latents[name] = np.eye(model.latent_dims[name], dtype=np.float32)[
             np.arange(side * side) % model.latent_dims[name]
         ]

@@ -215,7 +215,7 @@ def test_learned_geometry_on_sampled_looks_and_on_photographs(made, run_app, tmp
     np.testing.assert_array_equal(
         sheet[-10 - 40 : -10, left : left + 60], np.asarray(Image.open(tmp_path / "cat.png"))
     )
-    assert Image.open(folder / "photograph_2.png").height < 2 * 512 + 50
+    assert Image.open(folder / "photograph_2.png").height < 2 * 320 + 50
 
 
 def test_photographs_move_by_the_difference_of_fields(made):

@@ -19,12 +19,12 @@ from dgn_tf.visualize.photographs import warp_photograph
 from dgn_tf.visualize.pictures import lay_out
 from dgn_tf.visualize.sheets import prior_latents
 
-MOST_PHOTOGRAPHS = 40
+MOST_PHOTOGRAPHS = 20
 _DIRECTIONS = 4
 _LOOKS, _MOST_LABELS = 6, 10
 _STEPS = np.linspace(-REACH, REACH, 5)
 # Warped at their own size, photographs are shown no longer than this.
-_SHOWN = 512
+_SHOWN = 320
 
 
 def geometry(

@@ -130,18 +130,25 @@ def describe(config, examples, model):
         print(f"discriminator: {judge.count_params():,} parameters")
     per_epoch = steps_per_epoch(len(examples), config.learning.batch_size)
     print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
-    size = step_memory(
-        model,
-        min(config.learning.batch_size, len(examples)),
-        frames=examples.frames or 1,
-        examples=0 if hasattr(model, "encode") else len(examples),
-        discriminator=judge,
-    )
-    print(f"memory: about {size / 1e9:.1f} GB for a step")
+    print(f"memory: about {_memory(config, examples, model, judge) / 1e9:.1f} GB for a step")
     gpus = tf.config.list_logical_devices("GPU")
     print(
         f"device: {', '.join(gpu.name for gpu in gpus) or f'CPU, {os.cpu_count()} cores'}",
         flush=True,
+    )
+
+
+def _memory(config, examples, model, judge):
+    """Bytes that a step takes, see `step_memory`."""
+    learning, encoded = config.learning, hasattr(model, "encode")
+    inferred = not (encoded or (judge and not learning.likelihood_weight))
+    return step_memory(
+        model,
+        min(learning.batch_size, len(examples)),
+        frames=examples.frames or 1,
+        examples=0 if encoded else len(examples),
+        langevin_steps=learning.langevin_steps if inferred else 0,
+        discriminator=judge,
     )
 
 

@@ -8,8 +8,9 @@ import tensorflow as tf
 _MIB = 2**20
 # Fitted to the growth of a process over its first steps on a CPU (side 32 to 256, 8 to 240
 # pictures or frames in a batch), which they tell within a factor of 1.5.
-# A step that is traced and compiled, and so much more with a discriminator.
-_PROGRAM, _JUDGED_PROGRAM = 115 * _MIB, 85 * _MIB
+# A step that is traced and compiled; so much more for each update of a latent group, which are
+# unrolled, and with a discriminator.
+_PROGRAM, _UPDATE_PROGRAM, _JUDGED_PROGRAM = 93 * _MIB, 2.7 * _MIB, 85 * _MIB
 # How often the layers' outputs of one pass are there at the peak: of generators and encoder, with
 # the warp and the gradients; of a discriminator, whose step has three passes, one of them (R1)
 # differentiated twice.
@@ -20,7 +21,13 @@ _KEPT_WEIGHTS, _PASSING_WEIGHTS = 3, 6
 
 
 def step_memory(
-    model, batch_size: int, *, frames: int = 1, examples: int = 0, discriminator=None
+    model,
+    batch_size: int,
+    *,
+    frames: int = 1,
+    examples: int = 0,
+    langevin_steps: int = 0,
+    discriminator=None,
 ) -> int:
     """Bytes that learning takes at its peak, beside TensorFlow itself and the pictures; a guess.
 
@@ -33,6 +40,7 @@ def step_memory(
         batch_size: examples in a step.
         frames: of an example.
         examples: that have a chain; 0 for a model with an encoder.
+        langevin_steps: before each learning step; 0 where nothing is inferred.
         discriminator: the `Discriminator` that judges the model's pictures, if there is one.
     """
     networks = list(model.networks.values())
@@ -42,7 +50,7 @@ def step_memory(
     outer = sum(_bytes(leaf_layers(network)[-1].output) for network in networks)
     kept = _PASSES * batch_size * (chunk * inner + (frames - chunk) * outer)
     weights = sum(map(_weight_bytes, networks))
-    program = _PROGRAM
+    program = _PROGRAM + _UPDATE_PROGRAM * langevin_steps * len(model.latent_dims)
     if discriminator is not None:
         kept += _JUDGED_PASSES * batch_size * output_bytes(discriminator)
         weights += _weight_bytes(discriminator)

@@ -1,18 +1,21 @@
 """Measure a run: python -m dgn_tf.evaluate --run_dir=runs/quickstart --experiment=held_out."""
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
+from dgn_tf.data.files import load_photographs
 from dgn_tf.data.heads_clips import EXPRESSIONS
 from dgn_tf.data.labels import labels_of, read_labels
 from dgn_tf.data.landmarks import landmarks_of, read_landmarks
+from dgn_tf.evaluation.adversarial import OURS, RIVAL, adversarial
 from dgn_tf.evaluation.basis import basis
 from dgn_tf.evaluation.clips import clips
 from dgn_tf.evaluation.expressions import check_labels, describe, expressions
+from dgn_tf.evaluation.face_features import load_face_features
+from dgn_tf.evaluation.geometry import MOST_PHOTOGRAPHS, geometry
 from dgn_tf.evaluation.held_out import held_out
 from dgn_tf.evaluation.landmarks import landmarks
 from dgn_tf.evaluation.report import Report, show, write_report
@@ -31,15 +34,16 @@ def define_flags():
         "held_out",
         "held_out: reconstruction, recombination and what each group knows. basis: what single "
         "latents do, whether they follow the view, disentanglement, health of the field (E1). "
-        "landmarks: how well fields tell landmarks (E5). clips: films taken apart (E6). "
-        "expressions: how well their motion tells expressions (Table III).",
+        "adversarial: what a discriminator changes (E3). geometry: the learned field on sampled "
+        "looks and on photographs (E4). landmarks: how well fields tell landmarks (E5). clips: "
+        "films taken apart (E6). expressions: how well their motion tells expressions (Table III).",
     )
     absl_flags.DEFINE_string(
         "data",
         "",
         "Held-out pictures, in a form of --data of dgn_tf.train; for a run on heads, heads:test "
         "if not given. expressions: any labelled clips; the run's own, with the latents that its "
-        "learning has inferred, if not given.",
+        "learning has inferred, if not given. geometry: where directions come from; likewise.",
     )
     absl_flags.DEFINE_string("where", "", "LABEL=VALUE: of --data, only what has this label.")
     absl_flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets; else the run's.")
@@ -88,7 +92,15 @@ def define_experiment_flags():
         "in its pixels. Other data bring their own array `landmarks`.",
     )
     absl_flags.DEFINE_string(
-        "rival", "", "expressions: a run of --model=mocogan to compare with, on clips as large."
+        "rival",
+        "",
+        "A run on the same data to compare with. expressions: of --model=mocogan. adversarial: "
+        "learned without --adversarial.",
+    )
+    absl_flags.DEFINE_string(
+        "pictures",
+        "",
+        "geometry: a picture file, or a folder of them, of anything, to move by the learned field.",
     )
     absl_flags.DEFINE_string(
         "labels",
@@ -115,11 +127,11 @@ def _test(subject):
     return subject.test(FLAGS.data, FLAGS.limit, FLAGS.where)
 
 
-def _require_model(subject, model, experiment, run_dir):
+def _require_model(subject, model, flag="run_dir"):
     if subject.config.model.model != model:
         raise InputError(
-            f"--experiment={experiment} needs --model={model}, but {run_dir} holds "
-            f"--model={subject.config.model.model}."
+            f"--experiment={FLAGS.experiment} needs --model={model}, but --{flag}="
+            f"{subject.run_dir} holds --model={subject.config.model.model}."
         )
 
 
@@ -189,15 +201,45 @@ def _first_of(labelled, count):
     return examples.subset(np.arange(min(count, len(examples)))), points[:count]
 
 
+def _adversarial(subject: Subject) -> Report:
+    subjects = {OURS: subject} | ({RIVAL: _rival(subject)} if FLAGS.rival else {})
+    for name, each in subjects.items():
+        flag, word = ("run_dir", "with") if name == OURS else ("rival", "without")
+        each.require_geometry("adversarial", flag)
+        if each.config.learning.adversarial != (name == OURS):
+            raise InputError(
+                f"--experiment=adversarial needs a --{flag} learned {word} --adversarial; "
+                f"{each.run_dir} is not."
+            )
+    features = load_face_features()
+    test, train = _test(subject), subject.train()
+    models = {name: (each.model, each.infer(test)) for name, each in subjects.items()}
+    return adversarial(models, train, test, features, FLAGS.seed)
+
+
+def _geometry(subject: Subject) -> Report:
+    subject.require_geometry("geometry")
+    photographs = load_photographs(FLAGS.pictures, MOST_PHOTOGRAPHS) if FLAGS.pictures else {}
+    # Directions are those of what the learning has inferred, where it keeps that.
+    latents = None if FLAGS.data else runs.load_chains(subject.run_dir)
+    if latents is None:
+        latents = subject.infer(_test(subject))
+    subject.origin["pictures"] = list(photographs)
+    return geometry(subject.model, latents, photographs, FLAGS.seed)
+
+
 def _clips(subject: Subject) -> Report:
-    _require_model(subject, "dynamic", "clips", FLAGS.run_dir)
+    _require_model(subject, "dynamic")
     test, train = _test(subject), subject.train()
     return clips(subject.model, train, test, subject.infer(test), FLAGS.seed)
 
 
 def _expressions(subject: Subject) -> Report:
-    _require_model(subject, "dynamic", "expressions", FLAGS.run_dir)
-    subjects = {"dynamic": subject, **_rival(subject)}
+    _require_model(subject, "dynamic")
+    subjects = {"dynamic": subject}
+    if FLAGS.rival:
+        subjects["mocogan"] = _rival(subject)
+        _require_model(subjects["mocogan"], "mocogan", "rival")
     clips, rows, labels, persons = _labelled_clips(subject)
     values, classes = np.unique(labels, return_inverse=True)
     check_labels(values, persons)
@@ -216,26 +258,11 @@ def _expressions(subject: Subject) -> Report:
 
 
 def _rival(subject):
-    """The run of --rival, which must have learned from the same clips."""
-    if not FLAGS.rival:
-        return {}
-    rival = _subject(FLAGS.rival, "expressions")
-    if rival.config.model.model != "mocogan":
-        raise InputError(
-            f"--rival={FLAGS.rival} must hold --model=mocogan; it holds "
-            f"--model={rival.config.model.model}."
-        )
-    ours, theirs = (
-        dataclasses.asdict(run.config.data) | {"data_dir": ""} for run in (subject, rival)
-    )
-    differing = [f"--{n}={theirs[n]} there, {ours[n]} here" for n in ours if ours[n] != theirs[n]]
-    if differing:
-        raise InputError(
-            f"--rival={FLAGS.rival} was learned from other clips than --run_dir "
-            f"({'; '.join(differing)})."
-        )
+    """The run of --rival, which must have learned from the same data."""
+    rival = _subject(FLAGS.rival, FLAGS.experiment)
+    subject.require_same_data(rival)
     subject.origin["rival"] = {"inference": rival.settings, "config": rival.origin["config"]}
-    return {"mocogan": rival}
+    return rival
 
 
 def _labelled_clips(subject):
@@ -271,6 +298,8 @@ class _Experiment(NamedTuple):
 EXPERIMENTS = {
     "held_out": _Experiment(_held_out),
     "basis": _Experiment(_basis, ("views", "gamma")),
+    "adversarial": _Experiment(_adversarial, ("rival",)),
+    "geometry": _Experiment(_geometry, ("pictures",)),
     "landmarks": _Experiment(_landmarks, ("landmarks", "labelled", "train_data", "train_where")),
     "clips": _Experiment(_clips),
     "expressions": _Experiment(_expressions, ("rival", "labels", "label", "person")),
@@ -289,10 +318,12 @@ def main(argv):
             f"--experiment={name}: must be one of {', '.join(EXPERIMENTS)}. (The transfer table, "
             "E2, is a program of its own: dgn_tf.transfer.)"
         )
-    for other, experiment in EXPERIMENTS.items():
-        for flag in experiment.flags:
-            if FLAGS[flag].present and flag not in EXPERIMENTS[name].flags:
-                raise InputError(f"--{flag} belongs to --experiment={other}, not to {name}.")
+    for flag in {flag for experiment in EXPERIMENTS.values() for flag in experiment.flags}:
+        if FLAGS[flag].present and flag not in EXPERIMENTS[name].flags:
+            owners = [other for other, each in EXPERIMENTS.items() if flag in each.flags]
+            raise InputError(
+                f"--{flag} belongs to --experiment={' and '.join(owners)}, not to {name}."
+            )
     subject = _subject(FLAGS.run_dir, name)
     if subject.config.data.frames and name not in _OF_CLIPS:
         raise InputError(

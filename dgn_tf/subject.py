@@ -1,5 +1,6 @@
 """The run that a program measures: its model, its data and the inference of latents."""
 
+import dataclasses
 import functools
 import json
 
@@ -120,12 +121,29 @@ class Subject:
         # One for all data, since each compiles its steps anew.
         return make_inference(self.model, encoder=self._encoder, **self.settings)
 
-    def require_geometry(self, experiment):
-        """Refuse a model that does not deform."""
+    def require_geometry(self, experiment, flag="run_dir"):
+        """Refuse a model, of the run that a flag names, that does not deform."""
         if not has_geometry(self.model):
             raise InputError(
-                f"--experiment={experiment} needs a model with geometry, but --run_dir="
+                f"--experiment={experiment} needs a model with geometry, but --{flag}="
                 f"{self.run_dir} holds --model={self.config.model.model}."
+            )
+
+    def require_same_data(self, rival):
+        """Refuse the `Subject` of --rival if it has learned from other data than this one."""
+        ours, theirs = (
+            dataclasses.asdict(run.config.data) | {"data_dir": ""} for run in (self, rival)
+        )
+        differing = [
+            f"--{name}={theirs[name]} there, {value} here"
+            for name, value in ours.items()
+            if theirs[name] != value
+        ]
+        if differing:
+            kind = "clips" if self.config.data.frames else "pictures"
+            raise InputError(
+                f"--rival={rival.run_dir} was learned from other {kind} than --run_dir "
+                f"({'; '.join(differing)})."
             )
 
 

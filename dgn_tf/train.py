@@ -28,6 +28,7 @@ from dgn_tf.learning.schedules import RunSchedule
 from dgn_tf.learning.variational import Variational
 from dgn_tf.models.catalog import make_model
 from dgn_tf.models.discriminator import Discriminator
+from dgn_tf.models.memory import step_memory
 from dgn_tf.parsing import InputError
 from dgn_tf.runs import ENCODER, Run, given_latents, load_into
 from dgn_tf.visualize.callback import SampleSheets
@@ -124,15 +125,31 @@ def describe(config, examples, model):
             for name, network in model.networks.items()
         )
     )
+    judge = None
     if config.learning.adversarial:
         judge = discriminator(config.learning, examples, config.model.precision)
         print(f"discriminator: {judge.count_params():,} parameters")
     per_epoch = steps_per_epoch(len(examples), config.learning.batch_size)
     print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
+    print(f"memory: about {_memory(config, examples, model, judge) / 1e9:.1f} GB for a step")
     gpus = tf.config.list_logical_devices("GPU")
     print(
         f"device: {', '.join(gpu.name for gpu in gpus) or f'CPU, {os.cpu_count()} cores'}",
         flush=True,
+    )
+
+
+def _memory(config, examples, model, judge):
+    """Bytes that a step takes, see `step_memory`."""
+    learning, encoded = config.learning, hasattr(model, "encode")
+    inferred = not (encoded or (judge and not learning.likelihood_weight))
+    return step_memory(
+        model,
+        min(learning.batch_size, len(examples)),
+        frames=examples.frames or 1,
+        examples=0 if encoded else len(examples),
+        langevin_steps=learning.langevin_steps if inferred else 0,
+        discriminator=judge,
     )
 
 

@@ -1,6 +1,7 @@
 """Adversarial learning (Eq. 22): R1 in closed form, and what each step changes."""
 
 import json
+import pathlib
 import shutil
 
 import keras
@@ -286,3 +287,23 @@ def test_settings_that_do_not_go_with_a_discriminator_are_refused():
     for name, value in (("ema", 1.0), ("r1_every", 0), ("warmup", -0.1), ("r1_weight", -1.0)):
         with pytest.raises(InputError, match=f"--{name}={value}"):
             LearningConfig(**{name: value})
+
+
+def test_the_flagfile_of_large_faces_trains(run_app, monkeypatch, tmp_path):
+    # Its sheets, of hundreds of pictures, would take longer than all else.
+    monkeypatch.setattr(train, "SampleSheets", lambda *_: keras.callbacks.Callback())
+    images = np.random.default_rng(0).integers(0, 256, (4, 256, 256, 3), np.uint8)
+    np.savez(tmp_path / "faces.npz", images=images)
+    flagfile = pathlib.Path(__file__).resolve().parents[1] / "flags/ffhq256.cfg"
+    said = run_app(
+        train, f"--flagfile={flagfile}", f"--data=npz:{tmp_path}/faces.npz", "--limit=0",
+        "--batch_size=2", "--epochs=1", "--langevin_steps=1", "--alpha=0.05",
+        "--discriminator_width=0.05", f"--run_dir={tmp_path}/run",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    (line,) = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    numbers = json.loads(line)
+    assert all(np.isfinite(value) for value in numbers.values()) and numbers["r1"] > 0
+    config, model = runs.load(tmp_path / "run")
+    assert config.data.side == 256 and config.learning.likelihood_weight == 0.001
+    assert model.geometry.settings["side"] == 256

@@ -267,7 +267,7 @@ def test_the_program_recognises_beside_a_rival(clip_run, run_app):
     refused = run_app(evaluate, *given, "--label=mood", "--person=mood", "--limit=1")
     assert refused.status == 2 and "there are 1 and 1" in refused.err
     refused = run_app(evaluate, *given, f"--rival={root}/run")
-    assert refused.status == 2 and "must hold --model=mocogan; it holds" in refused.err
+    assert refused.status == 2 and "needs --model=mocogan, but --rival=" in refused.err
     refused = run_app(evaluate, f"--run_dir={rival}", "--experiment=expressions")
     assert refused.status == 2 and "needs --model=dynamic, but" in refused.err
     refused = run_app(evaluate, *given[:1], "--label=mood")

@@ -199,6 +199,7 @@ def test_a_dry_run_describes_the_default_networks_and_writes_nothing(run_app, tm
     assert "parameters: 125,023 (appearance) + 238,994 (geometry)" in lines
     assert "data: 3 pictures of 64x64x3" in lines
     assert "steps: 1000 epochs of 1" in lines
+    assert "memory: about 0.2 GB for a step" in lines
     assert lines[-1].startswith("device: ")
     assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
 

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.folders import FORMATS, eight_bits, square
+from dgn_tf.data.folders import FORMATS, eight_bits, find_pictures, printable, square
 from dgn_tf.parsing import InputError
 
 
@@ -46,6 +47,19 @@ def load_photograph(path: str) -> np.ndarray:
         return np.asarray(eight_bits(ImageOps.exif_transpose(image)).convert("RGB"))
 
     return _read(path, whole)
+
+
+def load_photographs(path: str, most: int) -> dict[str, np.ndarray]:
+    """Reads a picture file, or all under a folder, each as `load_photograph` does: by name.
+
+    Raises:
+      InputError: there is none, there are more than `most`, or one cannot be read.
+    """
+    root = Path(path).expanduser()
+    files = find_pictures(root) if root.is_dir() else [""]
+    if len(files) > most:
+        raise InputError(f"{path} holds {len(files)} picture files: give at most {most}")
+    return {printable(file or root.name): load_photograph(str(root / file)) for file in files}
 
 
 def _read(path: str, make: Callable[[Image.Image], np.ndarray]) -> np.ndarray:

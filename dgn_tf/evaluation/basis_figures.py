@@ -1,5 +1,7 @@
 """Figures of experiment E1: what single latents and directions do, and which follow the view."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dgn_tf.evaluation.report import Figure
@@ -131,14 +133,21 @@ def _named(names, wanted, taken=None):
     return next(iter(named + free), None)
 
 
-def faces_sheet(model, z_a: np.ndarray, directions: Directions, index: int) -> np.ndarray:
-    """Fig. 5: one direction of the geometry applied to canonical faces.
+def faces_sheet(
+    model,
+    z_a: np.ndarray,
+    directions: Directions,
+    index: int,
+    titles: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Fig. 5 and 12b: one direction of the geometry applied to canonical pictures.
 
     Args:
         model: a model with the groups "appearance" and "geometry".
         z_a: [K, d_a], the appearance of each row.
         directions: of the geometry.
         index: which of them.
+        titles: a caption for each row, or none.
 
     Returns:
         uint8 [height, width, 3]: canonical faces, then from -2.5 to 2.5 standard deviations.
@@ -154,6 +163,6 @@ def faces_sheet(model, z_a: np.ndarray, directions: Directions, index: int) -> n
     shown = np.concatenate([canonical, pictures.reshape(shape)], axis=1)
     return lay_out(
         list(as_pictures(shown, whole_factor(shown.shape[2]))),
-        [""] * len(z_a),
+        titles or [""] * len(z_a),
         ["canonical", *(f"{offset:+.1f} sd" if offset else "mean" for offset in offsets)],
     )

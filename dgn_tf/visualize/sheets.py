@@ -31,6 +31,19 @@ def sample_sheet(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> n
     return lay_out(list(rows.values()), list(rows))
 
 
+def prior_latents(model, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Draws of N(0, I), float32 [count, d] for each group; labels that are given come in turn."""
+    rng = np.random.default_rng(seed)
+    latents = {
+        name: rng.standard_normal((count, dim)).astype(np.float32)
+        for name, dim in model.latent_dims.items()
+    }
+    for name in one_hot_groups(model):
+        classes = np.eye(model.latent_dims[name], dtype=np.float32)
+        latents[name] = classes[np.arange(count) % len(classes)]
+    return latents
+
+
 def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
     """Samples F(z), z ~ N(0, I); beside them, for a model with geometry, their canonical pictures.
 
@@ -44,16 +57,7 @@ def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
     Returns:
         uint8 [height, width, 3].
     """
-    rng = np.random.default_rng(seed)
-    latents = {
-        name: rng.standard_normal((side * side, dim)).astype(np.float32)
-        for name, dim in model.latent_dims.items()
-    }
-    for name in one_hot_groups(model):
-        latents[name] = np.eye(model.latent_dims[name], dtype=np.float32)[
-            np.arange(side * side) % model.latent_dims[name]
-        ]
-    pictures, parts = decode(model, latents)
+    pictures, parts = decode(model, prior_latents(model, side * side, seed))
     panels = {"samples of the prior": pictures}
     if has_geometry(model):
         panels["their canonical pictures"] = parts["appearance"]

@@ -18,10 +18,9 @@ from dgn_tf.data.heads_render import APPEARANCE, GEOMETRY
 from dgn_tf.parsing import InputError
 
 MOVED = ("mouth_opening", "smile", "brow_raise")
-# Posed, as by the actors of MUG: stronger than the faces of `heads` move by chance.
-STRENGTH_RANGE = (1.3, 1.7)
+STRENGTH_RANGE = (0.75, 1.0)
 # Degrees: where the head rests, and how far it sways around there.
-SWAY = {"yaw": (5.0, 6.0), "pitch": (3.0, 3.0)}
+SWAY = {"yaw": (8.0, 8.0), "pitch": (4.0, 4.0)}
 FEWEST_FRAMES = 3
 CHUNK = 16
 # Other persons than those of the splits of `heads`, whose seeds are 0 to 2.
@@ -195,8 +194,8 @@ class HeadsClips(tfds.core.GeneratorBasedBuilder):
     which a clip has once, and every column of `GEOMETRY`, which it has for each frame.
     """
 
-    VERSION = tfds.core.Version("2.0.0")
-    RELEASE_NOTES = {"2.0.0": "Stronger expressions, less sway.", "1.0.0": "First release."}
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
     BUILDER_CONFIGS = [HeadsClipsConfig(side=side) for side in (64, 32)]
     DEFAULT_BUILDER_CONFIG_NAME = "side64_frames16"
 

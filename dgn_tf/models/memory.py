@@ -6,11 +6,12 @@ import keras
 import tensorflow as tf
 
 _MIB = 2**20
-# Fitted to the growth of a process over its first steps on a CPU (side 32 to 256, 8 to 240
-# pictures or frames in a batch), which they tell within a factor of 1.5.
-# A step that is traced and compiled; so much more for each update of a latent group, which are
-# unrolled, and with a discriminator.
-_PROGRAM, _UPDATE_PROGRAM, _JUDGED_PROGRAM = 93 * _MIB, 2.7 * _MIB, 85 * _MIB
+# Fitted to the growth of a process over its first steps on a CPU (side 32 to 256, 4 to 128
+# pictures or frames in a batch, float32), which they tell within a factor of 1.4.
+# A step that is traced and compiled; so much more with the warp, for each update of a latent group,
+# which are unrolled, and with a network that looks at pictures: a discriminator or an encoder.
+_PROGRAM, _WARP_PROGRAM, _UPDATE_PROGRAM = 30 * _MIB, 63 * _MIB, 2.7 * _MIB
+_LOOKING_PROGRAM = 85 * _MIB
 # How often the layers' outputs of one pass are there at the peak: of generators and encoder, with
 # the warp and the gradients; of a discriminator, whose step has three passes, one of them (R1)
 # differentiated twice.
@@ -51,10 +52,11 @@ def step_memory(
     kept = _PASSES * batch_size * (chunk * inner + (frames - chunk) * outer)
     weights = sum(map(_weight_bytes, networks))
     program = _PROGRAM + _UPDATE_PROGRAM * langevin_steps * len(model.latent_dims)
+    program += _WARP_PROGRAM * ("geometry" in model.latent_dims)
+    program += _LOOKING_PROGRAM * (discriminator is not None or hasattr(model, "encode"))
     if discriminator is not None:
         kept += _JUDGED_PASSES * batch_size * output_bytes(discriminator)
         weights += _weight_bytes(discriminator)
-        program += _JUDGED_PROGRAM
     chains = 4 * examples * sum(model.latent_dims.values())
     return round(program + kept + (_KEPT_WEIGHTS + _PASSING_WEIGHTS) * weights + chains)
 

@@ -79,5 +79,7 @@ def langevin(
                 if noise is not None:
                     z += delta[name] * noise[name][step]
                 latents[name] = z
-                forward(name)
+                # Nothing asks for the part that the last move leads to.
+                if step + 1 < steps or turn != turns[-1]:
+                    forward(name)
     return latents

@@ -6,6 +6,7 @@ import signal
 import types
 from unittest import mock
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +14,10 @@ from absl import flags as absl_flags
 from absl import logging
 
 from dgn_tf import flags, train
+from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
 from dgn_tf.learning.checkpoints import Checkpoints
+from dgn_tf.models.catalog import make_model
+from dgn_tf.serving.saved_model import export_saved_model
 
 # A plain generator: nothing to compile for long. 10 pictures are 3 steps an epoch.
 TINY = (
@@ -78,3 +82,29 @@ def _tensors(folder):
 @pytest.fixture(scope="session")
 def tensors():
     return _tensors
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """A small model and its export: `config`, `model`, `chains` and the `path` of version 1."""
+    keras.utils.set_random_seed(0)
+    config = Config(
+        data=DataConfig(side=32, channels=3),
+        model=ModelConfig(
+            appearance_dim=3, geometry_dim=2, alpha=0.1, appearance_scheme=2, geometry_scheme=2,
+            geometry_beta=1.5, smoothing=0.05, border="zeros",
+        ),
+        learning=LearningConfig(step_size="0:0.5,0.5:0.1", sigma="0.8"),
+    )  # fmt: skip
+    model = make_model(config.model, 32, 3)
+    rng = np.random.default_rng(0)
+    # Fields of several pixels, and slopes at z = 0, which a new model has not.
+    model.set_weights(
+        [0.2 * rng.standard_normal(w.shape) if w.ndim == 1 else w for w in model.get_weights()]
+    )
+    chains = {n: rng.standard_normal((40, d)).astype("f") for n, d in model.latent_dims.items()}
+    folder = tmp_path_factory.mktemp("served") / "heads"
+    path = export_saved_model(
+        config, model, folder, chains=chains, metrics={"reconstruction msre": 12.345}
+    )
+    return types.SimpleNamespace(config=config, model=model, chains=chains, path=path)

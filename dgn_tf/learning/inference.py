@@ -72,8 +72,10 @@ class Inference:
         self.encoder = encoder
         self.portable = portable
         self._normal = example_normal.python_function if portable else example_normal
-        self._advance = tf.function(self._chunk, reduce_retracing=True)
-        self._energy = tf.function(lambda x, z: energy(model, x, z, sigma), reduce_retracing=True)
+        # Rewriting the code for graphs, which needs none of it, would take as long as tracing it.
+        options = {"reduce_retracing": True, "autograph": False}
+        self._advance = tf.function(self._chunk, **options)
+        self._energy = tf.function(lambda x, z: energy(model, x, z, sigma), **options)
 
     def __call__(self, images, ids=None, batch_size=100, progress=None, given=None):
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] for each group.

@@ -28,7 +28,7 @@ def checked(name, tensor, shape, low=None, high=None, wanted=""):
         The tensor with this static shape; evaluated, it raises `InvalidArgumentError` for another
         shape, a NaN, an infinity or a value out of bounds.
     """
-    # Graphs drop checks of what they know, and a server's graph may be fed what it does not expect.
+    # A server may be fed what its graph does not expect, and graphs drop checks of what they know.
     tensor = tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=tf.TensorShape(None))
     described = _describe(name, shape)
     with tf.control_dependencies(
@@ -50,7 +50,10 @@ def checked(name, tensor, shape, low=None, high=None, wanted=""):
         least, most = tf.reduce_min(tensor), tf.reduce_max(tensor)
         checks.append(require(inside, f"{name} must be {wanted}; it goes from", least, "to", most))
     with tf.control_dependencies(checks):
-        return tf.ensure_shape(tf.identity(tensor), shape)
+        # Not ensure_shape, which optimisers take as a promise, and drop the checks above.
+        return tf.reshape(
+            tensor, [sizes[i] if size is None else size for i, size in enumerate(shape)]
+        )
 
 
 def same_batch(names, tensors):

@@ -86,7 +86,7 @@ def enlarge(displacement, height, width):
 
     def places(size):
         # A pixel's centre is half a pixel from its corner, before and after.
-        inside = np.arange(size) - (size - edge) // 2
+        inside = np.clip(np.arange(size) - (size - edge) // 2, 0, edge - 1)
         return np.clip((inside + 0.5) * side / edge - 0.5, 0, side - 1)
 
     x, y = np.meshgrid(places(width), places(height))

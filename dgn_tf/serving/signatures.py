@@ -10,6 +10,8 @@ from dgn_tf.serving.checks import checked, require, same_batch
 from dgn_tf.serving.portable import deforming_generator
 
 MAX_STEPS = 2000
+# Beyond it the prior alone diverges: a step multiplies z by 1 - delta^2 / 2.
+MAX_STEP_SIZE = 2.0
 # A descent that does not sample: the mode of the posterior.
 NO_NOISE = -1
 
@@ -114,10 +116,10 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
     def answer(x, z):
         made = model({group: z[group] for group in model.latent_dims})
         error = squared_error(x, made)
-        finite = tf.reduce_all(tf.math.is_finite(error))
-        with tf.control_dependencies(
-            [require(finite, "the inference diverged: give a smaller step_size")]
-        ):
+        found = [error, *z.values()]
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in found])
+        reason = "the inference diverged: give a smaller step_size or a larger sigma"
+        with tf.control_dependencies([require(finite, reason)]):
             return {**output(z), name: unit(made), "error": tf.identity(error)}
 
     def observed(value):
@@ -160,7 +162,8 @@ def _known(model, given, labels, name, x):
 def _checked_settings(steps, step_size, sigma, seed, run_step_size, run_sigma):
     steps = checked("steps", steps, [], 1, MAX_STEPS, f"from 1 to {MAX_STEPS}")
     seed = checked("seed", seed, [], NO_NOISE, None, "0 or more, or -1 for no noise")
-    step_size = checked("step_size", step_size, [], 0.0, None, "above 0, or 0 for the run's own")
+    wanted = f"above 0 and at most {MAX_STEP_SIZE:g}, or 0 for the run's own"
+    step_size = checked("step_size", step_size, [], 0.0, MAX_STEP_SIZE, wanted)
     sigma = checked("sigma", sigma, [], 0.0, None, "above 0, or 0 for the run's own")
     step_size = tf.where(tf.equal(step_size, 0.0), run_step_size, step_size)
     return steps, step_size, tf.where(tf.equal(sigma, 0.0), run_sigma, sigma), seed

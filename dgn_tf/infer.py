@@ -176,8 +176,7 @@ def infer(
     edits = _check(data, recombine, edit, animate, data_dir, limit, step_size, sigma)
     with output_folder(output_dir, overwrite) as folder:
         trained = _load_trained(run_dir, saved_model)
-        config, model = trained.config, trained.model
-        encoder = _load_encoder(run_dir) if amortised else None
+        config, model, encoder = trained.config, trained.model, _load_encoder(run_dir, amortised)
         settings = {
             "steps": steps, "starts": starts, "noise": noise, "seed": seed,
             "step_size": step_size or last_value(config.learning.step_size),
@@ -185,8 +184,7 @@ def infer(
         }  # fmt: skip
         reference = _reference(trained, recombine, edits, animate)
         examples = _load(config, data, recombine, data_dir, limit)
-        if (edits or animate) and reference is None:
-            _check_count(trained.flag, examples)
+        _check_count(trained, examples, edits or animate)
         given = runs.given_latents(config, examples, trained.folders)
         latents = _infer_latents(model, settings, encoder, examples, batch_size, given)
         files = file_names([os.path.basename(name) for name in recombine] or examples.names)
@@ -196,8 +194,7 @@ def infer(
         )  # fmt: skip
         source = {"data": data, "recombine": list(recombine), "edit": list(edit)}
         settings["amortised"] = amortised
-        used = str(run_dir or saved_model)
-        return _write_report(folder, {"run": used, **source, **settings, **numbers})
+        return _write_report(folder, {"run": trained.path, **source, **settings, **numbers})
 
 
 def _write_report(folder, report) -> dict:
@@ -219,12 +216,12 @@ def warp_images() -> None:
     edits = [editing.parse_edit(text) for text in values.edit]
     photographs = [load_photograph(path) for path in values.warp_image]
     with output_folder(values.output_dir, values.overwrite) as folder:
-        field = _edited_field(_load_trained(values.run_dir, values.saved_model), edits)
+        trained = _load_trained(values.run_dir, values.saved_model)
+        field = _edited_field(trained, edits)
         names = file_names([os.path.basename(path) for path in values.warp_image])
         for name, photograph in zip(names, photographs, strict=True):
             save_png(folder / "warped" / f"{name}.png", warp_photograph(photograph, field))
-        used = values.run_dir or values.saved_model
-        report = {"run": str(used), "warped": values.warp_image, "edit": values.edit}
+        report = {"run": trained.path, "warped": values.warp_image, "edit": values.edit}
         _write_report(folder, report)
     print(f"{len(photographs)} pictures: {values.output_dir}")
 
@@ -255,7 +252,9 @@ def _load_trained(run_dir, saved_model) -> Trained:
     return trained
 
 
-def _load_encoder(run_dir):
+def _load_encoder(run_dir, amortised):
+    if not amortised:
+        return None
     if not run_dir:
         raise InputError("--amortised begins with the encoder of a run: give --run_dir.")
     return runs.load_encoder(run_dir)
@@ -304,11 +303,11 @@ def _reference(trained, recombine, edits, animate) -> dict | None:
     return reference
 
 
-def _check_count(flag: str, examples: Examples) -> None:
-    """Whether the pictures are enough to find directions, for a run that keeps no latents."""
-    if len(examples) < _FEWEST_LATENTS:
+def _check_count(trained, examples: Examples, edited) -> None:
+    """Whether the pictures are enough to find directions, if nothing else gives any."""
+    if edited and trained.chains is None and len(examples) < _FEWEST_LATENTS:
         raise InputError(
-            f"--edit and --animate: {flag} keeps no latents of its training pictures, "
+            f"--edit and --animate: {trained.flag} keeps no latents of its training pictures, "
             f"so the directions come from the pictures given here, and {len(examples)} are too "
             f"few: give at least {_FEWEST_LATENTS}."
         )

@@ -24,6 +24,11 @@ class Trained(NamedTuple):
     chains: dict[str, np.ndarray] | None
     folders: list[str] | None
 
+    @property
+    def path(self) -> str:
+        """Where it comes from."""
+        return self.flag.partition("=")[2]
+
 
 def load_trained(run_dir: str | None, saved_model: str | None) -> Trained:
     """The model of a run, or of saved_models/NAME[/VERSION].

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from absl import flags as absl_flags
 from absl import logging
+from tensorflow.core.protobuf import config_pb2
 
 from dgn_tf import flags, train
 from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
@@ -108,3 +109,35 @@ def served(tmp_path_factory):
         config, model, folder, chains=chains, metrics={"reconstruction msre": 12.345}
     )
     return types.SimpleNamespace(config=config, model=model, chains=chains, path=path)
+
+
+class _Server:
+    """Asks signatures for named inputs, as a server does: nothing looks at shapes before."""
+
+    def __init__(self, path):
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph)
+        with graph.as_default():
+            loaded = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], str(path))
+        self.signatures, self._calls = loaded.signature_def, {}
+
+    def __call__(self, name, inputs):
+        signature = self.signatures[name]
+        if name not in self._calls:
+            options = config_pb2.CallableOptions(
+                feed=[info.name for info in signature.inputs.values()],
+                fetch=[info.name for info in signature.outputs.values()],
+            )
+            # What Session.run does after it has looked at shapes.
+            self._calls[name] = self._session._make_callable_from_options(options)
+        fed = [
+            np.asarray(inputs[key], tf.DType(info.dtype).as_numpy_dtype)
+            for key, info in signature.inputs.items()
+        ]
+        return dict(zip(signature.outputs, self._calls[name](*fed), strict=True))
+
+
+@pytest.fixture(scope="session")
+def serve(served):
+    """`served`, loaded as TF Serving does: `serve(signature, inputs)` and its `signatures`."""
+    return _Server(served.path)

@@ -9,7 +9,6 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2
 
 from dgn_tf.serving.client import GrpcClient, RestClient, ServingError
 
@@ -19,44 +18,23 @@ Z = {
 }
 
 
-class Model:
-    """What a server does with a request, whichever protocol brought it."""
+def predict(serve, name, inputs):
+    """What a server does with a request, whichever protocol brought it: outputs by name.
 
-    def __init__(self, path):
-        self.graph = tf.Graph()
-        self.session = tf.compat.v1.Session(graph=self.graph)
-        with self.graph.as_default():
-            loaded = tf.compat.v1.saved_model.loader.load(self.session, ["serve"], str(path))
-        self.signatures = loaded.signature_def
-
-    def predict(self, name, inputs):
-        """Outputs by name; ValueError or an error of TensorFlow for what cannot be answered."""
-        if name not in self.signatures:
-            raise ValueError(f'Serving signature name: "{name}" not found in signature def')
-        signature = self.signatures[name]
-        missing = set(signature.inputs) - set(inputs)
-        if missing:
-            raise ValueError(f"Missing named input: {missing.pop()} in 'inputs' object.")
-        outputs = {key: info.name for key, info in signature.outputs.items()}
-        options = config_pb2.CallableOptions(
-            feed=[signature.inputs[key].name for key in inputs], fetch=outputs.values()
-        )
-        # What Session.run does after it has looked at shapes, which a server does not.
-        call = self.session._make_callable_from_options(options)
-        return dict(zip(outputs, call(*inputs.values()), strict=True))
+    ValueError or an error of TensorFlow for what cannot be answered.
+    """
+    if name not in serve.signatures:
+        raise ValueError(f'Serving signature name: "{name}" not found in signature def')
+    missing = set(serve.signatures[name].inputs) - set(inputs)
+    if missing:
+        raise ValueError(f"Missing named input: {missing.pop()} in 'inputs' object.")
+    return serve(name, inputs)
 
 
-@pytest.fixture(scope="module")
-def model(served):
-    loaded = Model(served.path)
-    yield loaded
-    loaded.session.close()
-
-
-def rest_answer(model, body):
+def rest_answer(serve, body):
     """The answer of POST :predict to a request with "inputs"."""
     name = body["signature_name"]
-    types = {key: tf.DType(i.dtype) for key, i in model.signatures[name].inputs.items()}
+    types = {key: tf.DType(i.dtype) for key, i in serve.signatures[name].inputs.items()}
     inputs = {
         key: np.array(value, types[key].as_numpy_dtype) for key, value in body["inputs"].items()
     }
@@ -64,14 +42,14 @@ def rest_answer(model, body):
         key: [{"b64": base64.b64encode(file).decode()} for file in value]
         if key.endswith("_bytes")
         else value.tolist()
-        for key, value in model.predict(name, inputs).items()
+        for key, value in predict(serve, name, inputs).items()
     }
     # The name of a single output is left out.
     return {"outputs": outputs if len(outputs) > 1 else outputs.popitem()[1]}
 
 
 @pytest.fixture(scope="module")
-def rest(model):
+def rest(serve):
     """The URL of a server with the model as version 1 of "heads"."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -86,7 +64,7 @@ def rest(model):
             if self.path == "/v1/models/heads/metadata":
                 sides = {
                     name: {"inputs": dict.fromkeys(s.inputs), "outputs": dict.fromkeys(s.outputs)}
-                    for name, s in model.signatures.items()
+                    for name, s in serve.signatures.items()
                 }
                 self.answer(200, {"metadata": {"signature_def": {"signature_def": sides}}})
             elif self.path == "/v1/models/heads":
@@ -102,7 +80,7 @@ def rest(model):
                 self.answer(404, {"error": f"Could not find any versions of model {self.path}"})
                 return
             try:
-                self.answer(200, rest_answer(model, body))
+                self.answer(200, rest_answer(serve, body))
             except (ValueError, tf.errors.InvalidArgumentError) as error:
                 self.answer(400, {"error": str(error)})
 
@@ -118,7 +96,7 @@ def rest(model):
 
 
 @pytest.fixture(scope="module")
-def grpc_address(model):
+def grpc_address(serve):
     """Host and port of an in-process server on the official stubs."""
     grpc = pytest.importorskip("grpc")
     pytest.importorskip("tensorflow_serving")
@@ -134,7 +112,7 @@ def grpc_address(model):
                 )
             inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
             try:
-                outputs = model.predict(spec.signature_name, inputs)
+                outputs = predict(serve, spec.signature_name, inputs)
             except (ValueError, tf.errors.InvalidArgumentError) as error:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             answer = predict_pb2.PredictResponse()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 
 from dgn_tf.learning.inference import Inference
 from dgn_tf.learning.langevin import squared_error
@@ -33,32 +33,6 @@ def in_python(path, requests):
         }
         for name, inputs in requests.items()
     }
-
-
-@pytest.fixture(scope="module")
-def session(served):
-    """Asks a signature for named inputs, as a server does: nothing looks at shapes before."""
-    graph = tf.Graph()
-    opened = tf.compat.v1.Session(graph=graph)
-    with graph.as_default():
-        loaded = tf.compat.v1.saved_model.loader.load(opened, ["serve"], str(served.path))
-
-    def ask(name, inputs):
-        signature = loaded.signature_def[name]
-        outputs = {key: info.name for key, info in signature.outputs.items()}
-        options = config_pb2.CallableOptions(
-            feed=[signature.inputs[key].name for key in inputs], fetch=outputs.values()
-        )
-        fed = [
-            np.asarray(value, tf.DType(signature.inputs[key].dtype).as_numpy_dtype)
-            for key, value in inputs.items()
-        ]
-        # What Session.run does after it has looked at shapes.
-        call = opened._make_callable_from_options(options)
-        return dict(zip(outputs, call(*fed), strict=True))
-
-    yield ask
-    opened.close()
 
 
 REQUEST = {
@@ -86,10 +60,10 @@ def requests(served):
 
 
 @pytest.fixture(scope="module", params=["C++", "Python"])
-def answers(request, served, requests, session):
+def answers(request, served, requests, serve):
     if request.param == "Python":
         return in_python(served.path, requests)
-    return {name: session(name, inputs) for name, inputs in requests.items()}
+    return {name: serve(name, inputs) for name, inputs in requests.items()}
 
 
 def close(found, wanted):
@@ -152,12 +126,12 @@ def test_reconstruct_descends_as_the_inference_does(served, requests, answers, i
     np.testing.assert_allclose(found["error"], squared_error(x, served.model(z)), rtol=1e-5)
 
 
-def test_a_seed_samples_the_posterior(requests, session, inferred):
+def test_a_seed_samples_the_posterior(requests, serve, inferred):
     request = {**requests["reconstruct"], "seed": np.int64(7), "step_size": np.float32(0.2)}
-    found = session("reconstruct", request)
+    found = serve("reconstruct", request)
     for name, value in inferred[7].items():
         np.testing.assert_allclose(found[f"z_{name}"], value, atol=1e-4)
-    moved = session("reconstruct", {**request, "seed": np.int64(8)})
+    moved = serve("reconstruct", {**request, "seed": np.int64(8)})
     assert np.abs(moved["z_geometry"] - found["z_geometry"]).max() > 0.1
 
 
@@ -198,10 +172,10 @@ PICTURES = np.full([2, 32, 32, 3], 0.5, np.float32)
         ),
     ],
 )
-def test_a_bad_request_is_told_why_and_the_next_is_answered(session, name, inputs, message):
+def test_a_bad_request_is_told_why_and_the_next_is_answered(serve, name, inputs, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        session(name, inputs)
-    assert session("generate", {"z_appearance": Z_A, "z_geometry": Z_G})["image"].max() <= 1
+        serve(name, inputs)
+    assert serve("generate", {"z_appearance": Z_A, "z_geometry": Z_G})["image"].max() <= 1
 
 
 def test_no_function_needs_a_compiler_that_servers_lack(served):
@@ -265,7 +239,7 @@ def test_what_lies_beside_it(served):
         assert golden["generate_png/outputs/image_bytes"][0].startswith(b"\x89PNG")
 
 
-def test_warm_up_requests_are_those_of_the_official_messages(served, session):
+def test_warm_up_requests_are_those_of_the_official_messages(served, serve):
     logs = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
     path = served.path / "assets.extra" / "tf_serving_warmup_requests"
     records = [r.numpy() for r in tf.data.TFRecordDataset(str(path))]
@@ -280,7 +254,7 @@ def test_warm_up_requests_are_those_of_the_official_messages(served, session):
     }  # fmt: skip
     assert asked["reconstruct"]["steps"] == 10 and asked["reconstruct"]["steps"].dtype == np.int32
     for name, inputs in asked.items():
-        session(name, inputs)
+        serve(name, inputs)
 
 
 def test_it_becomes_the_keras_model_again(served):

@@ -22,22 +22,9 @@ def model_card(name, config, model, functions, metrics):
     Returns:
         Text in Markdown.
     """
-    data, learning = config.data, config.learning
-    shape = f"{data.side}x{data.side}x{data.channels}"
-    if data.frames:
-        shape = f"clips of {data.frames} frames of {shape}"
-    weights = f"averaged (--ema={learning.ema:g})" if learning.ema else "of the last step"
-    groups = ", ".join(f"{group} {dim}" for group, dim in model.latent_dims.items())
+    side = config.data.side
     lines = [
-        f"# {name}",
-        "",
-        f"A model of the kind `{config.model.model}` (dgn_tf), after {_PAPER}.",
-        "",
-        f"* Learned from: `{data.data}`" + (f", the first {data.limit}." if data.limit else "."),
-        f"* Makes: {shape}.",
-        f"* Latents, standard normal a priori: {groups}.",
-        f"* Parameters: {model.count_params():,}; weights {weights}.",
-        f"* Made with TensorFlow {tf.__version__} and Keras {keras.__version__}.",
+        *_facts(name, config, model),
         "",
         "## What it answers",
         "",
@@ -57,7 +44,7 @@ def model_card(name, config, model, functions, metrics):
         "",
         "## Meant for",
         "",
-        f"Pictures like those it learned from, seen at {data.side}x{data.side}. Of other pictures "
+        f"Pictures like those it learned from, seen at {side}x{side}. Of other pictures "
         "it makes what it has learned; it does not say that they are others. It knows nothing of "
         "who is in a picture and must not be used to tell.",
         "",
@@ -71,6 +58,26 @@ def model_card(name, config, model, functions, metrics):
         "model's answer for every signature.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _facts(name, config, model):
+    data, learning = config.data, config.learning
+    shape = f"{data.side}x{data.side}x{data.channels}"
+    if data.frames:
+        shape = f"clips of {data.frames} frames of {shape}"
+    weights = f"averaged (--ema={learning.ema:g})" if learning.ema else "of the last step"
+    groups = ", ".join(f"{group} {dim}" for group, dim in model.latent_dims.items())
+    return [
+        f"# {name}",
+        "",
+        f"A model of the kind `{config.model.model}` (dgn_tf), after {_PAPER}.",
+        "",
+        f"* Learned from: `{data.data}`" + (f", the first {data.limit}." if data.limit else "."),
+        f"* Makes: {shape}.",
+        f"* Latents, standard normal a priori: {groups}.",
+        f"* Parameters: {model.count_params():,}; weights {weights}.",
+        f"* Made with TensorFlow {tf.__version__} and Keras {keras.__version__}.",
+    ]
 
 
 def _signature_table(functions):

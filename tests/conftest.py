@@ -138,6 +138,12 @@ class _Server:
 
 
 @pytest.fixture(scope="session")
+def server():
+    """`server(path)` serves the SavedModel at `path`, as `serve` does."""
+    return _Server
+
+
+@pytest.fixture(scope="session")
 def serve(served):
     """`served`, loaded as TF Serving does: `serve(signature, inputs)` and its `signatures`."""
     return _Server(served.path)

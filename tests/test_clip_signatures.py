@@ -12,7 +12,7 @@ from dgn_tf.parsing import InputError
 from dgn_tf.serving import saved_model
 from dgn_tf.serving.convert import make_parts
 from dgn_tf.serving.portable import portable
-from dgn_tf.serving.saved_model import answer, answers_of, golden_requests, model_signatures
+from dgn_tf.serving.saved_model import answer, golden_requests, model_signatures
 
 FRAMES = 4
 
@@ -43,13 +43,13 @@ def close(found, wanted):
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    """The dynamic model, and the SavedModel of what needs no inference."""
+def clips(tmp_path_factory, server):
+    """The dynamic model, its functions, and what needs no inference as a server has it."""
     config, model, functions = make(FRAMES, model="dynamic", width=0.05, frames_per_chunk=2)
     path = tmp_path_factory.mktemp("clips") / "1"
     wanted = ("generate_clip", "continue_clip", "generate")
     saved_model._write_functions(path, portable(config, model), {n: functions[n] for n in wanted})
-    return config, model, functions, path
+    return model, functions, server(path)
 
 
 def packed(request):
@@ -79,11 +79,11 @@ def some_request(model, batch=2, steps=FRAMES - 1):
 
 
 def test_clips_are_those_of_the_model_and_go_on_as_it_does(clips):
-    _, model, _, path = clips
+    model, _, serve = clips
     request = some_request(model, steps=6)
     z = packed(request)
     first = {n: v if n.startswith("z") else v[:, :4] for n, v in request.items()}
-    answers = answers_of(path, {"generate_clip": first})["generate_clip"]
+    answers = serve("generate_clip", first)
     wanted = (model(z) + 1) / 2
     assert np.abs(model.part("geometry", z["geometry"])).max() > 1
     assert np.abs(wanted[:, 1:] - wanted[:, :1]).max() > 0.01
@@ -92,16 +92,16 @@ def test_clips_are_those_of_the_model_and_go_on_as_it_does(clips):
     close(answers["canonical"], (model.part("appearance", z["appearance"])[:, :5] + 1) / 2)
     rest = {n: v if n.startswith("z") else v[:, 4:] for n, v in request.items()}
     rest |= {n: v for n, v in answers.items() if n.startswith("state")}
-    answers = answers_of(path, {"continue_clip": rest})["continue_clip"]
+    answers = serve("continue_clip", rest)
     close(answers["clip"], wanted[:, 5:])
     states = model.transitions["geometry"].unroll(tf.constant(request["noise_geometry"]))
     close(answers["state_geometry"], states[:, -1])
 
 
 def test_frames_are_pictures_of_their_own(clips):
-    _, model, _, path = clips
+    model, _, serve = clips
     z = {n: v for n, v in some_request(model).items() if n.startswith("z")}
-    found = answers_of(path, {"generate": z})["generate"]
+    found = serve("generate", z)
     close(found["image"], (model.emission({n[2:]: v for n, v in z.items()}) + 1) / 2)
 
 
@@ -119,13 +119,13 @@ def test_frames_are_pictures_of_their_own(clips):
     ],
 )  # fmt: skip
 def test_clips_that_cannot_be_are_refused(clips, changed, message):
-    _, model, _, path = clips
+    model, _, serve = clips
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        answers_of(path, {"generate_clip": some_request(model) | changed})
+        serve("generate_clip", some_request(model) | changed)
 
 
 def test_a_clip_is_reconstructed_and_its_latents_make_it(clips, eagerly):
-    _, model, functions, _ = clips
+    model, functions, _ = clips
     clip = np.random.default_rng(2).uniform(size=(1, FRAMES, 32, 32, 1)).astype("f")
     request = {"clip": clip, "steps": 10, "step_size": 0.0, "sigma": 0.0, "seed": -1}
     found = answer(functions["reconstruct"], request)

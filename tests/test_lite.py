@@ -99,6 +99,7 @@ def test_integers_keep_the_field_and_run_without_tensorflow(
 import sys
 sys.modules["tensorflow"] = sys.modules["keras"] = None
 import numpy as np
+from dgn_tf.serving.client import RestClient
 from dgn_tf.serving.lite import LiteModel, enlarge, warp
 z = np.load({str(tmp_path / "z.npy")!r})
 field = LiteModel({str(path)!r})(z_geometry=z)["displacement"][0]

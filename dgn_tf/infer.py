@@ -22,6 +22,7 @@ from dgn_tf.learning.energies import given_groups
 from dgn_tf.learning.inference import make_inference
 from dgn_tf.outputs import REPORT, file_names, output_folder
 from dgn_tf.parsing import InputError, last_value
+from dgn_tf.trained import Trained, load_trained
 from dgn_tf.visualize import editing
 from dgn_tf.visualize.animation import FORMATS, check_format
 from dgn_tf.visualize.decoding import has_geometry
@@ -35,16 +36,19 @@ _FEWEST_LATENTS = 20
 
 # The flags of an inference.
 INFERRING = (
-    "run_dir", "data", "output_dir", "recombine", "edit", "animate", "overwrite", "data_dir",
-    "limit", "steps", "starts", "amortised", "noise", "step_size", "sigma", "seed", "batch_size",
-    "board",
+    "run_dir", "saved_model", "data", "output_dir", "recombine", "edit", "animate", "overwrite",
+    "data_dir", "limit", "steps", "starts", "amortised", "noise", "step_size", "sigma", "seed",
+    "batch_size", "board",
 )  # fmt: skip
 
 
 def define_flags() -> None:
     """Declares the flags of this app."""
     define = absl_flags
-    define.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
+    define.DEFINE_string("run_dir", None, "Folder of the training run.")
+    define.DEFINE_string(
+        "saved_model", None, "Instead of --run_dir: saved_models/NAME[/VERSION] of dgn_tf.export."
+    )
     define.DEFINE_string(
         "data",
         None,
@@ -132,10 +136,11 @@ def main(_argv: Sequence[str]) -> None:
 
 
 def infer(
-    run_dir: str,
+    run_dir: str | None,
     data: str | None,
     output_dir: str,
     *,
+    saved_model: str | None = None,
     recombine: Sequence[str] = (),
     edit: Sequence[str] = (),
     animate: str | None = None,
@@ -170,18 +175,17 @@ def infer(
     """
     edits = _check(data, recombine, edit, animate, data_dir, limit, step_size, sigma)
     with output_folder(output_dir, overwrite) as folder:
-        config, model = _load_run(run_dir)
-        encoder = runs.load_encoder(run_dir) if amortised else None
+        trained = _load_trained(run_dir, saved_model)
+        config, model, encoder = trained.config, trained.model, _load_encoder(run_dir, amortised)
         settings = {
             "steps": steps, "starts": starts, "noise": noise, "seed": seed,
             "step_size": step_size or last_value(config.learning.step_size),
             "sigma": sigma or last_value(config.learning.sigma),
         }  # fmt: skip
-        reference = _reference(run_dir, model, recombine, edits, animate)
+        reference = _reference(trained, recombine, edits, animate)
         examples = _load(config, data, recombine, data_dir, limit)
-        if (edits or animate) and reference is None:
-            _check_count(run_dir, examples)
-        given = runs.given_latents(config, examples, runs.Run(run_dir).folders)
+        _check_count(trained, examples, edits or animate)
+        given = runs.given_latents(config, examples, trained.folders)
         latents = _infer_latents(model, settings, encoder, examples, batch_size, given)
         files = file_names([os.path.basename(name) for name in recombine] or examples.names)
         numbers = results.write(
@@ -190,7 +194,7 @@ def infer(
         )  # fmt: skip
         source = {"data": data, "recombine": list(recombine), "edit": list(edit)}
         settings["amortised"] = amortised
-        return _write_report(folder, {"run": str(run_dir), **source, **settings, **numbers})
+        return _write_report(folder, {"run": trained.path, **source, **settings, **numbers})
 
 
 def _write_report(folder, report) -> dict:
@@ -202,7 +206,7 @@ def _write_report(folder, report) -> dict:
 def warp_images() -> None:
     """Warps the pictures of --warp_image as --edit says, into --output_dir."""
     values = absl_flags.FLAGS
-    used = ("run_dir", "warp_image", "edit", "output_dir", "overwrite")
+    used = ("run_dir", "saved_model", "warp_image", "edit", "output_dir", "overwrite")
     others = [name for name in INFERRING if values[name].present and name not in used]
     if others or not values.edit:
         raise InputError(
@@ -212,40 +216,48 @@ def warp_images() -> None:
     edits = [editing.parse_edit(text) for text in values.edit]
     photographs = [load_photograph(path) for path in values.warp_image]
     with output_folder(values.output_dir, values.overwrite) as folder:
-        _, model = _load_run(values.run_dir)
-        field = _edited_field(values.run_dir, model, edits)
+        trained = _load_trained(values.run_dir, values.saved_model)
+        field = _edited_field(trained, edits)
         names = file_names([os.path.basename(path) for path in values.warp_image])
         for name, photograph in zip(names, photographs, strict=True):
             save_png(folder / "warped" / f"{name}.png", warp_photograph(photograph, field))
-        report = {"run": str(values.run_dir), "warped": values.warp_image, "edit": values.edit}
+        report = {"run": trained.path, "warped": values.warp_image, "edit": values.edit}
         _write_report(folder, report)
     print(f"{len(photographs)} pictures: {values.output_dir}")
 
 
-def _edited_field(run_dir, model, edits):
+def _edited_field(trained, edits):
     """By how much edits change the field of the run's mean geometry: [S, S, 2] in pixels."""
+    model, chains = trained.model, trained.chains
     editing.check_edits(edits, editing.editable_dims(model))
     wrong = [edit.group for edit in edits if edit.group != "geometry"]
     if wrong:
         raise InputError(f"--warp_image: --edit={wrong[0]}:... moves nothing: edit the geometry.")
-    chains = runs.load_chains(run_dir)
     if chains is None:
-        raise InputError(f"--warp_image: --run_dir={run_dir} keeps no latents to take steps in.")
+        raise InputError(f"--warp_image: {trained.flag} keeps no latents to take steps in.")
     mean = {name: z.mean(axis=0, keepdims=True) for name, z in chains.items()}
     edited = editing.apply_edits(mean, edits, editing.make_bases(model, chains))
     fields = [model.part("geometry", np.float32(z["geometry"])) for z in (edited, mean)]
     return (fields[0] - fields[1])[0].numpy()
 
 
-def _load_run(run_dir: str) -> tuple:
-    """Config and model of a run on pictures."""
-    config, model = runs.load(run_dir)
-    if config.data.frames:
+def _load_trained(run_dir, saved_model) -> Trained:
+    """A trained model of pictures."""
+    trained = load_trained(run_dir, saved_model)
+    if trained.config.data.frames:
         raise InputError(
-            f"--run_dir={run_dir} holds a model of clips, and this program takes pictures: see "
+            f"{trained.flag} holds a model of clips, and this program takes pictures: see "
             "dgn_tf.evaluate --experiment=clips."
         )
-    return config, model
+    return trained
+
+
+def _load_encoder(run_dir, amortised):
+    if not amortised:
+        return None
+    if not run_dir:
+        raise InputError("--amortised begins with the encoder of a run: give --run_dir.")
+    return runs.load_encoder(run_dir)
 
 
 def _check(data, recombine, edit, animate, data_dir, limit, step_size, sigma) -> list:
@@ -267,7 +279,7 @@ def _check(data, recombine, edit, animate, data_dir, limit, step_size, sigma) ->
     return [editing.parse_edit(text) for text in edit]
 
 
-def _reference(run_dir, model, recombine, edits, animate) -> dict | None:
+def _reference(trained, recombine, edits, animate) -> dict | None:
     """The latents whose directions edits and animations follow: those of the training pictures.
 
     None if they are not needed or the run keeps none.
@@ -275,26 +287,27 @@ def _reference(run_dir, model, recombine, edits, animate) -> dict | None:
     Raises:
         InputError: the model cannot do what is asked for.
     """
+    model, flag = trained.model, trained.flag
     if recombine and not has_geometry(model):
-        raise InputError(f"--recombine: the model of --run_dir={run_dir} has no geometry.")
+        raise InputError(f"--recombine: the model of {flag} has no geometry.")
     if recombine and given_groups(model):
         raise InputError(
-            f"--recombine: the model of --run_dir={run_dir} is given the labels of pictures: use "
+            f"--recombine: the model of {flag} is given the labels of pictures: use "
             "--data with labels."
         )
     editing.check_edits(edits, editing.editable_dims(model))
-    reference = runs.load_chains(run_dir) if edits or animate else None
+    reference = trained.chains if edits or animate else None
     if reference:
         # Refuses unknown names before the inference.
         editing.apply_edits(reference, edits, editing.make_bases(model, reference))
     return reference
 
 
-def _check_count(run_dir: str, examples: Examples) -> None:
-    """Whether the pictures are enough to find directions, for a run that keeps no latents."""
-    if len(examples) < _FEWEST_LATENTS:
+def _check_count(trained, examples: Examples, edited) -> None:
+    """Whether the pictures are enough to find directions, if nothing else gives any."""
+    if edited and trained.chains is None and len(examples) < _FEWEST_LATENTS:
         raise InputError(
-            f"--edit and --animate: --run_dir={run_dir} keeps no latents of its training pictures, "
+            f"--edit and --animate: {trained.flag} keeps no latents of its training pictures, "
             f"so the directions come from the pictures given here, and {len(examples)} are too "
             f"few: give at least {_FEWEST_LATENTS}."
         )

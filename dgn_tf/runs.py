@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from dgn_tf.config import Config
 from dgn_tf.data.labels import class_folders, one_hot
+from dgn_tf.data.pipeline import steps_per_epoch
 from dgn_tf.flags import flagfile, write_text
 from dgn_tf.learning.average import WeightAverage
 from dgn_tf.learning.checkpoints import Checkpoints
@@ -175,6 +176,33 @@ def load(run_dir):
     Raises:
         InputError: there is no run in `run_dir`, or it has no checkpoint that can be read.
     """
+    config, model, _ = _restored(run_dir)
+    return config, model
+
+
+def load_finished(run_dir):
+    """What `load` gives, of a run that has come to its end.
+
+    Raises:
+        InputError: also for a run that has not, or whose last checkpoint cannot be read.
+    """
+    config, model, step = _restored(run_dir)
+    run, learning = Run(run_dir), config.learning
+    try:
+        count = json.loads((run / "data.json").read_text())["examples"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{run / 'data.json'} is missing or damaged: train again.") from None
+    steps = learning.epochs * steps_per_epoch(count, learning.batch_size)
+    if step < steps:
+        raise InputError(
+            f"--run_dir={run_dir} is not finished: the newest checkpoint that can be read is of "
+            f"step {step} of {steps}. Run its dgn_tf.train command again to finish it."
+        )
+    return config, model
+
+
+def _restored(run_dir):
+    """Settings, model and step of the newest checkpoint that can be read."""
     run = Run(run_dir)
     config = run.config()
     data = config.data
@@ -186,7 +214,7 @@ def load(run_dir):
         raise InputError(f"--run_dir={run_dir} has no checkpoint yet.")
     if average and progress.step:
         average.copy_to(model)
-    return config, model
+    return config, model, progress.step
 
 
 def given_latents(config, examples, folders=None):

@@ -6,14 +6,19 @@ import signal
 import types
 from unittest import mock
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from absl import flags as absl_flags
 from absl import logging
+from tensorflow.core.protobuf import config_pb2
 
 from dgn_tf import flags, train
+from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
 from dgn_tf.learning.checkpoints import Checkpoints
+from dgn_tf.models.catalog import make_model
+from dgn_tf.serving.saved_model import export_saved_model
 
 # A plain generator: nothing to compile for long. 10 pictures are 3 steps an epoch.
 TINY = (
@@ -78,3 +83,67 @@ def _tensors(folder):
 @pytest.fixture(scope="session")
 def tensors():
     return _tensors
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """A small model and its export: `config`, `model`, `chains` and the `path` of version 1."""
+    keras.utils.set_random_seed(0)
+    config = Config(
+        data=DataConfig(side=32, channels=3),
+        model=ModelConfig(
+            appearance_dim=3, geometry_dim=2, alpha=0.1, appearance_scheme=2, geometry_scheme=2,
+            geometry_beta=1.5, smoothing=0.05, border="zeros",
+        ),
+        learning=LearningConfig(step_size="0:0.5,0.5:0.1", sigma="0.8"),
+    )  # fmt: skip
+    model = make_model(config.model, 32, 3)
+    rng = np.random.default_rng(0)
+    # Fields of several pixels, and slopes at z = 0, which a new model has not.
+    model.set_weights(
+        [0.2 * rng.standard_normal(w.shape) if w.ndim == 1 else w for w in model.get_weights()]
+    )
+    chains = {n: rng.standard_normal((40, d)).astype("f") for n, d in model.latent_dims.items()}
+    folder = tmp_path_factory.mktemp("served") / "heads"
+    path = export_saved_model(
+        config, model, folder, chains=chains, metrics={"reconstruction msre": 12.345}
+    )
+    return types.SimpleNamespace(config=config, model=model, chains=chains, path=path)
+
+
+class _Server:
+    """Asks signatures for named inputs, as a server does: nothing looks at shapes before."""
+
+    def __init__(self, path):
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph)
+        with graph.as_default():
+            loaded = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], str(path))
+        self.signatures, self._calls = loaded.signature_def, {}
+
+    def __call__(self, name, inputs):
+        signature = self.signatures[name]
+        if name not in self._calls:
+            options = config_pb2.CallableOptions(
+                feed=[info.name for info in signature.inputs.values()],
+                fetch=[info.name for info in signature.outputs.values()],
+            )
+            # What Session.run does after it has looked at shapes.
+            self._calls[name] = self._session._make_callable_from_options(options)
+        fed = [
+            np.asarray(inputs[key], tf.DType(info.dtype).as_numpy_dtype)
+            for key, info in signature.inputs.items()
+        ]
+        return dict(zip(signature.outputs, self._calls[name](*fed), strict=True))
+
+
+@pytest.fixture(scope="session")
+def server():
+    """`server(path)` serves the SavedModel at `path`, as `serve` does."""
+    return _Server
+
+
+@pytest.fixture(scope="session")
+def serve(served):
+    """`served`, loaded as TF Serving does: `serve(signature, inputs)` and its `signatures`."""
+    return _Server(served.path)

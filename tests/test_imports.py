@@ -13,7 +13,7 @@ FLOORS = {
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "serving", "visualize"],
-    4: ["flags", "outputs", "results", "runs", "subject"],
+    4: ["flags", "outputs", "results", "runs", "subject", "trained"],
     5: [
         "train",
         "infer",
@@ -40,6 +40,7 @@ SIDEWAYS = {
     ("benchmark_clips", "benchmark"),
     ("subject", "flags"),
     ("subject", "runs"),
+    ("trained", "runs"),
 }
 # Learning takes any model as an argument, so it must not know one.
 FORBIDDEN = {("learning", "models")}

@@ -101,7 +101,7 @@ def test_inference_takes_the_labels_and_starts_from_their_class(model):
     z = infer_z(x, given={"appearance": labels})
     np.testing.assert_array_equal(z["appearance"], labels)
     library = infer_z._library()
-    starts = infer_z._starts(tf.constant(x), library, {"appearance": tf.constant(labels)})
+    starts = infer_z.starts_of(tf.constant(x), library, {"appearance": tf.constant(labels)})
     np.testing.assert_array_equal(starts["appearance"], np.tile(labels, (3, 1)))
     samples, _ = library
     for row, label in enumerate(labels):

@@ -70,7 +70,7 @@ def test_both_codes_are_inferred(model):
     assert np.all(energy(model, x, moved, 0.5) < energy(model, x, z, 0.5))
     assert all(np.abs(moved[name] - z[name]).max() > 0 for name in z)
     infer = Inference(model, steps=10, starts=3, step_size=0.1, sigma=0.05)
-    starts = infer._starts(x, infer._library(), {})
+    starts = infer.starts_of(x, infer._library(), {})
     assert {n: v.shape for n, v in starts.items()} == {
         "content": (6, CONTENT), "motion": (6, FRAMES * NOISE),
     }  # fmt: skip

@@ -8,14 +8,15 @@ from PIL import Image
 
 from dgn_tf import infer, runs, train
 from dgn_tf.data.files import load_photograph
+from dgn_tf.models.enlarging import enlarged_field
 from dgn_tf.parsing import InputError
-from dgn_tf.visualize.photographs import enlarged_field, warp_photograph
+from dgn_tf.visualize.photographs import warp_photograph
 
 
 def test_a_field_is_enlarged_with_its_pixels():
     axis = np.arange(8.0)
     ramp = np.stack(np.meshgrid(0.5 * axis, -0.25 * axis), axis=-1)
-    big = enlarged_field(ramp, 32, 32)
+    big = enlarged_field(ramp[None], 32, 32)[0].numpy()
     # The centre of picture pixel x lies at (x + 0.5) / 4 - 0.5 of the field; pixels are 4 times as
     # many.
     places = np.clip((np.arange(32) + 0.5) / 4 - 0.5, 0, 7)
@@ -26,9 +27,9 @@ def test_a_field_is_enlarged_with_its_pixels():
 def test_beyond_the_centre_square_it_goes_on_as_at_its_border():
     rng = np.random.default_rng(0)
     field = rng.standard_normal((8, 8, 2))
-    wide = enlarged_field(field, 16, 40)
+    wide = enlarged_field(field[None], 16, 40)[0].numpy()
     np.testing.assert_array_equal(wide[:, :12], np.repeat(wide[:, 12:13], 12, axis=1))
-    np.testing.assert_array_equal(wide[:, 12:28], enlarged_field(field, 16, 16))
+    np.testing.assert_array_equal(wide[:, 12:28], enlarged_field(field[None], 16, 16)[0])
     np.testing.assert_array_equal(wide[:, 28:], np.repeat(wide[:, 27:28], 12, axis=1))
 
 

@@ -36,10 +36,13 @@ class Inference:
         steps: Langevin steps, rounded up to tens (the paper: 300).
         step_size: delta of Eq. 7.
         sigma: standard deviation of a pixel on the [0, 1] scale.
-        noise: False descends to a mode of the posterior; True samples from it.
+        noise: False descends to a mode of the posterior; True samples from it. In a graph, also a
+            boolean tensor.
         starts: how many starts, 1 to 1,024.
         seed: keys the noise, with the examples' ids, and the prior samples.
         encoder: an `Encoder` whose guess takes the place of the start from zero (`fit_encoder`).
+        portable: for graphs that leave this process: the noise without XLA, and Langevin steps in a
+            loop of the graph, which is a tenth as large as unrolled and slower.
 
     Raises:
         ValueError: steps or starts out of range.
@@ -56,6 +59,7 @@ class Inference:
         starts=4,
         seed=0,
         encoder=None,
+        portable=False,
     ):
         if steps < 1 or not 1 <= starts <= _LIBRARY:
             raise ValueError(
@@ -71,8 +75,12 @@ class Inference:
         self.starts = starts
         self.seed = seed
         self.encoder = encoder
-        self._advance = tf.function(self._chunk, reduce_retracing=True)
-        self._energy = tf.function(lambda x, z: energy(model, x, z, sigma), reduce_retracing=True)
+        self.portable = portable
+        self._normal = example_normal.python_function if portable else example_normal
+        # Rewriting the code for graphs, which needs none of it, would take as long as tracing it.
+        options = {"reduce_retracing": True, "autograph": False}
+        self._advance = tf.function(self._chunk, **options)
+        self._energy = tf.function(lambda x, z: energy(model, x, z, sigma), **options)
 
     def __call__(self, images, ids=None, batch_size=100, progress=None, given=None):
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] for each group.
@@ -115,24 +123,39 @@ class Inference:
 
     def _infer(self, x, ids, library, done, known):
         """Latents [B, d] of one batch."""
-        z = self._starts(x, library, known)
+        z = self.starts_of(x, library, known)
         # All starts of all pictures are one batch, start after start.
         starts = len(next(iter(z.values()))) // len(x)
         x_all, ids_all = tf.tile(x, [starts] + [1] * (x.shape.rank - 1)), tf.tile(ids, [starts])
         scale = tf.ones([len(x_all), 1])
         for chunk in range(self.chunks):
-            moved = self._advance(x_all, z, ids_all, tf.constant(chunk + 1, tf.int64), scale)
-            if self.noise:
-                z = moved
-            else:
-                better = (self._energy(x_all, moved) <= self._energy(x_all, z))[:, None]
-                z = {name: tf.where(better, moved[name], z[name]) for name in z}
-                scale = tf.where(better, 1.2 * scale, 0.5 * scale)
+            z, scale = self.advance(x_all, z, ids_all, tf.constant(chunk + 1, tf.int64), scale)
             if chunk + 1 == max(1, self.chunks // 4) and starts > 1:
                 z, scale = self._lowest(x_all, z, scale, len(x))
                 x_all, ids_all = x, ids
             done(chunk + 1)
         return z
+
+    def advance(self, x, z, ids, chunk, scale):
+        """Ten Langevin steps on, taken back for examples whose energy rose by a descent.
+
+        Args:
+            x: pictures [B, S, S, C] or clips, in [-1, 1].
+            z: latents [B, d] of each group.
+            ids: int64 [B], of the examples.
+            chunk: int64 scalar, which ten steps these are, counted from 1: keys the noise.
+            scale: [B, 1], factor of the step size of each example; begin with ones.
+
+        Returns:
+            (latents, scale) after the steps.
+        """
+        moved = self._advance(x, z, ids, chunk, scale)
+        if self.noise is True:
+            return moved, scale
+        better = (self._energy(x, moved) <= self._energy(x, z))[:, None]
+        kept = better | self.noise
+        z = {name: tf.where(kept, moved[name], z[name]) for name in z}
+        return z, tf.where(self.noise, scale, tf.where(better, 1.2 * scale, 0.5 * scale))
 
     def _lowest(self, x, z, scale, count):
         """For each picture the latents and step scale of the start with the lowest energy."""
@@ -143,13 +166,18 @@ class Inference:
         rows = best * count + tf.range(count)
         return {name: tf.gather(value, rows) for name, value in z.items()}, tf.gather(scale, rows)
 
-    def _starts(self, x, library, known):
+    def starts_of(self, x, library, known):
         """Latents [starts * B, d]: zero (in every class), then prior samples of the lowest energy.
 
         What is known of an example, one-hot, its prior samples share.
+
+        Args:
+            x: pictures [B, S, S, C] or clips, in [-1, 1].
+            library: prior samples and their pictures, or None: then there is one start.
+            known: one-hot [B, d] for each group that the model does not infer.
         """
         dims = self.model.latent_dims
-        zero = {name: tf.zeros([len(x), dim]) for name, dim in dims.items()}
+        zero = {name: tf.zeros([tf.shape(x)[0], dim]) for name, dim in dims.items()}
         if self.encoder:
             zero = {name: mean for name, (mean, _) in self.encoder(x).items()}
         for name in class_groups(self.model):
@@ -198,21 +226,25 @@ class Inference:
 
     def _chunk(self, x, z, ids, step, scale):
         noise = None
-        if self.noise:
+        if self.noise is not False:
+            share = tf.cast(self.noise, tf.float32)
             noise = {
-                name: example_normal(self.seed, step, ids, stream, _CHUNK, dim)
+                name: share * self._normal(self.seed, step, ids, stream, _CHUNK, dim)
                 for stream, (name, dim) in enumerate(self.model.latent_dims.items())
             }
-        return langevin(
-            self.model,
-            x,
-            z,
-            steps=_CHUNK,
-            step_size=self.step_size * scale,
-            sigma=self.sigma,
-            noise=noise,
-            held=self._one_hot,
-        )
+        settings = {
+            "step_size": self.step_size * scale,
+            "sigma": self.sigma,
+            "held": self._one_hot,
+        }
+        if not self.portable:
+            return langevin(self.model, x, z, steps=_CHUNK, noise=noise, **settings)
+
+        def one_more(step, z):
+            drawn = noise and {name: draws[step][None] for name, draws in noise.items()}
+            return step + 1, langevin(self.model, x, z, steps=1, noise=drawn, **settings)
+
+        return tf.while_loop(lambda step, _: step < _CHUNK, one_more, (0, dict(z)))[1]
 
 
 class EncoderInference:

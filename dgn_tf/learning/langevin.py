@@ -63,7 +63,9 @@ def langevin(
                 moved[name] = z if draw is None else z + delta[name] * draw
             for name in turn:
                 latents[name] = moved[name]
-                forward(name)
+                # Nothing asks for the part that the last move leads to.
+                if step + 1 < steps or turn != turns[-1]:
+                    forward(name)
     return latents
 
 

@@ -1,0 +1,169 @@
+"""Export a trained model: a SavedModel for TF Serving, or .tflite files for devices.
+
+Usage: python -m dgn_tf.export --run_dir=runs/heads64
+       python -m dgn_tf.export --run_dir=runs/heads64 --format=tflite --quantization=int8
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from dgn_tf import flags, runs
+from dgn_tf.parsing import InputError
+from dgn_tf.serving import convert, saved_model
+from dgn_tf.serving.portable import portable
+
+FLAGS = absl_flags.FLAGS
+FORMATS = ("saved_model", "tflite")
+_TFLITE_FLAGS = ("part", "quantization")
+
+
+def define_flags():
+    """Declare the flags of this app."""
+    define = absl_flags
+    define.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
+    define.DEFINE_enum(
+        "format", "saved_model", FORMATS, "A SavedModel for TF Serving, or .tflite files."
+    )
+    define.DEFINE_string(
+        "output_dir", "saved_models", "Folder of the models: OUTPUT_DIR/NAME/VERSION is written."
+    )
+    define.DEFINE_string(
+        "name", None, "Name that the model is served as; by default that of the run's folder."
+    )
+    define.DEFINE_bool(
+        "amortised",
+        False,
+        "saved_model: let reconstruct begin with the guess of the run's encoder (dgn_tf.amortise).",
+    )
+    define.DEFINE_multi_enum(
+        "part",
+        None,
+        list(convert.OUTPUTS),
+        "tflite: geometry (the displacement; the default), appearance (the canonical picture), "
+        "generator (the picture, with the warp). Repeat --part for several.",
+    )
+    define.DEFINE_multi_enum(
+        "quantization",
+        None,
+        convert.QUANTIZATIONS,
+        "tflite: float32; float16, half the size; dynamic, weights of 8 bits; int8, integers "
+        "throughout, with ranges measured on the run's latents. By default all; repeat for "
+        "several.",
+    )
+
+
+def main(argv):
+    """Export the model of the run."""
+    del argv
+    target = _target()
+    _check_flags()
+    config, model = runs.load_finished(FLAGS.run_dir)
+    chains = runs.load_chains(FLAGS.run_dir)
+    if FLAGS.format == "tflite":
+        _write_tflite(target, config, model, chains)
+    else:
+        _write_saved_model(target, config, model, chains)
+
+
+def _target():
+    """OUTPUT_DIR/NAME."""
+    name = FLAGS.name or Path(FLAGS.run_dir).resolve().name
+    if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", name, re.ASCII):
+        raise InputError(
+            f"--name={name}: must be letters, digits, dots, dashes and underscores, as part of the "
+            "server's addresses."
+        )
+    target = Path(FLAGS.output_dir).expanduser() / name
+    if target.exists() and not target.is_dir():
+        raise InputError(f"--output_dir and --name: {target} is a file.")
+    return target
+
+
+def _check_flags():
+    lite = FLAGS.format == "tflite"
+    for name in _TFLITE_FLAGS:
+        if FLAGS[name].present and not lite:
+            raise InputError(f"--{name} belongs to --format=tflite: give that too.")
+    if FLAGS.amortised and lite:
+        raise InputError("--amortised belongs to --format=saved_model: a .tflite does not infer.")
+    if lite:
+        convert.require_litert()
+
+
+def _write_saved_model(target, config, model, chains):
+    encoder = runs.load_encoder(FLAGS.run_dir) if FLAGS.amortised else None
+    if encoder is not None and (config.data.frames or hasattr(model, "encode")):
+        raise InputError("--amortised is for models of pictures without an encoder of their own.")
+    path = saved_model.export_saved_model(
+        config, model, target, chains=chains, folders=runs.Run(FLAGS.run_dir).folders,
+        encoder=encoder, metrics=_metrics(FLAGS.run_dir),
+    )  # fmt: skip
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")
+    print(
+        f"Serve it: docker run -p 8501:8501 -v {target.resolve()}:/models/{target.name} "
+        f"-e MODEL_NAME={target.name} tensorflow/serving"
+    )
+
+
+def _metrics(run_dir):
+    """The numbers of the run's evaluation on held-out data, {text: number}; none without one."""
+    path = Path(run_dir) / "evaluation" / "held_out" / "report.json"
+    if not path.is_file():
+        return {}
+    return dict(_flat(json.loads(path.read_text(encoding="utf-8"))["numbers"]))
+
+
+def _flat(numbers, before=""):
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name} ")
+        elif isinstance(value, int | float):
+            yield f"{before}{name}", value
+
+
+def _write_tflite(target, config, model, chains):
+    plain = portable(config, model)
+    plain = getattr(plain, "emission", plain)
+    parts = convert.make_parts(plain)
+    wanted = FLAGS.part or (["geometry"] if "geometry" in parts else ["generator"])
+    missing = [name for name in wanted if name not in parts]
+    if missing:
+        raise InputError(
+            f"--part={missing[0]}: the model of --run_dir={FLAGS.run_dir} has no geometry: it has "
+            "the generator alone."
+        )
+    latents = convert.calibration_latents(plain, chains)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--output_dir: {target} cannot be made: {error.strerror}.") from None
+    print(f"{'part':<11} {'numbers':<8} {'kB':>7}  error at the 99th percentile, at most")
+    for name in wanted:
+        for quantization in FLAGS.quantization or convert.QUANTIZATIONS:
+            made = convert.convert(parts[name], quantization, *latents)
+            path = target / f"{name}_{quantization}.tflite"
+            partial = path.with_name(f"{path.name}.partial")
+            partial.write_bytes(made.content)
+            os.replace(partial, path)
+            unit = "px" if name == "geometry" else "of [0, 1]"
+            print(
+                f"{name:<11} {quantization:<8} {len(made.content) / 1e3:7.1f}  "
+                f"{made.errors[0]:.4f}, {made.errors[1]:.4f} {unit}",
+                flush=True,
+            )
+    print(f"Written into {target}.")
+
+
+def main_cli():
+    """Entry point of the command."""
+    define_flags()
+    flags.run(main)
+
+
+if __name__ == "__main__":
+    main_cli()

@@ -1,0 +1,163 @@
+"""Ask a TF Serving server, by REST with nothing but NumPy, or by gRPC with the extra `serving`."""
+
+import base64
+import json
+import urllib.error
+import urllib.request
+
+import numpy as np
+
+_BYTES = "_bytes"
+
+
+class ServingError(RuntimeError):
+    """The server cannot be reached, or refuses the request; the message is the server's own."""
+
+
+class RestClient:
+    """A model on a TF Serving server, by its REST interface.
+
+    Args:
+        model: name it is served as.
+        url: of the server's REST port.
+        version: an integer; None for the newest that is served.
+        timeout: seconds to wait for an answer.
+    """
+
+    def __init__(self, model, url="http://localhost:8501", version=None, timeout=60.0):
+        chosen = "" if version is None else f"/versions/{version}"
+        self._model = f"{url.rstrip('/')}/v1/models/{model}"
+        self._chosen = f"{self._model}{chosen}"
+        self.timeout = timeout
+
+    def predict(self, signature="serving_default", **inputs):
+        """The answer of a signature.
+
+        Args:
+            signature: for example "generate" or "reconstruct".
+            **inputs: arrays and numbers by name, as MODEL_CARD.md lists them; all are needed.
+
+        Returns:
+            {output: array}: float32, or for names that end in _bytes an object array of bytes.
+
+        Raises:
+            ServingError: no server, or it refuses the request.
+        """
+        columns = {name: np.asarray(value).tolist() for name, value in inputs.items()}
+        answer = self._ask(":predict", {"signature_name": signature, "inputs": columns})["outputs"]
+        if not isinstance(answer, dict):
+            # The name of a single output is left out; the server's metadata knows it.
+            (name,) = self.metadata()[signature]["outputs"]
+            answer = {name: answer}
+        return {name: _array(name, value) for name, value in answer.items()}
+
+    def metadata(self):
+        """{signature: {"inputs": {name: ...}, "outputs": {name: ...}}}, as the server tells them.
+
+        Raises:
+            ServingError: no server, or it does not know the model.
+        """
+        return self._ask("/metadata")["metadata"]["signature_def"]["signature_def"]
+
+    def status(self):
+        """{version: state} of the versions that the server knows, such as {"1": "AVAILABLE"}.
+
+        Raises:
+            ServingError: no server, or it does not know the model.
+        """
+        versions = self._ask("")["model_version_status"]
+        return {entry["version"]: entry["state"] for entry in versions}
+
+    def _ask(self, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self._chosen + path, data, {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise ServingError(_message(error)) from None
+        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            reason = getattr(error, "reason", error)
+            raise ServingError(f"no answer from {self._model}: {reason}") from None
+
+
+class GrpcClient:
+    """A model on a TF Serving server, by its gRPC interface: arrays travel as they are.
+
+    Args:
+        model: name it is served as.
+        address: host and port.
+        version: an integer; None for the newest that is served.
+        timeout: seconds to wait for an answer.
+
+    Raises:
+        ImportError: the extra `serving` is not installed (`pip install "dgn_tf[serving]"`).
+    """
+
+    def __init__(self, model, address="localhost:8500", version=None, timeout=60.0):
+        import grpc
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+        # Pictures of a batch are larger than the 4 MiB that gRPC takes by default.
+        sizes = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        self._channel = grpc.insecure_channel(address, options=sizes)
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._model, self._version, self.timeout = model, version, timeout
+
+    def predict(self, signature="serving_default", **inputs):
+        """The answer of a signature; all as `RestClient.predict`.
+
+        Args:
+            signature: for example "generate" or "reconstruct".
+            **inputs: arrays and numbers by name.
+
+        Returns:
+            {output: array}.
+
+        Raises:
+            ServingError: no server, or it refuses the request.
+        """
+        import grpc
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = self._model
+        request.model_spec.signature_name = signature
+        if self._version is not None:
+            request.model_spec.version.value = self._version
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(_typed(name, value)))
+        try:
+            answer = self._stub.Predict(request, timeout=self.timeout)
+        except grpc.RpcError as error:
+            raise ServingError(error.details()) from None
+        return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
+
+    def close(self):
+        """Give the connection back."""
+        self._channel.close()
+
+
+def _typed(name, value):
+    """JSON has one kind of number; here the server must be told which."""
+    whole = {"steps": np.int32, "seed": np.int64}
+    return np.asarray(value, whole.get(name, np.float32))
+
+
+def _array(name, value):
+    if not name.endswith(_BYTES):
+        return np.asarray(value, np.float32)
+    files = np.empty(len(value), object)
+    files[:] = [base64.b64decode(file["b64"]) for file in value]
+    return files
+
+
+def _message(error):
+    text = error.read().decode(errors="replace")
+    try:
+        return json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError):
+        return f"{error.code} {error.reason}: {text[:200]}"

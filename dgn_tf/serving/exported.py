@@ -1,0 +1,68 @@
+"""A Keras model from a SavedModel that `saved_model` wrote."""
+
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from dgn_tf.config import Config
+from dgn_tf.models.catalog import make_model
+from dgn_tf.parsing import InputError
+from dgn_tf.serving.saved_model import CONFIG, FOLDERS, LATENTS
+
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def version_folder(path):
+    """`path` itself if it is a version, else its highest version.
+
+    Args:
+        path: saved_models/NAME or saved_models/NAME/VERSION, a path.
+
+    Raises:
+        InputError: there is no exported model there.
+    """
+    versions = [] if not path.is_dir() else [p for p in path.iterdir() if p.name.isdecimal()]
+    found = path if (path / CONFIG).is_file() else None
+    if found is None and versions:
+        found = max(versions, key=lambda p: int(p.name))
+    if found is None or not (found / CONFIG).is_file():
+        raise InputError(
+            f"--saved_model={path} holds no exported model: name saved_models/NAME or a version "
+            "in it, as dgn_tf.export writes them."
+        )
+    return found
+
+
+def load(path):
+    """The settings, model and latents of an exported model.
+
+    Args:
+        path: saved_models/NAME or saved_models/NAME/VERSION, a path.
+
+    Returns:
+        (Config, Keras model, latents [N, d] of training examples by group or None, folders that a
+        labelled model numbers its classes by or None).
+
+    Raises:
+        InputError: there is none, or its files are damaged.
+    """
+    folder = version_folder(path)
+    try:
+        config = Config.from_json((folder / CONFIG).read_text(encoding="utf-8"))
+        data = config.data
+        model = make_model(config.model, data.side, data.channels, data.frames)
+        reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+        for index, weight in enumerate(model.weights):
+            weight.assign(reader.get_tensor(f"weights/{index}{_VALUE}"))
+        latents = folders = None
+        if (folder / LATENTS).is_file():
+            with np.load(folder / LATENTS) as arrays:
+                latents = {name: arrays[name] for name in arrays}
+        if (folder / FOLDERS).is_file():
+            folders = json.loads((folder / FOLDERS).read_text(encoding="utf-8"))
+    # What a damaged file makes of each reader.
+    except (OSError, KeyError, ValueError, IndexError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--saved_model={path} cannot be read: {reason}") from None
+    return config, model, latents, folders

@@ -1,0 +1,47 @@
+"""A trained model made of plain float32 operations, which any runtime has."""
+
+import dataclasses
+
+from dgn_tf.models.catalog import make_model
+from dgn_tf.models.deformable import DeformableGenerator
+from dgn_tf.parsing import InputError
+
+
+def portable(config, model):
+    """A copy of a trained model without compiled, recomputed or low-precision operations.
+
+    TF Serving and LiteRT have no XLA, and a SavedModel with a compiled function fails there.
+
+    Args:
+        config: the `Config` of its run.
+        model: the trained model.
+
+    Returns:
+        A model with the same weights and, up to rounding, the same outputs.
+
+    Raises:
+        InputError: a model that has no signatures to export.
+    """
+    if config.model.model == "mocogan":
+        raise InputError(
+            "--model=mocogan cannot be exported: it is a rival for tables, with neither a "
+            "canonical picture nor a displacement."
+        )
+    if config.model.appearance == "categorical":
+        raise InputError(
+            "--appearance=categorical cannot be exported: no signature tries every class."
+        )
+    data = config.data
+    settings = dataclasses.replace(config.model, precision="float32", frames_per_chunk=0)
+    copy = make_model(settings, data.side, data.channels, data.frames)
+    copy.set_weights(model.get_weights())
+    deforming = deforming_generator(copy)
+    if deforming is not None:
+        deforming.jit_compile_warp = False
+    return copy
+
+
+def deforming_generator(model):
+    """The `DeformableGenerator` that is in a model, or None if nothing deforms."""
+    inner = getattr(model, "emission", None) or getattr(model, "generator", None) or model
+    return inner if isinstance(inner, DeformableGenerator) else None

@@ -1,0 +1,249 @@
+"""A trained model as a SavedModel, the way TF Serving looks for it."""
+
+import hashlib
+import json
+import os
+import shutil
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dgn_tf.parsing import InputError, last_value
+from dgn_tf.serving.card import model_card
+from dgn_tf.serving.clip_signatures import clip_signatures
+from dgn_tf.serving.portable import portable
+from dgn_tf.serving.signatures import picture_signatures, reconstruct_function
+from dgn_tf.serving.warmup import write_warmup
+
+# The files of a version folder, beside those that TensorFlow writes.
+CONFIG, LATENTS, GOLDEN = "config.json", "latents.npz", "golden.npz"
+FOLDERS = "folders.json"
+CARD, SUMS = "MODEL_CARD.md", "SHA256SUMS"
+# Latents that are kept for principal directions, and frames of a golden clip.
+_KEPT_LATENTS = 2000
+_GOLDEN_FRAMES = 2
+_TOLERANCE = 1e-5
+
+
+def model_signatures(config, plain, encoder=None):
+    """All functions that a model is served with: {name: `tf.function`}.
+
+    Args:
+        config: the `Config` of its run.
+        plain: the model, as `portable` makes it.
+        encoder: where "reconstruct" starts, or None for zero.
+    """
+    data, learning = config.data, config.learning
+    settings = last_value(learning.step_size), last_value(learning.sigma)
+    if data.frames:
+        functions = clip_signatures(plain, *settings)
+        return {"serving_default": functions["generate_clip"], **functions}
+
+    def named(z):
+        return {f"z_{group}": value for group, value in z.items()}
+
+    shape = [data.side, data.side, data.channels]
+    functions = picture_signatures(plain)
+    return {
+        "serving_default": functions["generate"],
+        **functions,
+        "reconstruct": reconstruct_function(plain, shape, "image", named, *settings, encoder),
+    }
+
+
+def export_saved_model(
+    config, model, folder, *, chains=None, folders=None, encoder=None, metrics=None
+):
+    """Write a trained model to `folder`/VERSION, VERSION being one above those that are there.
+
+    The version holds the SavedModel, warm-up requests, config.json (from which `exported.load`
+    makes the Keras model again), latents.npz (latents of training examples, whose principal
+    directions edits follow), golden.npz (requests and answers of the Keras model),
+    MODEL_CARD.md and SHA256SUMS. It is written aside, read back by the loader of TF Serving,
+    compared with the Keras model, and renamed: a server that watches `folder` sees it whole.
+
+    Args:
+        config: the `Config` of the run.
+        model: the trained model.
+        folder: saved_models/NAME, a path; NAME is what it is served as.
+        chains: latents of training examples, [N, d] by group, or None.
+        folders: those that a labelled model numbers its classes by, or None.
+        encoder: where "reconstruct" starts, or None for zero.
+        metrics: what was measured, {text: number}, for the model card.
+
+    Returns:
+        The path of the version folder.
+
+    Raises:
+        InputError: a model that cannot be exported, or a folder that cannot be written.
+        RuntimeError: the SavedModel answers otherwise than the Keras model.
+    """
+    plain = portable(config, model)
+    partial = folder / f"partial-{os.getpid()}"
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}.") from None
+    try:
+        functions = model_signatures(config, plain, encoder)
+        requests = golden_requests(functions, chains)
+        _write_functions(partial, plain, functions)
+        answers = {name: answer(functions[name], inputs) for name, inputs in requests.items()}
+        _require_equal(answers, answers_of(partial, requests))
+        _write_beside(partial, config, chains, folders)
+        _write_golden(partial, folder.name, requests, answers)
+        (partial / CARD).write_text(
+            model_card(folder.name, config, plain, functions, metrics or {}), encoding="utf-8"
+        )
+        _write_sums(partial)
+        return _publish(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_functions(path, plain, functions):
+    archive = keras.export.ExportArchive()
+    # In an order to find them by; the archive finds what the functions use in any order, and would
+    # write a tracked model's variables twice.
+    archive.add_variable_collection("weights", [weight.value for weight in plain.weights])
+    traces = {}
+    for name, function in functions.items():
+        # The archive would trace anew, twice, and write all traces.
+        trace = traces.setdefault(id(function), function.get_concrete_function())
+        archive.add_endpoint(name, _calling(trace), input_signature=list(function.input_signature))
+    # Nobody differentiates what is served; "reconstruct" has its gradients in its graph.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    archive.write_out(str(path), options=options, verbose=False)
+
+
+def _calling(trace):
+    return lambda *values: trace(*values)
+
+
+def golden_requests(functions, chains=None):
+    """A small request for each signature: {signature: {input: array}}, always the same.
+
+    Args:
+        functions: `model_signatures`.
+        chains: latents of training examples that requests take theirs from; None for random ones.
+    """
+    rng = np.random.default_rng(0)
+    scalars = {"steps": np.int32(10), "seed": np.int64(0), "step_size": np.float32(0),
+               "sigma": np.float32(0)}  # fmt: skip
+
+    def value(spec):
+        if spec.shape.rank == 0:
+            return scalars[spec.name]
+        group = spec.name.removeprefix("z_")
+        if chains and group in chains and spec.shape[-1] == chains[group].shape[-1]:
+            return np.float32(chains[group][:1])
+        sizes = [1, *(_GOLDEN_FRAMES if size is None else size for size in spec.shape[1:])]
+        if spec.name == "image" and spec.shape[-1] is None:
+            sizes = [1, 12, 20, 3]
+        if spec.name in ("image", "clip"):
+            return rng.uniform(size=sizes).astype(np.float32)
+        return rng.standard_normal(sizes).astype(np.float32)
+
+    return {
+        name: {spec.name: value(spec) for spec in function.input_signature}
+        for name, function in functions.items()
+        if name != "serving_default"
+    }
+
+
+def answer(function, inputs):
+    """What a signature's function answers in this process: {output: array}.
+
+    Args:
+        function: one of `model_signatures`.
+        inputs: {name: array}.
+    """
+    values = [tf.constant(inputs[spec.name], spec.dtype) for spec in function.input_signature]
+    return {name: value.numpy() for name, value in function(*values).items()}
+
+
+def answers_of(path, requests):
+    """What a SavedModel answers when it is loaded as TF Serving does: signature by signature.
+
+    Args:
+        path: the version folder.
+        requests: {signature: {input: array}}.
+
+    Returns:
+        {signature: {output: array}}.
+    """
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(path))
+        answers = {}
+        for name, inputs in requests.items():
+            signature = graph.signature_def[name]
+            feed = {signature.inputs[key].name: value for key, value in inputs.items()}
+            fetch = {key: info.name for key, info in signature.outputs.items()}
+            answers[name] = session.run(fetch, feed)
+    return answers
+
+
+def _require_equal(wanted, found):
+    for signature, outputs in wanted.items():
+        for name, value in outputs.items():
+            other, tolerance = found[signature][name], _TOLERANCE
+            if value.dtype == object:
+                # PNG files: a number at the edge between two levels may be rounded either way.
+                value, other = _decoded(value), _decoded(other)
+                tolerance = 1.0
+            if not np.all(np.abs(value - other) <= tolerance * (1 + np.abs(value))):
+                raise RuntimeError(
+                    f"the SavedModel's {signature} answers with another {name} than the Keras "
+                    "model: it was not put in place"
+                )
+
+
+def _decoded(files):
+    return np.stack([np.float32(tf.io.decode_png(file)) for file in files])
+
+
+def _write_beside(partial, config, chains, folders):
+    (partial / CONFIG).write_text(config.to_json(), encoding="utf-8")
+    if chains:
+        np.savez_compressed(
+            partial / LATENTS, **{name: z[:_KEPT_LATENTS] for name, z in chains.items()}
+        )
+    if folders:
+        (partial / FOLDERS).write_text(json.dumps(folders) + "\n", encoding="utf-8")
+
+
+def _write_golden(partial, name, requests, answers):
+    extra = partial / "assets.extra"
+    extra.mkdir()
+    write_warmup(extra / "tf_serving_warmup_requests", name, requests)
+    pairs = {
+        f"{signature}/{kind}/{key}": value.astype("S") if value.dtype == object else value
+        for kind, sides in (("inputs", requests), ("outputs", answers))
+        for signature, values in sides.items()
+        for key, value in values.items()
+    }
+    np.savez_compressed(partial / GOLDEN, **pairs)
+
+
+def _write_sums(partial):
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(partial)}\n"
+        for path in sorted(partial.rglob("*"))
+        if path.is_file()
+    ]
+    (partial / SUMS).write_text("".join(lines))
+
+
+def _publish(partial, folder):
+    """Rename `partial` to the next free version, even if another process takes one meanwhile."""
+    while True:
+        taken = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()]
+        target = folder / str(max(taken, default=0) + 1)
+        try:
+            os.rename(partial, target)
+        except OSError:
+            if not target.exists():
+                raise
+        else:
+            return target

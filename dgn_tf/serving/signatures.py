@@ -1,0 +1,224 @@
+"""What a served model of pictures answers: functions with named inputs and any batch size."""
+
+import tensorflow as tf
+
+from dgn_tf.learning.energies import given_groups, squared_error
+from dgn_tf.learning.inference import Inference
+from dgn_tf.models.enlarging import enlarged_field
+from dgn_tf.models.warp import warp
+from dgn_tf.serving.checks import checked, require, same_batch
+from dgn_tf.serving.portable import deforming_generator
+
+MAX_STEPS = 2000
+# Beyond it the prior alone diverges: a step multiplies z by 1 - delta^2 / 2.
+MAX_STEP_SIZE = 2.0
+# A descent that does not sample: the mode of the posterior.
+NO_NOISE = -1
+
+
+def picture_signatures(model):
+    """The functions of a model of pictures that need no inference, by name.
+
+    Inputs: z_appearance [B, d_a], z_geometry [B, d_g]; image [B, H, W, C] in [0, 1]. Outputs:
+    image, canonical and warped float32 in [0, 1], displacement (dx, dy) [B, S, S, 2] in pixels,
+    image_bytes PNG files [B].
+
+    * generate: z_appearance and z_geometry to image, canonical and displacement (Eq. 1).
+    * generate_png: the same latents to image_bytes and canonical_bytes.
+    * appearance: z_appearance to canonical; displacement: z_geometry to displacement.
+    * warp: pictures of any kind and size and z_geometry to warped (Fig. 12a).
+
+    A model without geometry has generate and generate_png alone, with z_appearance and image.
+
+    Args:
+        model: with `latent_dims`, `part` and `combine`, such as `portable` makes.
+
+    Returns:
+        {name: `tf.function` with an input signature}; each refuses what it cannot answer.
+    """
+    dims = dict(model.latent_dims)
+    latents = [_latent_spec(name, dim) for name, dim in dims.items()]
+
+    def made(values):
+        z = dict(zip(dims, _checked_latents(dims, values), strict=True))
+        parts = {name: model.part(name, value) for name, value in z.items()}
+        pictures = {"image": unit(model.combine(parts))}
+        if "geometry" in dims:
+            pictures["canonical"] = unit(parts["appearance"])
+        return pictures, parts
+
+    def generate(*values):
+        pictures, parts = made(values)
+        fields = {"displacement": parts["geometry"]} if "geometry" in dims else {}
+        return pictures | fields
+
+    def generate_png(*values):
+        pictures, _ = made(values)
+        return {f"{name}_bytes": _png(picture) for name, picture in pictures.items()}
+
+    functions = {"generate": (generate, latents), "generate_png": (generate_png, latents)}
+    if "geometry" in dims:
+        functions |= _part_functions(model, dims)
+    return {name: _function(*given) for name, given in functions.items()}
+
+
+def _part_functions(model, dims):
+    def appearance(z_appearance):
+        (z,) = _checked_latents({"appearance": dims["appearance"]}, [z_appearance])
+        return {"canonical": unit(model.part("appearance", z))}
+
+    def displacement(z_geometry):
+        (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
+        return {"displacement": model.part("geometry", z)}
+
+    def warp_pictures(image, z_geometry):
+        image = checked("image", image, [None] * 4, 0.0, 1.0, "in [0, 1]")
+        (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
+        image, z = same_batch(("image", "z_geometry"), (image, z))
+        sizes = tf.shape(image)
+        field = enlarged_field(model.part("geometry", z), sizes[1], sizes[2])
+        border = deforming_generator(model).border
+        return {"warped": unit(warp(signed(image), field, border=border, jit_compile=False))}
+
+    specs = {name: _latent_spec(name, dim) for name, dim in dims.items()}
+    image = tf.TensorSpec([None] * 4, tf.float32, "image")
+    return {
+        "appearance": (appearance, [specs["appearance"]]),
+        "displacement": (displacement, [specs["geometry"]]),
+        "warp": (warp_pictures, [image, specs["geometry"]]),
+    }
+
+
+def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=None):
+    """The signature "reconstruct": Langevin inference (Eq. 7) inside the graph.
+
+    Inputs: the observation [B, *shape] in [0, 1]; steps, int32, rounded up to tens; step_size
+    (delta) and sigma, float32, 0 for the run's; seed, int64, of the Langevin noise, -1 for a
+    descent without noise to a mode; z_appearance, one-hot, if the model is given labels. Chains
+    start at zero, or at the guess of an encoder.
+
+    Args:
+        model: such as `portable` makes.
+        shape: of one observation, [S, S, C] or [F, S, S, C].
+        name: of the observation, as input and as output.
+        output: makes the named latents of {group: [B, d]}.
+        step_size: delta of the run.
+        sigma: of the run.
+        encoder: where inference starts, or None. A model that has an encoder of its own needs no
+            steps, and is asked for its observation alone.
+
+    Returns:
+        A `tf.function` with the outputs of `output`, the reconstruction [B, *shape] in [0, 1] under
+        `name`, and error [B], the sum of squares of each on that scale.
+    """
+    spec = tf.TensorSpec([None, *shape], tf.float32, name)
+
+    def answer(x, z):
+        made = model({group: z[group] for group in model.latent_dims})
+        error = squared_error(x, made)
+        found = [error, *z.values()]
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in found])
+        reason = "the inference diverged: give a smaller step_size or a larger sigma"
+        with tf.control_dependencies([require(finite, reason)]):
+            return {**output(z), name: unit(made), "error": tf.identity(error)}
+
+    def observed(value):
+        return signed(checked(name, value, [None, *shape], 0.0, 1.0, "in [0, 1]"))
+
+    if hasattr(model, "encode"):
+
+        def encode(value):
+            x = observed(value)
+            return answer(x, {group: mean for group, (mean, _) in model.encode(x).items()})
+
+        return _function(encode, [spec])
+
+    given = given_groups(model)
+
+    def reconstruct(value, steps, step_size_, sigma_, seed, *labels):
+        x = observed(value)
+        known = _known(model, given, labels, name, x)
+        settings = _checked_settings(steps, step_size_, sigma_, seed, step_size, sigma)
+        return answer(x, _inferred(model, x, known, encoder, *settings))
+
+    numbers = (
+        ("steps", tf.int32), ("step_size", tf.float32), ("sigma", tf.float32), ("seed", tf.int64),
+    )  # fmt: skip
+    scalars = [tf.TensorSpec([], kind, called) for called, kind in numbers]
+    labels = [_latent_spec(group, model.latent_dims[group]) for group in given]
+    return _function(reconstruct, [spec, *scalars, *labels])
+
+
+def _known(model, given, labels, name, x):
+    """The latents that come with a request, [B, d] by group."""
+    if not given:
+        return {}
+    dims = {group: model.latent_dims[group] for group in given}
+    values = _checked_latents(dims, labels)
+    same_batch([name, *(f"z_{group}" for group in given)], [x, *values])
+    return dict(zip(given, values, strict=True))
+
+
+def _checked_settings(steps, step_size, sigma, seed, run_step_size, run_sigma):
+    steps = checked("steps", steps, [], 1, MAX_STEPS, f"from 1 to {MAX_STEPS}")
+    seed = checked("seed", seed, [], NO_NOISE, None, "0 or more, or -1 for no noise")
+    wanted = f"above 0 and at most {MAX_STEP_SIZE:g}, or 0 for the run's own"
+    step_size = checked("step_size", step_size, [], 0.0, MAX_STEP_SIZE, wanted)
+    sigma = checked("sigma", sigma, [], 0.0, None, "above 0, or 0 for the run's own")
+    step_size = tf.where(tf.equal(step_size, 0.0), run_step_size, step_size)
+    return steps, step_size, tf.where(tf.equal(sigma, 0.0), run_sigma, sigma), seed
+
+
+def _inferred(model, x, known, encoder, steps, step_size, sigma, seed):
+    """Latents [B, d] of each group after a loop over tens of Langevin steps."""
+    inference = Inference(
+        model, step_size=step_size, sigma=sigma, noise=seed >= 0, starts=1, seed=seed,
+        encoder=encoder, portable=True,
+    )  # fmt: skip
+    count = tf.shape(x)[0]
+    ids = tf.range(tf.cast(count, tf.int64))
+    start = inference.starts_of(x, None, known)
+    chunks = tf.cast((steps + 9) // 10, tf.int64)
+
+    def ten_more(chunk, z, scale):
+        z, scale = inference.advance(x, z, ids, chunk + 1, scale)
+        z = {group: tf.ensure_shape(value, start[group].shape) for group, value in z.items()}
+        return chunk + 1, z, scale
+
+    first = (tf.constant(0, tf.int64), start, tf.ones([count, 1]))
+    shapes = tf.nest.map_structure(lambda value: value.shape, first)
+    _, z, _ = tf.while_loop(
+        lambda chunk, *_: chunk < chunks, ten_more, first, shape_invariants=shapes
+    )
+    return z
+
+
+def unit(picture):
+    """A picture in [-1, 1] on the scale [0, 1], where rounding may not leave it."""
+    return tf.clip_by_value((picture + 1.0) / 2.0, 0.0, 1.0)
+
+
+def signed(picture):
+    """A picture in [0, 1] on the scale [-1, 1]."""
+    return 2.0 * picture - 1.0
+
+
+def _png(picture):
+    return tf.io.encode_png(tf.cast(tf.round(255.0 * picture), tf.uint8))
+
+
+def _latent_spec(name, dim):
+    return tf.TensorSpec([None, dim], tf.float32, f"z_{name}")
+
+
+def _checked_latents(dims, values):
+    names = [f"z_{name}" for name in dims]
+    found = [
+        checked(name, value, [None, dim])
+        for name, value, dim in zip(names, values, dims.values(), strict=True)
+    ]
+    return same_batch(names, found) if len(found) > 1 else found
+
+
+def _function(python_function, specs):
+    return tf.function(python_function, input_signature=specs, autograph=False)

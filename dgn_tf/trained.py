@@ -1,0 +1,45 @@
+"""A trained model to use, from the run that made it or from an export of it."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dgn_tf import runs
+from dgn_tf.config import Config
+from dgn_tf.parsing import InputError
+from dgn_tf.serving import exported
+
+
+class Trained(NamedTuple):
+    """A trained model and what goes with it.
+
+    `flag` names it in messages; `chains` are the latents of training examples [N, d] by group, or
+    None; `folders` those that a labelled model numbers its classes by, or None.
+    """
+
+    flag: str
+    config: Config
+    model: Any
+    chains: dict[str, np.ndarray] | None
+    folders: list[str] | None
+
+    @property
+    def path(self) -> str:
+        """Where it comes from."""
+        return self.flag.partition("=")[2]
+
+
+def load_trained(run_dir: str | None, saved_model: str | None) -> Trained:
+    """The model of a run, or of saved_models/NAME[/VERSION].
+
+    Raises:
+        InputError: not one of the two is given, or it cannot be read.
+    """
+    if bool(run_dir) == bool(saved_model):
+        raise InputError("give either --run_dir, a training run, or --saved_model, an export.")
+    if saved_model:
+        return Trained(f"--saved_model={saved_model}", *exported.load(Path(saved_model)))
+    config, model = runs.load(run_dir)
+    chains = runs.load_chains(run_dir)
+    return Trained(f"--run_dir={run_dir}", config, model, chains, runs.Run(run_dir).folders)

@@ -1,0 +1,205 @@
+"""Clients against servers that speak TF Serving's own protocols and run an exported model."""
+
+import base64
+import concurrent.futures
+import http.server
+import json
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dgn_tf.serving.client import GrpcClient, RestClient, ServingError
+
+Z = {
+    "z_appearance": np.float32([[0.5, -1, 2], [0, 0, 0]]),
+    "z_geometry": np.float32([[1, 1], [0, 2]]),
+}
+
+
+def predict(serve, name, inputs):
+    """What a server does with a request, whichever protocol brought it: outputs by name.
+
+    ValueError or an error of TensorFlow for what cannot be answered.
+    """
+    if name not in serve.signatures:
+        raise ValueError(f'Serving signature name: "{name}" not found in signature def')
+    missing = set(serve.signatures[name].inputs) - set(inputs)
+    if missing:
+        raise ValueError(f"Missing named input: {missing.pop()} in 'inputs' object.")
+    return serve(name, inputs)
+
+
+def rest_answer(serve, body):
+    """The answer of POST :predict to a request with "inputs"."""
+    name = body["signature_name"]
+    types = {key: tf.DType(i.dtype) for key, i in serve.signatures[name].inputs.items()}
+    inputs = {
+        key: np.array(value, types[key].as_numpy_dtype) for key, value in body["inputs"].items()
+    }
+    outputs = {
+        key: [{"b64": base64.b64encode(file).decode()} for file in value]
+        if key.endswith("_bytes")
+        else value.tolist()
+        for key, value in predict(serve, name, inputs).items()
+    }
+    # The name of a single output is left out.
+    return {"outputs": outputs if len(outputs) > 1 else outputs.popitem()[1]}
+
+
+@pytest.fixture(scope="module")
+def rest(serve):
+    """The URL of a server with the model as version 1 of "heads"."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self, status, content):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(
+                content if isinstance(content, bytes) else json.dumps(content).encode()
+            )
+
+        def do_GET(self):
+            if self.path == "/v1/models/heads/metadata":
+                sides = {
+                    name: {"inputs": dict.fromkeys(s.inputs), "outputs": dict.fromkeys(s.outputs)}
+                    for name, s in serve.signatures.items()
+                }
+                self.answer(200, {"metadata": {"signature_def": {"signature_def": sides}}})
+            elif self.path == "/v1/models/heads":
+                state = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK"}}
+                self.answer(200, {"model_version_status": [state]})
+            else:
+                self.answer(502, b"<html>no gateway</html>")
+
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = ("/v1/models/heads:predict", "/v1/models/heads/versions/1:predict")
+            if self.path not in known:
+                self.answer(404, {"error": f"Could not find any versions of model {self.path}"})
+                return
+            try:
+                self.answer(200, rest_answer(serve, body))
+            except (ValueError, tf.errors.InvalidArgumentError) as error:
+                self.answer(400, {"error": str(error)})
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def grpc_address(serve):
+    """Host and port of an in-process server on the official stubs."""
+    grpc = pytest.importorskip("grpc")
+    pytest.importorskip("tensorflow_serving")
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):
+            spec = request.model_spec
+            if spec.name != "heads" or spec.version.value not in (0, 1):
+                context.abort(
+                    grpc.StatusCode.NOT_FOUND,
+                    f"Servable not found for request: {spec.name} {spec.version.value}",
+                )
+            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            try:
+                outputs = predict(serve, spec.signature_name, inputs)
+            except (ValueError, tf.errors.InvalidArgumentError) as error:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            answer = predict_pb2.PredictResponse()
+            for key, value in outputs.items():
+                answer.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+            return answer
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+@pytest.fixture(params=["REST", "gRPC"])
+def client(request):
+    if request.param == "REST":
+        yield lambda model="heads", **more: RestClient(
+            model, request.getfixturevalue("rest"), **more
+        )
+        return
+    made = []
+
+    def connect(model="heads", **more):
+        made.append(GrpcClient(model, request.getfixturevalue("grpc_address"), **more))
+        return made[-1]
+
+    yield connect
+    for one in made:
+        one.close()
+
+
+def test_answers_are_those_of_the_keras_model(client, served):
+    parts = {n: served.model.part(n, tf.constant(Z[f"z_{n}"])) for n in served.model.latent_dims}
+    for given in ({}, {"version": 1}):
+        answer = client(**given).predict(**Z)
+        assert set(answer) == {"image", "canonical", "displacement"}
+        picture = (served.model.combine(parts) + 1) / 2
+        np.testing.assert_allclose(answer["image"], picture, atol=1e-5)
+        assert answer["displacement"].dtype == np.float32
+        np.testing.assert_allclose(answer["displacement"], parts["geometry"], atol=1e-5)
+
+
+def test_a_single_output_has_its_name(client, served):
+    answer = client().predict("displacement", z_geometry=Z["z_geometry"])
+    field = served.model.part("geometry", tf.constant(Z["z_geometry"]))
+    np.testing.assert_allclose(answer["displacement"], field, atol=1e-5)
+
+
+def test_pictures_come_as_files(client, served):
+    files = client().predict("generate_png", **Z)["image_bytes"]
+    picture = 255 * (served.model({n: Z[f"z_{n}"] for n in served.model.latent_dims}) + 1) / 2
+    for file, pixels in zip(files, picture.numpy(), strict=True):
+        assert np.abs(tf.io.decode_png(file).numpy() - pixels).max() < 0.501
+
+
+def test_numbers_have_the_kinds_that_the_model_wants(client):
+    picture = np.full([1, 32, 32, 3], 0.5)
+    answer = client().predict("reconstruct", image=picture, steps=10, step_size=0, sigma=0, seed=3)
+    assert answer["error"].shape == (1,) and np.isfinite(answer["error"]).all()
+
+
+def test_refusals_are_told_in_the_servers_words(client):
+    with pytest.raises(ServingError, match=r"z_geometry must have shape \[any, 2\]"):
+        client().predict("displacement", z_geometry=np.zeros([1, 3]))
+    with pytest.raises(ServingError, match="z_appearance must be finite"):
+        client().predict(**{**Z, "z_appearance": np.full([2, 3], np.nan)})
+    with pytest.raises(ServingError, match="steps must be from 1 to 2000"):
+        client().predict(
+            "reconstruct", image=np.zeros([1, 32, 32, 3]), steps=10**9, step_size=0, sigma=0, seed=0
+        )
+    with pytest.raises(ServingError, match="Missing named input: z_geometry"):
+        client().predict("generate", z_appearance=Z["z_appearance"])
+    with pytest.raises(ServingError, match="not found|Could not find"):
+        client("tails").predict(**Z)
+    assert client().predict(**Z)["image"].shape == (2, 32, 32, 3)
+
+
+def test_rest_knows_what_is_served(rest):
+    client = RestClient("heads", rest + "/")
+    assert client.status() == {"1": "AVAILABLE"}
+    assert set(client.metadata()["warp"]["inputs"]) == {"image", "z_geometry"}
+    with pytest.raises(ServingError, match="502 Bad Gateway: <html>no gateway"):
+        RestClient("tails", rest).status()
+
+
+def test_a_server_that_is_not_there_is_named():
+    with pytest.raises(ServingError, match="no answer from http://127.0.0.1:9/v1/models/heads"):
+        RestClient("heads", "http://127.0.0.1:9").status()

@@ -140,7 +140,7 @@ def test_a_clip_is_reconstructed_and_its_latents_make_it(clips, eagerly):
 
 
 def test_labels_are_given_and_not_inferred(eagerly):
-    _, model, functions = make(labelled=True)
+    _, model, functions = make(appearance="label")
     x = np.random.default_rng(3).uniform(size=(2, 32, 32, 1)).astype("f")
     labels = np.eye(3, dtype="f")[[2, 0]]
     request = {

@@ -12,8 +12,7 @@ def langevin(
     """`steps` Langevin steps of every latent group, group after group (Eq. 7).
 
     A part depends on its own latent alone. Its forward pass is therefore kept, with its tape, from
-    one update of that latent to the next: half the generator evaluations of the plain alternation,
-    and the same numbers.
+    one update of that latent to the next: half the evaluations of generators, the same numbers.
 
     A group of classes (`class_groups`) has no gradient: its step draws a class from its exact
     conditional distribution, or takes the likeliest one without noise.

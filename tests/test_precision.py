@@ -51,6 +51,22 @@ def test_weights_parts_energy_and_latents_are_float32_and_near_those_of_float32(
         assert np.abs(moved[name] - reference[name]).max() < 0.1 * change
 
 
+@pytest.mark.parametrize("precision", LOW)
+def test_a_refinement_takes_and_gives_float32(precision):
+    low = model(precision, refinement=0.1)
+    low.refinement.network.layers[-1].bias.assign([0.5, 0.0, -0.5])
+    full = model("float32", refinement=0.1)
+    full.set_weights(low.get_weights())
+    assert low.refinement.network.layers[0].compute_dtype == precision.removeprefix("mixed_")
+    x, z = examples()
+    # Below the steps of bfloat16, which are 2^-9 and more at these values.
+    finer = 0.5 + 1e-4 * x
+    mine, theirs = low.refinement(finer), full.refinement(finer)
+    assert mine.dtype == tf.float32
+    np.testing.assert_allclose(mine, theirs, atol=1e-5)
+    assert energy(low, x, z, 1.0).dtype == tf.float32
+
+
 @pytest.mark.parametrize("name", ["abp", "vae", "deforming_autoencoder"])
 def test_the_other_models_have_it_too(name):
     made = model("mixed_bfloat16", name)

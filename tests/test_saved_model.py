@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import pathlib
+import shutil
 import subprocess
 import sys
 import types
@@ -275,6 +276,15 @@ def test_the_highest_version_is_read_and_a_damaged_one_is_named(served, tmp_path
         exported.load(tmp_path)
     with pytest.raises(InputError, match="holds no exported model"):
         exported.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_damaged_latents_are_named(served, tmp_path, kept):
+    folder = shutil.copytree(served.path, tmp_path / "1")
+    latents = (folder / "latents.npz").read_bytes()
+    (folder / "latents.npz").write_bytes(latents[: int(kept * len(latents))])
+    with pytest.raises(InputError, match="--saved_model=.*latents.npz: is not an .npz file"):
+        exported.load(folder)
 
 
 def quick(served, monkeypatch, folder):

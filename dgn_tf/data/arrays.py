@@ -92,7 +92,7 @@ def _arrays(rest: str) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
     path, key = rest, ""
     if not Path(rest).expanduser().is_file() and ":" in rest:
         path, _, key = rest.rpartition(":")
-    arrays = _read(path)
+    arrays = read_npz(path)
     listing = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
     candidates = [name for name, array in arrays.items() if array.ndim in (3, 4)]
     if not key:
@@ -146,7 +146,7 @@ def _windows(
     return np.array(rows), names
 
 
-def _read(path: str) -> dict[str, np.ndarray]:
+def read_npz(path: str) -> dict[str, np.ndarray]:
     """Reads every array of an .npz file, refusing pickled objects."""
     file = Path(path).expanduser()
     if not file.is_file():

@@ -14,7 +14,7 @@ from dgn_tf.visualize.directions import (
     principal_directions,
     unit_directions,
 )
-from dgn_tf.visualize.naming import direction_names, orient
+from dgn_tf.visualize.naming import difference_fields, direction_names, orient
 from dgn_tf.visualize.photographs import warp_photograph
 from dgn_tf.visualize.pictures import lay_out
 from dgn_tf.visualize.sheets import prior_latents
@@ -114,8 +114,7 @@ def _differences(model, directions):
 
 def _moved(model, directions):
     """Pixels by which a standard deviation of each direction moves, in the mean over a picture."""
-    both = _fields(model, _along(directions, (-1.0, 1.0)))
-    return np.linalg.norm(both[:, 1] - both[:, 0], axis=-1).mean(axis=(1, 2)) / 2.0
+    return np.linalg.norm(difference_fields(model, directions), axis=-1).mean(axis=(1, 2)) / 2.0
 
 
 def _folded(model, directions):

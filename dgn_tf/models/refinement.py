@@ -24,7 +24,8 @@ class Refinement(keras.Model):
     """
 
     def __init__(self, side=64, channels=3, bound=0.1, **kwargs):
-        super().__init__(**kwargs)
+        # The picture itself stays float32; the layers cast what they look at.
+        super().__init__(autocast=False, **kwargs)
         if not 0 < bound <= 0.25:
             raise ValueError(f"bound must be above 0 and at most 0.25, got {bound}")
         self.settings = {"side": side, "channels": channels, "bound": bound}

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from dgn_tf.serving.checks import checked, same_batch
-from dgn_tf.serving.signatures import picture_signatures, reconstruct_function, unit
+from dgn_tf.serving.signatures import picture_signatures, reconstruct_function, signature, unit
 
 GROUPS = ("appearance", "geometry")
 MAX_FRAMES = 1000
@@ -57,8 +57,8 @@ def clip_signatures(model, step_size, sigma):
 
     shape = [model.steps + 1, side, side, channels]
     return {
-        "generate_clip": _function(generate_clip, latents + noises),
-        "continue_clip": _function(continue_clip, latents + noises + states),
+        "generate_clip": signature(generate_clip, latents + noises),
+        "continue_clip": signature(continue_clip, latents + noises + states),
         "reconstruct": reconstruct_function(model, shape, "clip", explained, step_size, sigma),
         **picture_signatures(model.emission),
     }
@@ -133,7 +133,3 @@ def _clip(model, z, state, noise, first):
         "displacement": clips(parts["geometry"]),
         **ends,
     }
-
-
-def _function(python_function, specs):
-    return tf.function(python_function, input_signature=specs, autograph=False)

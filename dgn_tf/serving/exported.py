@@ -2,10 +2,10 @@
 
 import json
 
-import numpy as np
 import tensorflow as tf
 
 from dgn_tf.config import Config
+from dgn_tf.data.arrays import read_npz
 from dgn_tf.models.catalog import make_model
 from dgn_tf.parsing import InputError
 from dgn_tf.serving.saved_model import CONFIG, FOLDERS, LATENTS
@@ -57,8 +57,7 @@ def load(path):
             weight.assign(reader.get_tensor(f"weights/{index}{_VALUE}"))
         latents = folders = None
         if (folder / LATENTS).is_file():
-            with np.load(folder / LATENTS) as arrays:
-                latents = {name: arrays[name] for name in arrays}
+            latents = read_npz(str(folder / LATENTS))
         if (folder / FOLDERS).is_file():
             folders = json.loads((folder / FOLDERS).read_text(encoding="utf-8"))
     # What a damaged file makes of each reader.

@@ -59,7 +59,7 @@ def picture_signatures(model):
     functions = {"generate": (generate, latents), "generate_png": (generate_png, latents)}
     if "geometry" in dims:
         functions |= _part_functions(model, dims)
-    return {name: _function(*given) for name, given in functions.items()}
+    return {name: signature(*given) for name, given in functions.items()}
 
 
 def _part_functions(model, dims):
@@ -131,7 +131,7 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
             x = observed(value)
             return answer(x, {group: mean for group, (mean, _) in model.encode(x).items()})
 
-        return _function(encode, [spec])
+        return signature(encode, [spec])
 
     given = given_groups(model)
 
@@ -146,7 +146,7 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
     )  # fmt: skip
     scalars = [tf.TensorSpec([], kind, called) for called, kind in numbers]
     labels = [_latent_spec(group, model.latent_dims[group]) for group in given]
-    return _function(reconstruct, [spec, *scalars, *labels])
+    return signature(reconstruct, [spec, *scalars, *labels])
 
 
 def _known(model, given, labels, name, x):
@@ -220,5 +220,6 @@ def _checked_latents(dims, values):
     return same_batch(names, found) if len(found) > 1 else found
 
 
-def _function(python_function, specs):
+def signature(python_function, specs):
+    """A `tf.function` with named inputs, as servers want it."""
     return tf.function(python_function, input_signature=specs, autograph=False)

@@ -88,7 +88,7 @@ def direction_names(model, directions: "Directions") -> list[str]:
         A name for each direction, no two equal: "shift x", "shift y", "roll", "zoom", "widen",
         "heighten", "stretch", "shear", "rotate", "nod" or "other", numbered from the second on.
     """
-    return name_fields(_difference_fields(model, directions))
+    return name_fields(difference_fields(model, directions))
 
 
 def orient(model, directions: "Directions") -> "Directions":
@@ -107,12 +107,12 @@ def orient(model, directions: "Directions") -> "Directions":
     # A pixel reads from where its displacement points to, so the picture moves the opposite way.
     signs = [
         -np.sign(multiple) if name not in ("other", "shear") else 1.0
-        for name, multiple in _best_motions(_difference_fields(model, directions))
+        for name, multiple in _best_motions(difference_fields(model, directions))
     ]
     return directions._replace(axes=directions.axes * np.array(signs)[:, None])
 
 
-def _difference_fields(model, directions: "Directions") -> np.ndarray:
+def difference_fields(model, directions: "Directions") -> np.ndarray:
     """From one standard deviation below the mean to one above along each: [K, S, S, 2]."""
     step = directions.scales[:, None] * directions.axes
     ends = np.concatenate([directions.mean + step, directions.mean - step])

@@ -9,11 +9,12 @@ RUN := .venv/bin/python
 TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_CPP_MIN_LOG_LEVEL
 
-.PHONY: help quickstart test lint clean check-python
+.PHONY: help quickstart test test-slow lint clean check-python
 
 help:
 	@echo "make quickstart   train a small model and evaluate it, into runs/quickstart"
 	@echo "make test         run the unit tests"
+	@echo "make test-slow    run the tests with many processes, restarts, inputs and a browser"
 	@echo "make lint         check style and docstrings"
 	@echo "make clean        remove .venv, build leftovers and caches (runs and models stay)"
 
@@ -23,6 +24,9 @@ quickstart: .venv/installed
 
 test: .venv/installed
 	$(RUN) -m pytest
+
+test-slow: .venv/installed
+	$(RUN) -m pytest -m slow
 
 lint: .venv/installed
 	$(RUN) -m ruff check .

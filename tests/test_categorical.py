@@ -12,7 +12,7 @@ from dgn_tf.config import Config, LearningConfig, ModelConfig
 from dgn_tf.evaluation.metrics import clustering_accuracy
 from dgn_tf.learning.alternating import AlternatingBackprop
 from dgn_tf.learning.chains import Chains
-from dgn_tf.learning.energies import class_energies, energy
+from dgn_tf.learning.energies import class_energies, class_parts, energy
 from dgn_tf.learning.inference import Inference
 from dgn_tf.learning.langevin import langevin
 from dgn_tf.learning.noise import example_normal, gumbel
@@ -51,7 +51,8 @@ def test_energies_of_classes_are_those_of_each_alone(model):
     x = tf.constant(rng.uniform(-1, 1, (4, 32, 32, 1)), tf.float32)
     z_g = tf.constant(rng.standard_normal((4, 2)), tf.float32)
     parts = {"appearance": x, "geometry": model.part("geometry", z_g)}
-    found = class_energies(model, x, parts, "appearance", 0.7)
+    each = class_parts(model)["appearance"]
+    found = class_energies(model, x, parts, "appearance", each, 0.7)
     prior = 0.5 + tf.reduce_sum(tf.square(z_g), 1) / 2.0
     for number in range(CLASSES):
         z = {"appearance": tf.tile(tf.eye(3)[number][None], [4, 1]), "geometry": z_g}

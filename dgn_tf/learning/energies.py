@@ -37,19 +37,24 @@ def energy(model, x, latents, sigma):
     return squared_error(x, reconstruction) / (2.0 * sigma**2) + prior
 
 
-def class_energies(model, x, parts, name, sigma):
+def class_parts(model):
+    """The part [k, ...] of every class of each group of classes, by the group's name."""
+    return {name: model.part(name, tf.eye(model.latent_dims[name])) for name in class_groups(model)}
+
+
+def class_energies(model, x, parts, name, each, sigma):
     """-log p(x, class | the other latents) of every class up to a constant: [B, k].
 
     Args:
-        model: as in `energy`; `latent_dims[name]` is k.
+        model: as in `energy`.
         x: pictures [B, ...] in [-1, 1].
         parts: of all groups, made from the present latents.
         name: of the group whose classes are tried.
+        each: the part of each of its k classes (`class_parts`).
         sigma: standard deviation of a pixel, on the [0, 1] scale.
     """
-    count, batch = model.latent_dims[name], tf.shape(x)[0]
+    count, batch = each.shape[0], tf.shape(x)[0]
     made = {other: tf.repeat(part, count, axis=0) for other, part in parts.items()}
-    each = model.part(name, tf.eye(count))
     made[name] = tf.tile(each, [batch] + [1] * (each.shape.rank - 1))
     error = squared_error(tf.repeat(x, count, axis=0), model.combine(made))
     return tf.reshape(error, [batch, count]) / (2.0 * sigma**2)

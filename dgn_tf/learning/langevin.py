@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from dgn_tf.learning.energies import class_energies, class_groups, squared_error
+from dgn_tf.learning.energies import class_energies, class_parts, squared_error
 from dgn_tf.learning.noise import gumbel
 
 
@@ -35,16 +35,19 @@ def langevin(
         The latents after the last step, in the same layout.
     """
     latents, parts, tapes = dict(latents), {}, {}
+    classes = class_parts(model)
     delta = step_size if isinstance(step_size, dict) else dict.fromkeys(latents, step_size)
 
     def forward(name):
+        if name in classes:
+            parts[name] = tf.gather(classes[name], tf.argmax(latents[name], axis=1))
+            return
         with tf.GradientTape(watch_accessed_variables=False) as tapes[name]:
             tapes[name].watch(latents[name])
             parts[name] = model.part(name, latents[name])
 
     for name in latents:
         forward(name)
-    classes = class_groups(model)
     free = [name for name in latents if name not in held]
     turns = [tuple(free)] if simultaneous else [(name,) for name in free]
     for step in range(steps):
@@ -54,7 +57,7 @@ def langevin(
             for name in turn:
                 draw = None if noise is None else noise[name][step]
                 if name in classes:
-                    moved[name] = _drawn(model, x, parts, name, sigma, draw)
+                    moved[name] = _drawn(model, x, parts, name, classes[name], sigma, draw)
                     continue
                 z = latents[name]
                 slope = tapes[name].gradient(parts[name], z, output_gradients=slopes[name])
@@ -79,10 +82,10 @@ def _slopes(model, x, parts, names):
     return tape.gradient(error, moving)
 
 
-def _drawn(model, x, parts, name, sigma, noise):
+def _drawn(model, x, parts, name, each, sigma, noise):
     """One-hot classes [B, k], drawn given the other groups' parts; `noise` [B, k] or None."""
-    scores = -class_energies(model, x, parts, name, sigma)
+    scores = -class_energies(model, x, parts, name, each, sigma)
     if noise is not None:
         # The largest of log-probabilities with Gumbel noise is a draw.
         scores += gumbel(noise)
-    return tf.one_hot(tf.argmax(scores, axis=1), model.latent_dims[name])
+    return tf.one_hot(tf.argmax(scores, axis=1), each.shape[0])

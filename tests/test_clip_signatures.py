@@ -139,6 +139,18 @@ def test_a_clip_is_reconstructed_and_its_latents_make_it(clips, eagerly):
     close(made["state_geometry"], found["state_geometry"])
 
 
+def test_the_class_is_inferred_from_a_start_in_each(eagerly):
+    _, model, functions = make(appearance="categorical")
+    z = {"appearance": np.eye(3, dtype="f")[[2, 0]], "geometry": np.zeros((2, 2), "f")}
+    x = np.clip((model(z).numpy() + 1) / 2, 0, 1)
+    request = {"image": x, "steps": 40, "step_size": 0.0, "sigma": 0.0, "seed": -1}
+    found = answer(functions["reconstruct"], request)
+    wanted = Inference(model, steps=40, step_size=0.1, sigma=0.8, starts=1)(2 * x - 1)
+    np.testing.assert_array_equal(found["z_appearance"], z["appearance"])
+    np.testing.assert_array_equal(found["z_appearance"], wanted["appearance"])
+    np.testing.assert_allclose(found["z_geometry"], wanted["geometry"], atol=1e-5)
+
+
 def test_labels_are_given_and_not_inferred(eagerly):
     _, model, functions = make(appearance="label")
     x = np.random.default_rng(3).uniform(size=(2, 32, 32, 1)).astype("f")

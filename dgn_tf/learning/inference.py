@@ -131,7 +131,7 @@ class Inference:
         for chunk in range(self.chunks):
             z, scale = self.advance(x_all, z, ids_all, tf.constant(chunk + 1, tf.int64), scale)
             if chunk + 1 == max(1, self.chunks // 4) and starts > 1:
-                z, scale = self._lowest(x_all, z, scale, len(x))
+                z, scale = self.lowest(x_all, z, scale, len(x))
                 x_all, ids_all = x, ids
             done(chunk + 1)
         return z
@@ -157,8 +157,15 @@ class Inference:
         z = {name: tf.where(kept, moved[name], z[name]) for name in z}
         return z, tf.where(self.noise, scale, tf.where(better, 1.2 * scale, 0.5 * scale))
 
-    def _lowest(self, x, z, scale, count):
-        """For each picture the latents and step scale of the start with the lowest energy."""
+    def lowest(self, x, z, scale, count):
+        """For each of `count` pictures, latents and step scale of its start of the lowest energy.
+
+        Args:
+            x: the pictures, once for each start: [starts * count, S, S, C].
+            z: latents [starts * count, d] of each group.
+            scale: [starts * count, 1].
+            count: int or int32 scalar.
+        """
         energies = self._energy(x, z)
         # A start that diverged must not win over one that did not.
         energies = tf.where(tf.math.is_nan(energies), np.inf, energies)
@@ -181,7 +188,7 @@ class Inference:
         if self.encoder:
             zero = {name: mean for name, (mean, _) in self.encoder(x).items()}
         for name in class_groups(self.model):
-            zero = _in_every_class(zero, name, len(x))
+            zero = _in_every_class(zero, name, tf.shape(x)[0])
         if library is None:
             return zero | known
         samples, pictures = library

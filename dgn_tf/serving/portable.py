@@ -27,10 +27,6 @@ def portable(config, model):
             "--model=mocogan cannot be exported: it is a rival for tables, with neither a "
             "canonical picture nor a displacement."
         )
-    if config.model.appearance == "categorical":
-        raise InputError(
-            "--appearance=categorical cannot be exported: no signature tries every class."
-        )
     data = config.data
     settings = dataclasses.replace(config.model, precision="float32", frames_per_chunk=0)
     copy = make_model(settings, data.side, data.channels, data.frames)

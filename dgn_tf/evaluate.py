@@ -20,6 +20,7 @@ from dgn_tf.evaluation.held_out import held_out
 from dgn_tf.evaluation.landmarks import landmarks
 from dgn_tf.evaluation.report import Report, show, write_report
 from dgn_tf.evaluation.views import balanced, view_labels
+from dgn_tf.learning.inference import MAX_STARTS
 from dgn_tf.parsing import InputError
 from dgn_tf.subject import Subject, overlap
 
@@ -55,7 +56,7 @@ def define_flags():
     )
     absl_flags.DEFINE_integer("steps", 300, "Langevin steps, rounded up to tens.", lower_bound=1)
     absl_flags.DEFINE_integer(
-        "starts", 4, "Starts for each picture; the best goes on alone.", lower_bound=1
+        "starts", 4, "Starts for each picture; the best goes on alone.", 1, MAX_STARTS
     )
     absl_flags.DEFINE_bool(
         "amortised",
@@ -137,8 +138,8 @@ def _require_model(subject, model, flag="run_dir"):
 
 def _held_out(subject: Subject) -> Report:
     test, train = _test(subject), subject.train()
-    label = subject.config.data.label
-    return held_out(subject.model, train, test, subject.infer(test), FLAGS.seed, label)
+    labels = subject.class_labels(test)
+    return held_out(subject.model, train, test, subject.infer(test), FLAGS.seed, labels)
 
 
 def _basis(subject: Subject) -> Report:

@@ -18,6 +18,8 @@ from dgn_tf.serving.portable import portable
 
 FLAGS = absl_flags.FLAGS
 FORMATS = ("saved_model", "tflite")
+# Experiments whose numbers the model card shows.
+_MEASURING = ("held_out", "clips")
 _TFLITE_FLAGS = ("part", "quantization")
 
 
@@ -98,9 +100,10 @@ def _write_saved_model(target, config, model, chains):
     encoder = runs.load_encoder(FLAGS.run_dir) if FLAGS.amortised else None
     if encoder is not None and (config.data.frames or hasattr(model, "encode")):
         raise InputError("--amortised is for models of pictures without an encoder of their own.")
+    run = runs.Run(FLAGS.run_dir)
     path = saved_model.export_saved_model(
-        config, model, target, chains=chains, folders=runs.Run(FLAGS.run_dir).folders,
-        encoder=encoder, metrics=_metrics(FLAGS.run_dir),
+        config, model, target, chains=chains, folders=run.folders,
+        encoder=encoder, metrics=_metrics(run),
     )  # fmt: skip
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")
@@ -110,12 +113,25 @@ def _write_saved_model(target, config, model, chains):
     )
 
 
-def _metrics(run_dir):
-    """The numbers of the run's evaluation on held-out data, {text: number}; none without one."""
-    path = Path(run_dir) / "evaluation" / "held_out" / "report.json"
-    if not path.is_file():
-        return {}
-    return dict(_flat(json.loads(path.read_text(encoding="utf-8"))["numbers"]))
+def _metrics(run):
+    """What dgn_tf.evaluate has measured of the weights that are exported, {text: number}."""
+    found = {}
+    for experiment in _MEASURING:
+        path = run / "evaluation" / experiment / "report.json"
+        if not path.is_file():
+            continue
+        try:
+            report = json.loads(path.read_text(encoding="utf-8"))
+            numbers, measured = report["numbers"], report["origin"].get("checkpoint")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            raise InputError(
+                f"{path} is damaged: run dgn_tf.evaluate again, or remove it."
+            ) from None
+        if measured != run.checkpoint:
+            print(f"Left out of the model card: {path} is of other weights than the newest.")
+            continue
+        found |= _flat(numbers)
+    return found
 
 
 def _flat(numbers, before=""):

@@ -19,7 +19,7 @@ from dgn_tf.data.catalog import load
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.files import load_files, load_photograph
 from dgn_tf.learning.energies import given_groups
-from dgn_tf.learning.inference import make_inference
+from dgn_tf.learning.inference import MAX_STARTS, make_inference
 from dgn_tf.outputs import REPORT, file_names, output_folder
 from dgn_tf.parsing import InputError, last_value
 from dgn_tf.trained import Trained, load_trained
@@ -99,6 +99,7 @@ def define_inference_flags() -> None:
         "Starts for each picture; after a quarter of the steps the best goes on alone. More starts "
         "find better fits and take longer.",
         lower_bound=1,
+        upper_bound=MAX_STARTS,
     )
     define.DEFINE_bool(
         "amortised",

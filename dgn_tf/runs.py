@@ -147,6 +147,12 @@ class Run:
             )
 
     @property
+    def checkpoint(self):
+        """Name of the newest checkpoint, or "" if there is none."""
+        paths = Checkpoints(self / "checkpoints").paths()
+        return paths[-1].name if paths else ""
+
+    @property
     def folders(self):
         """The folders that a labelled run has numbered its classes by, or None."""
         data = self / "data.json"

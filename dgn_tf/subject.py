@@ -9,6 +9,7 @@ import numpy as np
 from dgn_tf import flags, runs
 from dgn_tf.data import catalog
 from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.data.labels import class_labels
 from dgn_tf.learning.inference import make_inference
 from dgn_tf.parsing import InputError, last_value
 from dgn_tf.visualize.decoding import has_geometry
@@ -52,6 +53,7 @@ class Subject:
         self.origin = {
             "experiment": experiment,
             "run": str(run_dir),
+            "checkpoint": runs.Run(run_dir).checkpoint,
             "inference": self.settings | {"amortised": amortised},
             "config": json.loads(self.config.to_json()),
         }
@@ -120,6 +122,12 @@ class Subject:
     def _inference(self):
         # One for all data, since each compiles its steps anew.
         return make_inference(self.model, encoder=self._encoder, **self.settings)
+
+    def class_labels(self, examples):
+        """Labels [N] that the classes which a model infers are compared with, or None."""
+        if self.config.model.appearance != "categorical":
+            return None
+        return class_labels(examples, self.config.data.label)
 
     def require_geometry(self, experiment, flag="run_dir"):
         """Refuse a model, of the run that a flag names, that does not deform."""

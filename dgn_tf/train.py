@@ -15,6 +15,7 @@ from absl import logging
 
 from dgn_tf import flags
 from dgn_tf.data import catalog
+from dgn_tf.data.labels import class_labels
 from dgn_tf.data.pipeline import steps_per_epoch
 from dgn_tf.learning.adversarial import Adversarial
 from dgn_tf.learning.alternating import AlternatingBackprop
@@ -84,6 +85,9 @@ def main(argv):
                 f"{labels.shape[1]} asks for 0 to {labels.shape[1] - 1}: give the number of "
                 "classes, and data (--limit) that have them all."
             )
+    if config.model.appearance == "categorical":
+        # What the classes will be compared with is missed now, not after the training.
+        class_labels(examples, data.label)
     model = make_model(config.model, data.side, data.channels, data.frames)
     if config.learning.init_from:
         load_into(model, config, config.learning.init_from)

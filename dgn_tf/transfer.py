@@ -17,7 +17,7 @@ from dgn_tf.data import catalog
 from dgn_tf.data.examples import as_float
 from dgn_tf.evaluation.report import Figure, show, write_report
 from dgn_tf.evaluation.transfer import split_views, transfer_report, view_errors
-from dgn_tf.learning.inference import Inference, make_inference
+from dgn_tf.learning.inference import MAX_STARTS, Inference, make_inference
 from dgn_tf.models.catalog import make_model
 from dgn_tf.parsing import InputError, last_value
 from dgn_tf.visualize.decoding import decode
@@ -48,7 +48,7 @@ def define_flags():
     define.DEFINE_string("tuning_rate", "5e-4", "Learning rate of fine-tuning, or a schedule.")
     define.DEFINE_integer("repeats", 3, "Repetitions, with the seeds 0, 1, ...", lower_bound=1)
     define.DEFINE_integer("steps", 300, "Langevin steps of the test.", lower_bound=1)
-    define.DEFINE_integer("starts", 4, "Starts of the test.", lower_bound=1)
+    define.DEFINE_integer("starts", 4, "Starts of the test.", lower_bound=1, upper_bound=MAX_STARTS)
 
 
 def main(argv):

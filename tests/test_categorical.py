@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from dgn_tf import evaluate, train
 from dgn_tf.config import Config, LearningConfig, ModelConfig
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.labels import class_labels
 from dgn_tf.evaluation.metrics import clustering_accuracy
 from dgn_tf.learning.alternating import AlternatingBackprop
 from dgn_tf.learning.chains import Chains
@@ -159,6 +161,17 @@ def test_learning_finds_the_clusters_and_their_means():
     for label in range(3):
         mean = model.means[found[labels == label][0]]
         np.testing.assert_allclose(mean, x.numpy()[labels == label].mean(axis=0), atol=0.05)
+
+
+def test_labels_to_compare_with_are_missed_before_training():
+    images = np.zeros((2, 8, 8, 1), np.uint8)
+    factors = {"kind": np.array([0, 1]), "size": np.array([0.5, 1.0]), "box": np.zeros((2, 4))}
+    examples = Examples(images, np.arange(2), ("a", "b"), factors)
+    np.testing.assert_array_equal(class_labels(examples, "kind"), [0, 1])
+    assert class_labels(examples, "label") is None
+    for name in ("sort", "size", "box"):
+        with pytest.raises(InputError, match=f"--label={name}: .* they have kind"):
+            class_labels(examples, name)
 
 
 def test_a_run_from_training_to_measuring(run_app, tmp_path):

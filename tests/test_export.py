@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dgn_tf import export, infer, runs
+from dgn_tf.parsing import InputError
 from dgn_tf.serving.lite import LiteModel
 from dgn_tf.serving.saved_model import answers_of
 
@@ -49,6 +50,24 @@ def test_inference_uses_an_export_as_it_uses_the_run(exported, tiny_run, run_app
     assert np.abs(pictures[0] - pictures[1]).max() <= 1
     report = json.loads((tmp_path / "saved_model/report.json").read_text())
     assert report["run"] == str(exported[0])
+
+
+def test_the_card_has_the_numbers_of_these_weights_alone(tiny_run, capsys):
+    run = runs.Run(tiny_run.folder)
+    folder = tiny_run.folder / "evaluation"
+    for experiment, checkpoint in (("held_out", run.checkpoint), ("clips", "step-0000000001")):
+        report = {"numbers": {"fit": {experiment: 2.5}}, "origin": {"checkpoint": checkpoint}}
+        (folder / experiment).mkdir(parents=True)
+        (folder / experiment / "report.json").write_text(json.dumps(report))
+    try:
+        assert export._metrics(run) == {"fit held_out": 2.5}
+        assert "clips/report.json is of other weights" in capsys.readouterr().out
+        for damaged in ("{", "[]", '{"numbers": {}}'):
+            (folder / "clips" / "report.json").write_text(damaged)
+            with pytest.raises(InputError, match="clips/report.json is damaged"):
+                export._metrics(run)
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(

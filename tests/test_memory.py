@@ -33,6 +33,15 @@ def test_each_part_of_the_estimate_is_what_is_said():
     assert judged == pytest.approx(3 * inner + 2.9 * output_bytes(judge), abs=2)
 
 
+def test_a_draw_tries_every_class():
+    def taken(appearance, batch):
+        settings = ModelConfig(appearance=appearance, appearance_dim=10)
+        return step_memory(make_model(settings, 32, 1), batch)
+
+    extra = [taken("categorical", batch) - taken("label", batch) for batch in (1, 5)]
+    assert extra == [3 * batch * 10 * 4 * 32 * 32 * 3 for batch in (1, 5)]
+
+
 def test_chunks_of_clips_keep_the_inner_values_of_some_frames():
     def grown(chunk):
         model = make_model(

@@ -1,6 +1,5 @@
 """A SavedModel against the Keras model it was made from, by the paths on which servers load it."""
 
-import ctypes
 import hashlib
 import pathlib
 import shutil
@@ -192,26 +191,6 @@ def test_no_function_needs_a_compiler_that_servers_lack(served):
         )
     ]
     assert compiled == []
-
-
-def test_the_c_library_loads_it(served):
-    folder = pathlib.Path(tf.sysconfig.get_lib())
-    (library,) = [*folder.glob("libtensorflow_cc.so.2"), *folder.glob("libtensorflow_cc.2.dylib")]
-    c = ctypes.CDLL(str(library))
-    for name in ("TF_NewStatus", "TF_NewGraph", "TF_NewSessionOptions",
-                 "TF_LoadSessionFromSavedModel", "TF_GraphOperationByName"):  # fmt: skip
-        getattr(c, name).restype = ctypes.c_void_p
-    c.TF_Message.restype = ctypes.c_char_p
-    status, graph = c.TF_NewStatus(), c.TF_NewGraph()
-    pointer = ctypes.c_void_p
-    tags = (ctypes.c_char_p * 1)(b"serve")
-    loaded = c.TF_LoadSessionFromSavedModel(
-        pointer(c.TF_NewSessionOptions()), None, str(served.path).encode(), tags, 1,
-        pointer(graph), None, pointer(status),
-    )  # fmt: skip
-    assert c.TF_GetCode(pointer(status)) == 0, c.TF_Message(pointer(status))
-    assert c.TF_GraphOperationByName(pointer(graph), b"generate_z_appearance")
-    c.TF_DeleteSession(pointer(loaded), pointer(status))
 
 
 def test_the_official_tool_shows_it(served):

@@ -96,6 +96,29 @@ def one_hot(
     return np.eye(classes, dtype=np.float32)[values.astype(np.int64)]
 
 
+def class_labels(examples: Examples, name: str) -> np.ndarray | None:
+    """Labels that classes found without labels are compared with.
+
+    Args:
+      examples: N examples.
+      name: of the label.
+
+    Returns:
+      [N], text or whole numbers; None if `name` is "label", the default, and the examples bring
+      no labels.
+
+    Raises:
+      InputError: there is no such label, or it is not one value for each example.
+    """
+    known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuUS"}
+    if name in known or name == "label":
+        return known.get(name)
+    raise InputError(
+        f"--label={name}: the data have no such label, text or a whole number for each; they have "
+        f"{', '.join(known) or 'none'}."
+    )
+
+
 def read_labels(
     table: str, names: tuple[str, ...], examples: Examples
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -7,8 +7,9 @@ from dgn_tf.learning.energies import class_groups, energy, given_groups, one_hot
 from dgn_tf.learning.langevin import langevin
 from dgn_tf.learning.noise import example_normal
 
-# Prior samples among which starts are looked for, and the side at which pictures are compared.
-_LIBRARY = 1024
+# Prior samples among which starts are looked for, and so the most starts; the side at which
+# pictures are compared.
+MAX_STARTS = 1024
 _COMPARED_SIDE = 32
 # More than any energy: samples of another class are no starts.
 _OTHER_CLASS = 1e9
@@ -61,9 +62,9 @@ class Inference:
         encoder=None,
         portable=False,
     ):
-        if steps < 1 or not 1 <= starts <= _LIBRARY:
+        if steps < 1 or not 1 <= starts <= MAX_STARTS:
             raise ValueError(
-                f"steps must be at least 1 and starts from 1 to {_LIBRARY}, got {steps}, {starts}"
+                f"steps must be at least 1 and starts from 1 to {MAX_STARTS}, got {steps}, {starts}"
             )
         self.model = model
         self._one_hot = one_hot_groups(model)
@@ -216,7 +217,7 @@ class Inference:
 
     def _library(self):
         """Prior samples [1024, d] for each group of a frame, and their pictures, small and flat."""
-        ids = tf.range(_LIBRARY, dtype=tf.int64)
+        ids = tf.range(MAX_STARTS, dtype=tf.int64)
         samples = {
             name: example_normal(self.seed, 0, ids, stream, 1, dim)[0]
             for stream, (name, dim) in enumerate(self._frame_dims.items())
@@ -224,7 +225,7 @@ class Inference:
         for name in self._one_hot:
             samples[name] = tf.one_hot(ids % self._frame_dims[name], self._frame_dims[name])
         pictures = []
-        for first in range(0, _LIBRARY, 128):
+        for first in range(0, MAX_STARTS, 128):
             parts = {
                 name: self.model.part(name, z[first : first + 128]) for name, z in samples.items()
             }

@@ -1,4 +1,8 @@
-"""Langevin dynamics on latent groups (Eq. 7)."""
+"""Langevin dynamics on latent groups (Eq. 7).
+
+A part depends on its own latent alone. Its forward pass is therefore kept, with its tape, from one
+update of that latent to the next: half the evaluations of generators, the same numbers.
+"""
 
 import tensorflow as tf
 
@@ -10,9 +14,6 @@ def langevin(
     model, x, latents, *, steps, step_size, sigma, noise=None, simultaneous=False, held=()
 ):
     """`steps` Langevin steps of every latent group, group after group (Eq. 7).
-
-    A part depends on its own latent alone. Its forward pass is therefore kept, with its tape, from
-    one update of that latent to the next: half the evaluations of generators, the same numbers.
 
     A group of classes (`class_groups`) has no gradient: its step draws a class from its exact
     conditional distribution, or takes the likeliest one without noise.

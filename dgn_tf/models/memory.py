@@ -16,6 +16,8 @@ _LOOKING_PROGRAM = 85 * _MIB
 # the warp and the gradients; of a discriminator, whose step has three passes, one of them (R1)
 # differentiated twice.
 _PASSES, _JUDGED_PASSES = 3.0, 2.9
+# How often the parts of all classes are there while a class is drawn.
+_TRIED_PASSES = 3.0
 # Weights with the two moments of Adam; at the peak their gradients, and the copies in the layout
 # that convolutions like best.
 _KEPT_WEIGHTS, _PASSING_WEIGHTS = 3, 6
@@ -50,6 +52,8 @@ def step_memory(
     # The last layer of each network makes what is kept of every frame.
     outer = sum(_bytes(leaf_layers(network)[-1].output) for network in networks)
     kept = _PASSES * batch_size * (chunk * inner + (frames - chunk) * outer)
+    classes = [model.latent_dims[name] for name in getattr(model, "classes", ())]
+    kept += _TRIED_PASSES * batch_size * outer * sum(classes)
     weights = sum(map(_weight_bytes, networks))
     program = _PROGRAM + _UPDATE_PROGRAM * langevin_steps * len(model.latent_dims)
     program += _WARP_PROGRAM * ("geometry" in model.latent_dims)

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from dgn_tf.learning.energies import class_groups, given_groups
+
 _PAPER = (
     "Xing, Gao, Han, Zhu and Wu, Deformable Generator Networks: Unsupervised Disentanglement of "
     "Appearance and Geometry, IEEE TPAMI 44(3), 2022"
@@ -65,19 +67,35 @@ def _facts(name, config, model):
     shape = f"{data.side}x{data.side}x{data.channels}"
     if data.frames:
         shape = f"clips of {data.frames} frames of {shape}"
+    learned_from = f"`{data.data}`"
+    if data.where:
+        learned_from += f", those with {data.where}"
+    if data.limit:
+        learned_from += f", the first {data.limit}"
     weights = f"averaged (--ema={learning.ema:g})" if learning.ema else "of the last step"
-    groups = ", ".join(f"{group} {dim}" for group, dim in model.latent_dims.items())
+    groups = ", ".join(
+        f"{group} {dim} ({_kind(model, group)})" for group, dim in model.latent_dims.items()
+    )
     return [
         f"# {name}",
         "",
         f"A model of the kind `{config.model.model}` (dgn_tf), after {_PAPER}.",
         "",
-        f"* Learned from: `{data.data}`" + (f", the first {data.limit}." if data.limit else "."),
+        f"* Learned from: {learned_from}.",
         f"* Makes: {shape}.",
-        f"* Latents, standard normal a priori: {groups}.",
+        f"* Latents: {groups}.",
         f"* Parameters: {model.count_params():,}; weights {weights}.",
         f"* Made with TensorFlow {tf.__version__} and Keras {keras.__version__}.",
     ]
+
+
+def _kind(model, group):
+    """What a latent group is a priori."""
+    if group in given_groups(model):
+        return "a one-hot label, which is given"
+    if group in class_groups(model):
+        return "a one-hot class, all as likely"
+    return "standard normal"
 
 
 def _signature_table(functions):

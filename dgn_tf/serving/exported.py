@@ -47,7 +47,7 @@ def load(path):
     Raises:
         InputError: there is none, or its files are damaged.
     """
-    folder = version_folder(path)
+    folder = version_folder(path.expanduser())
     try:
         config = Config.from_json((folder / CONFIG).read_text(encoding="utf-8"))
         data = config.data

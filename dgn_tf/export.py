@@ -1,7 +1,7 @@
 """Export a trained model: a SavedModel for TF Serving, or .tflite files for devices.
 
 Usage: python -m dgn_tf.export --run_dir=runs/heads64
-       python -m dgn_tf.export --run_dir=runs/heads64 --format=tflite --quantization=int8
+       python -m dgn_tf.export --saved_model=saved_models/heads64 --format=tflite
 """
 
 import json
@@ -14,7 +14,9 @@ from absl import flags as absl_flags
 from dgn_tf import flags, runs
 from dgn_tf.parsing import InputError
 from dgn_tf.serving import convert, saved_model
+from dgn_tf.serving.exported import version_folder
 from dgn_tf.serving.portable import portable
+from dgn_tf.trained import NO_SOURCE, load_trained
 
 FLAGS = absl_flags.FLAGS
 FORMATS = ("saved_model", "tflite")
@@ -26,7 +28,12 @@ _TFLITE_FLAGS = ("part", "quantization")
 def define_flags():
     """Declare the flags of this app."""
     define = absl_flags
-    define.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
+    define.DEFINE_string("run_dir", None, "Folder of the training run.")
+    define.DEFINE_string(
+        "saved_model",
+        None,
+        "tflite: saved_models/NAME or saved_models/NAME/VERSION in place of --run_dir.",
+    )
     define.DEFINE_enum(
         "format", "saved_model", FORMATS, "A SavedModel for TF Serving, or .tflite files."
     )
@@ -34,7 +41,9 @@ def define_flags():
         "output_dir", "saved_models", "Folder of the models: OUTPUT_DIR/NAME/VERSION is written."
     )
     define.DEFINE_string(
-        "name", None, "Name that the model is served as; by default that of the run's folder."
+        "name",
+        None,
+        "Name that the model is served as; by default that of the run or of the SavedModel.",
     )
     define.DEFINE_bool(
         "amortised",
@@ -61,19 +70,18 @@ def define_flags():
 def main(argv):
     """Export the model of the run."""
     del argv
-    target = _target()
     _check_flags()
-    config, model = runs.load_finished(FLAGS.run_dir)
-    chains = runs.load_chains(FLAGS.run_dir)
+    target = _target()
+    trained = load_trained(FLAGS.run_dir, FLAGS.saved_model, finished=True)
     if FLAGS.format == "tflite":
-        _write_tflite(target, config, model, chains)
+        _write_tflite(target, trained)
     else:
-        _write_saved_model(target, config, model, chains)
+        _write_saved_model(target, trained)
 
 
 def _target():
     """OUTPUT_DIR/NAME."""
-    name = FLAGS.name or Path(FLAGS.run_dir).resolve().name
+    name = FLAGS.name or _source_name()
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", name, re.ASCII):
         raise InputError(
             f"--name={name}: must be letters, digits, dots, dashes and underscores, as part of the "
@@ -85,7 +93,16 @@ def _target():
     return target
 
 
+def _source_name():
+    """That of the run's folder, or NAME of saved_models/NAME/VERSION."""
+    if not FLAGS.saved_model:
+        return Path(FLAGS.run_dir).resolve().name
+    return version_folder(Path(FLAGS.saved_model).expanduser()).resolve().parent.name
+
+
 def _check_flags():
+    if bool(FLAGS.run_dir) == bool(FLAGS.saved_model):
+        raise InputError(NO_SOURCE)
     lite = FLAGS.format == "tflite"
     for name in _TFLITE_FLAGS:
         if FLAGS[name].present and not lite:
@@ -94,15 +111,21 @@ def _check_flags():
         raise InputError("--amortised belongs to --format=saved_model: a .tflite does not infer.")
     if lite:
         convert.require_litert()
+    elif FLAGS.saved_model:
+        raise InputError(
+            f"--saved_model={FLAGS.saved_model} is a SavedModel already: give --format=tflite to "
+            "convert it."
+        )
 
 
-def _write_saved_model(target, config, model, chains):
+def _write_saved_model(target, trained):
+    config, model = trained.config, trained.model
     encoder = runs.load_encoder(FLAGS.run_dir) if FLAGS.amortised else None
     if encoder is not None and (config.data.frames or hasattr(model, "encode")):
         raise InputError("--amortised is for models of pictures without an encoder of their own.")
     run = runs.Run(FLAGS.run_dir)
     path = saved_model.export_saved_model(
-        config, model, target, chains=chains, folders=run.folders,
+        config, model, target, chains=trained.chains, folders=trained.folders,
         encoder=encoder, metrics=_metrics(run),
     )  # fmt: skip
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
@@ -142,18 +165,18 @@ def _flat(numbers, before=""):
             yield f"{before}{name}", value
 
 
-def _write_tflite(target, config, model, chains):
-    plain = portable(config, model)
+def _write_tflite(target, trained):
+    plain = portable(trained.config, trained.model)
     plain = getattr(plain, "emission", plain)
     parts = convert.make_parts(plain)
     wanted = FLAGS.part or (["geometry"] if "geometry" in parts else ["generator"])
     missing = [name for name in wanted if name not in parts]
     if missing:
         raise InputError(
-            f"--part={missing[0]}: the model of --run_dir={FLAGS.run_dir} has no geometry: it has "
+            f"--part={missing[0]}: the model of {trained.flag} has no geometry: it has "
             "the generator alone."
         )
-    latents = convert.calibration_latents(plain, chains)
+    latents = convert.calibration_latents(plain, trained.chains)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -10,6 +10,8 @@ from dgn_tf.config import Config
 from dgn_tf.parsing import InputError
 from dgn_tf.serving import exported
 
+NO_SOURCE = "give either --run_dir, a training run, or --saved_model, an export."
+
 
 class Trained(NamedTuple):
     """A trained model and what goes with it.
@@ -30,16 +32,21 @@ class Trained(NamedTuple):
         return self.flag.partition("=")[2]
 
 
-def load_trained(run_dir: str | None, saved_model: str | None) -> Trained:
+def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = False) -> Trained:
     """The model of a run, or of saved_models/NAME[/VERSION].
+
+    Args:
+        run_dir: folder of a run, or nothing.
+        saved_model: folder of an export, or nothing.
+        finished: whether a run must have come to its end.
 
     Raises:
         InputError: not one of the two is given, or it cannot be read.
     """
     if bool(run_dir) == bool(saved_model):
-        raise InputError("give either --run_dir, a training run, or --saved_model, an export.")
+        raise InputError(NO_SOURCE)
     if saved_model:
         return Trained(f"--saved_model={saved_model}", *exported.load(Path(saved_model)))
-    config, model = runs.load(run_dir)
+    config, model = (runs.load_finished if finished else runs.load)(run_dir)
     chains = runs.load_chains(run_dir)
     return Trained(f"--run_dir={run_dir}", config, model, chains, runs.Run(run_dir).folders)

@@ -2,13 +2,20 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import http.server
 import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from dgn_tf.serving.client import GrpcClient, RestClient, ServingError
 
@@ -48,9 +55,10 @@ def rest_answer(serve, body):
     return {"outputs": outputs if len(outputs) > 1 else outputs.popitem()[1]}
 
 
-@pytest.fixture(scope="module")
-def rest(serve):
-    """The URL of a server with the model as version 1 of "heads"."""
+@contextlib.contextmanager
+def rest_server(serve, model):
+    """The URL of a server that has a SavedModel as version 1 of `model`."""
+    path = f"/v1/models/{model}"
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def answer(self, status, content):
@@ -61,13 +69,13 @@ def rest(serve):
             )
 
         def do_GET(self):
-            if self.path == "/v1/models/heads/metadata":
+            if self.path == f"{path}/metadata":
                 sides = {
                     name: {"inputs": dict.fromkeys(s.inputs), "outputs": dict.fromkeys(s.outputs)}
                     for name, s in serve.signatures.items()
                 }
                 self.answer(200, {"metadata": {"signature_def": {"signature_def": sides}}})
-            elif self.path == "/v1/models/heads":
+            elif self.path == path:
                 state = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK"}}
                 self.answer(200, {"model_version_status": [state]})
             else:
@@ -75,7 +83,7 @@ def rest(serve):
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            known = ("/v1/models/heads:predict", "/v1/models/heads/versions/1:predict")
+            known = (f"{path}:predict", f"{path}/versions/1:predict")
             if self.path not in known:
                 self.answer(404, {"error": f"Could not find any versions of model {self.path}"})
                 return
@@ -93,6 +101,12 @@ def rest(serve):
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def rest(serve):
+    with rest_server(serve, "heads") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +217,20 @@ def test_rest_knows_what_is_served(rest):
 def test_a_server_that_is_not_there_is_named():
     with pytest.raises(ServingError, match="no answer from http://127.0.0.1:9/v1/models/heads"):
         RestClient("heads", "http://127.0.0.1:9").status()
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_commands_of_the_readme_get_a_picture(server, tmp_path):
+    root = pathlib.Path(__file__).parents[1]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (curl (?:.*\\\n)*.*)$", readme, re.MULTILINE)
+    assert len(commands) == 2
+    with rest_server(server(root / "saved_models/heads64/1"), "heads64") as url:
+        answers = []
+        for command in commands:
+            here = command.replace("localhost:8501", url).replace("python", sys.executable)
+            said = subprocess.run(["sh", "-c", here], cwd=tmp_path, capture_output=True, check=True)
+            answers.append(said.stdout)
+    with Image.open(tmp_path / "head.png") as picture:
+        assert picture.size == (64, 64) and picture.mode == "RGB"
+    assert "reconstruct" in json.loads(answers[1])["metadata"]["signature_def"]["signature_def"]

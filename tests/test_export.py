@@ -154,6 +154,27 @@ def test_a_run_that_cannot_be_exported_says_why(tiny_run, run_app, tmp_path, cha
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        ((), "give either --run_dir, a training run, or --saved_model, an export."),
+        (("--saved_model=EXPORT",), "is a SavedModel already: give --format=tflite"),
+        (("--saved_model=none", "--format=tflite"), "--saved_model=none holds no exported model"),
+    ],
+)
+def test_only_a_run_becomes_a_savedmodel(exported, run_app, flags, message):
+    said = run_app(export, *(flag.replace("EXPORT", str(exported[0])) for flag in flags))
+    assert said.status == 2 and message in said.err
+
+
+def test_an_export_is_converted_under_its_name(exported, run_app, tmp_path):
+    given = ("--format=tflite", "--part=generator", "--quantization=float32")
+    said = run_app(export, f"--saved_model={exported[0]}", f"--output_dir={tmp_path}", *given)
+    assert said.status == 0, said.err
+    assert [path.name for path in tmp_path.rglob("*.tflite")] == ["generator_float32.tflite"]
+    assert (tmp_path / "tiny-1").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
         (("--run_dir=none",), "--run_dir=none holds no run"),
         (("--name=a/b",), "--name=a/b: must be letters"),
         (("--part=geometry",), "--part belongs to --format=tflite"),

@@ -5,6 +5,7 @@ import math
 import keras
 
 from dgn_tf.config import SIDES
+from dgn_tf.models.deconvolution import Deconvolution
 
 # Filters of the last hidden level; each coarser one has twice as many (Table IV: 128, 64, 32, 16).
 FINEST_FILTERS = 16
@@ -113,7 +114,7 @@ def decoder_network(latent_dim, layers, scheme, gain, dtype):
     network.append(keras.layers.Reshape((4, 4, inputs), dtype=dtype))
     for level, (kernel, stride, outputs) in enumerate(levels, 1):
         network += weighted(
-            keras.layers.Conv2DTranspose,
+            Deconvolution,
             kernel * kernel * inputs,
             filters=outputs,
             kernel_size=kernel,

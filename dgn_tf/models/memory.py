@@ -5,6 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
+from dgn_tf.models.layers import leaf_layers
+
 _MIB = 2**20
 # Fitted to the growth of a process over its first steps on a CPU (side 32 to 256, 4 to 128
 # pictures or frames in a batch, float32), which they tell within a factor of 1.4.
@@ -68,15 +70,6 @@ def step_memory(
 def output_bytes(network: keras.Model) -> int:
     """Bytes of all layers' outputs for one example; of sequences, for one element."""
     return sum(_bytes(layer.output) for layer in leaf_layers(network))
-
-
-def leaf_layers(network: keras.Model) -> list[keras.layers.Layer]:
-    """The layers of a network and of the networks inside it, in their order."""
-    return [
-        leaf
-        for layer in network.layers
-        for leaf in (leaf_layers(layer) if isinstance(layer, keras.Model) else [layer])
-    ]
 
 
 def _bytes(output) -> int:

@@ -3,7 +3,9 @@
 import dataclasses
 
 from dgn_tf.models.catalog import make_model
+from dgn_tf.models.deconvolution import Deconvolution
 from dgn_tf.models.deformable import DeformableGenerator
+from dgn_tf.models.layers import leaf_layers
 from dgn_tf.parsing import InputError
 
 
@@ -34,6 +36,10 @@ def portable(config, model):
     deforming = deforming_generator(copy)
     if deforming is not None:
         deforming.jit_compile_warp = False
+    for network in copy.networks.values():
+        for layer in leaf_layers(network):
+            if isinstance(layer, Deconvolution):
+                layer.plain = True
     return copy
 
 

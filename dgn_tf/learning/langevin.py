@@ -6,7 +6,7 @@ update of that latent to the next: half the evaluations of generators, the same 
 
 import tensorflow as tf
 
-from dgn_tf.learning.energies import class_energies, class_parts, squared_error
+from dgn_tf.learning.energies import class_energies, class_parts
 from dgn_tf.learning.noise import gumbel
 
 
@@ -79,8 +79,9 @@ def _slopes(model, x, parts, names):
     moving = {name: parts[name] for name in names}
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(moving)
-        error = squared_error(x, model.combine({**parts, **moving}))
-    return tape.gradient(error, moving)
+        made = model.combine({**parts, **moving})
+    # The gradient of `squared_error` to what was made, in two operations instead of six.
+    return tape.gradient(made, moving, output_gradients=(made - x) / 2.0)
 
 
 def _drawn(model, x, parts, name, each, sigma, noise):

@@ -1,7 +1,8 @@
-"""Export a trained model: a SavedModel for TF Serving, or .tflite files for devices.
+"""Export a trained model: a SavedModel for TF Serving, .tflite files for devices, or a web page.
 
 Usage: python -m dgn_tf.export --run_dir=runs/heads64
        python -m dgn_tf.export --run_dir=runs/heads64 --format=tflite --quantization=int8
+       python -m dgn_tf.export --saved_model=saved_models/heads64 --format=web
 """
 
 import json
@@ -12,24 +13,38 @@ from pathlib import Path
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
+from dgn_tf.explorer.web import write_web
 from dgn_tf.parsing import InputError
 from dgn_tf.serving import convert, saved_model
 from dgn_tf.serving.portable import portable
+from dgn_tf.trained import load_trained, model_name
 
 FLAGS = absl_flags.FLAGS
-FORMATS = ("saved_model", "tflite")
+FORMATS = ("saved_model", "tflite", "web")
 _TFLITE_FLAGS = ("part", "quantization")
 
 
 def define_flags():
     """Declare the flags of this app."""
     define = absl_flags
-    define.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
+    define.DEFINE_string("run_dir", None, "Folder of the training run.")
+    define.DEFINE_string(
+        "saved_model",
+        None,
+        "tflite and web: instead of --run_dir, saved_models/NAME[/VERSION] of an export before.",
+    )
     define.DEFINE_enum(
-        "format", "saved_model", FORMATS, "A SavedModel for TF Serving, or .tflite files."
+        "format",
+        "saved_model",
+        FORMATS,
+        "saved_model, for TF Serving; tflite, files for devices; web, a folder with a page of "
+        "sliders, which a browser opens without a server.",
     )
     define.DEFINE_string(
-        "output_dir", "saved_models", "Folder of the models: OUTPUT_DIR/NAME/VERSION is written."
+        "output_dir",
+        "saved_models",
+        "Folder of the models: OUTPUT_DIR/NAME/VERSION, OUTPUT_DIR/NAME/*.tflite or "
+        "OUTPUT_DIR/NAME/web is written.",
     )
     define.DEFINE_string(
         "name", None, "Name that the model is served as; by default that of the run's folder."
@@ -61,17 +76,26 @@ def main(argv):
     del argv
     target = _target()
     _check_flags()
-    config, model = runs.load_finished(FLAGS.run_dir)
-    chains = runs.load_chains(FLAGS.run_dir)
+    if FLAGS.saved_model:
+        _, config, model, chains, folders = load_trained(None, FLAGS.saved_model)
+    else:
+        config, model = runs.load_finished(FLAGS.run_dir)
+        chains, folders = runs.load_chains(FLAGS.run_dir), runs.Run(FLAGS.run_dir).folders
     if FLAGS.format == "tflite":
         _write_tflite(target, config, model, chains)
+    elif FLAGS.format == "web":
+        folder = write_web(target, config, model, chains, folders)
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        print(f"{folder}: {size / 1e6:.2f} MB. Open {folder / 'index.html'} in a browser.")
     else:
-        _write_saved_model(target, config, model, chains)
+        _write_saved_model(target, config, model, chains, folders)
 
 
 def _target():
     """OUTPUT_DIR/NAME."""
-    name = FLAGS.name or Path(FLAGS.run_dir).resolve().name
+    if bool(FLAGS.run_dir) == bool(FLAGS.saved_model):
+        raise InputError("give either --run_dir, a training run, or --saved_model, an export.")
+    name = FLAGS.name or model_name(FLAGS.run_dir, FLAGS.saved_model)
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", name, re.ASCII):
         raise InputError(
             f"--name={name}: must be letters, digits, dots, dashes and underscores, as part of the "
@@ -85,22 +109,24 @@ def _target():
 
 def _check_flags():
     lite = FLAGS.format == "tflite"
+    if FLAGS.saved_model and FLAGS.format == "saved_model":
+        raise InputError("--saved_model is exported already: give --format=tflite or web, too.")
     for name in _TFLITE_FLAGS:
         if FLAGS[name].present and not lite:
             raise InputError(f"--{name} belongs to --format=tflite: give that too.")
-    if FLAGS.amortised and lite:
-        raise InputError("--amortised belongs to --format=saved_model: a .tflite does not infer.")
+    if FLAGS.amortised and FLAGS.format != "saved_model":
+        raise InputError("--amortised belongs to --format=saved_model: the others do not infer.")
     if lite:
         convert.require_litert()
 
 
-def _write_saved_model(target, config, model, chains):
+def _write_saved_model(target, config, model, chains, folders):
     encoder = runs.load_encoder(FLAGS.run_dir) if FLAGS.amortised else None
     if encoder is not None and (config.data.frames or hasattr(model, "encode")):
         raise InputError("--amortised is for models of pictures without an encoder of their own.")
     path = saved_model.export_saved_model(
-        config, model, target, chains=chains, folders=runs.Run(FLAGS.run_dir).folders,
-        encoder=encoder, metrics=_metrics(FLAGS.run_dir),
+        config, model, target, chains=chains, folders=folders, encoder=encoder,
+        metrics=_metrics(FLAGS.run_dir),
     )  # fmt: skip
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")
@@ -134,8 +160,7 @@ def _write_tflite(target, config, model, chains):
     missing = [name for name in wanted if name not in parts]
     if missing:
         raise InputError(
-            f"--part={missing[0]}: the model of --run_dir={FLAGS.run_dir} has no geometry: it has "
-            "the generator alone."
+            f"--part={missing[0]}: the model has no geometry: it has the generator alone."
         )
     latents = convert.calibration_latents(plain, chains)
     try:

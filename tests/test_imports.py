@@ -29,8 +29,8 @@ FLOORS = {
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
-# Reports and the explorer hold pictures; a run directory keeps the flags in effect; results are written with a
-# progress bar, under names that are safe.
+# Reports and the explorer hold pictures; a run directory keeps the flags in effect; results are
+# written with a progress bar, under names that are safe.
 SIDEWAYS = {
     ("config", "parsing"),
     ("evaluation", "visualize"),

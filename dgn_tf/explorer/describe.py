@@ -22,7 +22,7 @@ def describe(
         shape: (side, channels) of its pictures.
         chains: latents [N, d] of training examples by group, whose principal directions the
             sliders follow; None takes single latent units, with a standard deviation of 1.
-        classes: names of the classes of a group that is one-hot; None numbers them.
+        classes: names of the classes of a group that is one-hot; those without one are numbered.
 
     Returns:
         `name`, `side`, `channels`, `given` (groups that an inference must be told), and `groups`,
@@ -34,7 +34,8 @@ def describe(
     groups = []
     for group, dim in model.latent_dims.items():
         if group in one_hot_groups(model):
-            names = classes or [str(number) for number in range(dim)]
+            names = list(classes or [])[:dim]
+            names += [str(number) for number in range(len(names), dim)]
             start, directions = np.eye(dim)[0], []
         else:
             (mean, axes, scales), titles = bases[group]

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+import types
 
 import keras
 import numpy as np
@@ -186,6 +187,19 @@ def test_what_is_not_for_this_page_is_refused(explorer, request_, status, messag
     found_status, kind, found = explorer.ask(*request_)
     assert (found_status, kind) == (status, "application/json")
     assert message in found["error"]
+
+
+@pytest.mark.parametrize(
+    ("listening", "known", "strange"),
+    [
+        ("127.0.0.1", ["localhost:80", "127.0.0.1"], ["10.0.0.1", "pc", "", "localhost.x"]),
+        ("0.0.0.0", ["localhost", "10.0.0.1:80", "[::1]:80"], ["pc", "evil.example"]),
+    ],
+)
+def test_a_name_that_others_could_give_is_not_known(listening, known, strange):
+    server = types.SimpleNamespace(host=listening, server_address=(listening, 80))
+    assert all(ExplorerServer.knows(server, host) for host in known)
+    assert not any(ExplorerServer.knows(server, host) for host in strange)
 
 
 def test_nothing_is_shared_with_other_pages(explorer):

@@ -183,7 +183,10 @@ function boardCell(looks, shape, source) {
     name: text,
     latents: { appearance: looks.latents.appearance, geometry: shape.latents.geometry },
   };
-  button.addEventListener("click", () => choose(button.item));
+  button.addEventListener("click", () => {
+    choose(button.item);
+    byId("panels").scrollIntoView({ block: "nearest" });
+  });
   return button;
 }
 

@@ -88,6 +88,17 @@ def test_a_run_becomes_files_for_devices(tiny_run, run_app, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+def test_an_export_becomes_files_for_devices(served, run_app, tmp_path):
+    said = run_app(
+        export, f"--saved_model={served.path}", "--format=tflite", "--quantization=float32",
+        f"--output_dir={tmp_path}",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    z = np.array([[1.0, -1.0]], np.float32)
+    found = LiteModel(tmp_path / "heads" / "geometry_float32.tflite")(z_geometry=z)["displacement"]
+    np.testing.assert_allclose(found, served.model.part("geometry", z), atol=1e-3)
+
+
 def changed_run(tiny_run, tmp_path, change):
     folder = tmp_path / "run"
     shutil.copytree(tiny_run.folder, folder)

@@ -142,6 +142,9 @@ function showLoaded() {
 function acceptFiles() {
   const drop = byId("drop");
   byId("photographs").hidden = false;
+  if (MODEL.given.length) {
+    drop.append(" The class that is chosen above is taken for theirs.");
+  }
   byId("file").addEventListener("change", () => addFiles([...byId("file").files]));
   // A file that is dropped beside the box must not replace the page.
   for (const name of ["dragover", "drop"]) {

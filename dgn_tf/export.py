@@ -1,7 +1,8 @@
-"""Export a trained model: a SavedModel for TF Serving, or .tflite files for devices.
+"""Export a trained model: a SavedModel for TF Serving, .tflite files for devices, or a web page.
 
 Usage: python -m dgn_tf.export --run_dir=runs/heads64
        python -m dgn_tf.export --saved_model=saved_models/heads64 --format=tflite
+       python -m dgn_tf.export --saved_model=saved_models/heads64 --format=web
 """
 
 import json
@@ -12,14 +13,14 @@ from pathlib import Path
 from absl import flags as absl_flags
 
 from dgn_tf import flags, runs
+from dgn_tf.explorer.web import write_web
 from dgn_tf.parsing import InputError
 from dgn_tf.serving import convert, saved_model
-from dgn_tf.serving.exported import version_folder
 from dgn_tf.serving.portable import portable
-from dgn_tf.trained import NO_SOURCE, load_trained
+from dgn_tf.trained import NO_SOURCE, load_trained, model_name
 
 FLAGS = absl_flags.FLAGS
-FORMATS = ("saved_model", "tflite")
+FORMATS = ("saved_model", "tflite", "web")
 # Experiments whose numbers the model card shows.
 _MEASURING = ("held_out", "clips")
 _TFLITE_FLAGS = ("part", "quantization")
@@ -32,13 +33,20 @@ def define_flags():
     define.DEFINE_string(
         "saved_model",
         None,
-        "tflite: saved_models/NAME or saved_models/NAME/VERSION in place of --run_dir.",
+        "tflite and web: instead of --run_dir, saved_models/NAME[/VERSION] of an export before.",
     )
     define.DEFINE_enum(
-        "format", "saved_model", FORMATS, "A SavedModel for TF Serving, or .tflite files."
+        "format",
+        "saved_model",
+        FORMATS,
+        "saved_model, for TF Serving; tflite, files for devices; web, a folder with a page of "
+        "sliders, which a browser opens without a server.",
     )
     define.DEFINE_string(
-        "output_dir", "saved_models", "Folder of the models: OUTPUT_DIR/NAME/VERSION is written."
+        "output_dir",
+        "saved_models",
+        "Folder of the models: OUTPUT_DIR/NAME/VERSION, OUTPUT_DIR/NAME/*.tflite or "
+        "OUTPUT_DIR/NAME/web is written.",
     )
     define.DEFINE_string(
         "name",
@@ -75,13 +83,17 @@ def main(argv):
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model, finished=True)
     if FLAGS.format == "tflite":
         _write_tflite(target, trained)
+    elif FLAGS.format == "web":
+        folder = write_web(target, trained.config, trained.model, trained.chains, trained.folders)
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        print(f"{folder}: {size / 1e6:.2f} MB. Open {folder / 'index.html'} in a browser.")
     else:
         _write_saved_model(target, trained)
 
 
 def _target():
     """OUTPUT_DIR/NAME."""
-    name = FLAGS.name or _source_name()
+    name = FLAGS.name or model_name(FLAGS.run_dir, FLAGS.saved_model)
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", name, re.ASCII):
         raise InputError(
             f"--name={name}: must be letters, digits, dots, dashes and underscores, as part of the "
@@ -93,29 +105,22 @@ def _target():
     return target
 
 
-def _source_name():
-    """That of the run's folder, or NAME of saved_models/NAME/VERSION."""
-    if not FLAGS.saved_model:
-        return Path(FLAGS.run_dir).resolve().name
-    return version_folder(Path(FLAGS.saved_model).expanduser()).resolve().parent.name
-
-
 def _check_flags():
     if bool(FLAGS.run_dir) == bool(FLAGS.saved_model):
         raise InputError(NO_SOURCE)
     lite = FLAGS.format == "tflite"
+    if FLAGS.saved_model and FLAGS.format == "saved_model":
+        raise InputError(
+            f"--saved_model={FLAGS.saved_model} is a SavedModel already: give --format=tflite or "
+            "--format=web too."
+        )
     for name in _TFLITE_FLAGS:
         if FLAGS[name].present and not lite:
             raise InputError(f"--{name} belongs to --format=tflite: give that too.")
-    if FLAGS.amortised and lite:
-        raise InputError("--amortised belongs to --format=saved_model: a .tflite does not infer.")
+    if FLAGS.amortised and FLAGS.format != "saved_model":
+        raise InputError("--amortised belongs to --format=saved_model: the others do not infer.")
     if lite:
         convert.require_litert()
-    elif FLAGS.saved_model:
-        raise InputError(
-            f"--saved_model={FLAGS.saved_model} is a SavedModel already: give --format=tflite to "
-            "convert it."
-        )
 
 
 def _write_saved_model(target, trained):

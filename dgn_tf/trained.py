@@ -50,3 +50,9 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
     config, model = (runs.load_finished if finished else runs.load)(run_dir)
     chains = runs.load_chains(run_dir)
     return Trained(f"--run_dir={run_dir}", config, model, chains, runs.Run(run_dir).folders)
+
+
+def model_name(run_dir: str | None, saved_model: str | None) -> str:
+    """The name of a model for people: that of a run's folder, or NAME of saved_models/NAME/1."""
+    folder = Path(run_dir or saved_model).expanduser().resolve()
+    return folder.parent.name if saved_model and folder.name.isdecimal() else folder.name

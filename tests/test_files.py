@@ -1,9 +1,11 @@
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from dgn_tf.data.examples import stable_id
-from dgn_tf.data.files import load_files
+from dgn_tf.data.files import load_bytes, load_files
 from dgn_tf.data.folders import square
 from dgn_tf.parsing import InputError
 
@@ -37,3 +39,32 @@ def test_what_is_no_picture_is_named(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             load_files(paths, 8, 1)
+
+
+def content(image, kind="PNG"):
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_bytes_become_squares():
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8))
+    np.testing.assert_array_equal(
+        load_bytes(content(picture), "a.png", 8, 3), square(picture, 8, 3)
+    )
+    # A JPEG is decoded at a fraction of its size, and may then have as many pixels as it likes.
+    large = load_bytes(content(Image.new("L", (9_000, 9_000), 77), "JPEG"), "a.jpg", 8, 1)
+    np.testing.assert_array_equal(large, np.full((8, 8, 1), 77))
+
+
+def test_bytes_that_are_no_picture_or_a_bomb_are_told():
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
+    for bad, message in (
+        (b"", "cannot be read as a picture"),
+        (b"%PDF-1.7", "cannot be read as a picture"),
+        (content(picture)[:500], "cannot be read as a picture"),
+        (content(Image.new("1", (20_000, 20_000))), "has far too many pixels"),
+        (content(Image.new("1", (9_000, 9_000))), "has 9000 x 9000 pixels: give a smaller"),
+    ):
+        with pytest.raises(InputError, match=f"^x.png {message}"):
+            load_bytes(bad, "x.png", 8, 1)

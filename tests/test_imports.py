@@ -12,7 +12,7 @@ FLOORS = {
     0: ["__init__", "config", "parsing"],
     1: ["models", "data"],
     2: ["learning"],
-    3: ["evaluation", "serving", "visualize"],
+    3: ["evaluation", "explorer", "serving", "visualize"],
     4: ["flags", "outputs", "results", "runs", "subject", "trained"],
     5: [
         "train",
@@ -29,11 +29,12 @@ FLOORS = {
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
-# Reports hold pictures; a run directory keeps the flags in effect; results are written with a
-# progress bar, under names that are safe.
+# Reports and the explorer hold pictures; a run directory keeps the flags in effect; results are
+# written with a progress bar, under names that are safe.
 SIDEWAYS = {
     ("config", "parsing"),
     ("evaluation", "visualize"),
+    ("explorer", "visualize"),
     ("runs", "flags"),
     ("results", "flags"),
     ("results", "outputs"),

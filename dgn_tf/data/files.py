@@ -1,5 +1,6 @@
-"""Picture files that are named one by one."""
+"""Picture files that are named one by one, or given as bytes."""
 
+import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ from PIL import Image, ImageOps
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.folders import FORMATS, eight_bits, find_pictures, printable, square
 from dgn_tf.parsing import InputError
+
+# More pixels than any camera's picture has, once a JPEG is decoded at a fraction of its size.
+MOST_PIXELS = 64_000_000
 
 
 def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
@@ -62,15 +66,46 @@ def load_photographs(path: str, most: int) -> dict[str, np.ndarray]:
     return {printable(file or root.name): load_photograph(str(root / file)) for file in files}
 
 
-def _read(path: str, make: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+def load_bytes(content: bytes, name: str, side: int, channels: int) -> np.ndarray:
+    """The square picture, as `square` says, of a file's content: uint8 [side, side, channels].
+
+    Args:
+      content: of a JPEG, PNG, WebP, BMP or GIF file, from anyone.
+      name: of the file, for messages.
+      side: the side of the result, in pixels.
+      channels: 1 or 3.
+
+    Raises:
+      InputError: it cannot be read, or has more pixels than `MOST_PIXELS`.
+    """
+
+    def small(image):
+        image.draft(None, (2 * side, 2 * side))
+        if image.width * image.height > MOST_PIXELS:
+            raise InputError(
+                f"{name} has {image.width} x {image.height} pixels: give a smaller picture"
+            )
+        return square(image, side, channels)
+
+    return _read(io.BytesIO(content), small, name)
+
+
+def _read(
+    source: str | io.BytesIO, make: Callable[[Image.Image], np.ndarray], name: str = ""
+) -> np.ndarray:
+    file = os.path.expanduser(source) if isinstance(source, str) else source
     # A broken file makes decoders raise nearly anything.
     try:
-        with Image.open(os.path.expanduser(path), formats=FORMATS) as image:
+        with Image.open(file, formats=FORMATS) as image:
             return make(image)
+    except InputError:
+        raise
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: name picture files") from None
+        raise InputError(f"{source} does not exist: name picture files") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"{name or source} has far too many pixels: give a smaller one") from None
     except Exception as error:
         raise InputError(
-            f"{path} cannot be read as a picture ({type(error).__name__}): "
+            f"{name or source} cannot be read as a picture ({type(error).__name__}): "
             "give a JPEG, PNG, WebP, BMP or GIF file"
         ) from error

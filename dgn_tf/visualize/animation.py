@@ -68,7 +68,12 @@ def write_animations(
         )
         for title, row in zip(titles, pictures, strict=True):
             frames = as_pictures(row, whole_factor(row.shape[1]))
-            save_animation(folder / f"{title}.{kind}", np.concatenate([frames, frames[-2:0:-1]]))
+            save_animation(folder / f"{title}.{kind}", there_and_back(frames))
+
+
+def there_and_back(frames: np.ndarray) -> np.ndarray:
+    """Frames [T, ...] and then those between the ends again, backwards, for a seamless loop."""
+    return np.concatenate([frames, frames[-2:0:-1]])
 
 
 def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: int = _RATE) -> None:

@@ -111,9 +111,9 @@ def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
     os.replace(partial, path)
 
 
-def png_bytes(picture: np.ndarray) -> bytes:
-    """The PNG file of a picture, uint8 [H, W, 3], or [H, W, 1] for grey."""
+def png_bytes(picture: np.ndarray, level: int = 6) -> bytes:
+    """The PNG file of a picture, uint8 [H, W, 3], or [H, W, 1] for grey, deflated at `level`."""
     pixels = picture[..., 0] if picture.shape[-1] == 1 else picture
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=level)
     return buffer.getvalue()

@@ -1,0 +1,109 @@
+"""Inference of photographs in the background, one at a time."""
+
+import itertools
+import sys
+import threading
+import traceback
+
+import numpy as np
+import tensorflow as tf
+
+from dgn_tf.config import Config
+from dgn_tf.data.examples import as_float
+from dgn_tf.learning.energies import squared_error
+from dgn_tf.learning.inference import make_inference
+from dgn_tf.parsing import InputError, last_value
+from dgn_tf.visualize.decoding import decode
+
+_STARTS = 4
+# How many finished jobs can still be asked for.
+_KEPT = 16
+
+
+class Busy(InputError):
+    """Another inference is under way."""
+
+
+class Jobs:
+    """Infers latents in a thread of its own, with the settings that the run ended with.
+
+    Args:
+        config: the `Config` of the run.
+        model: its trained model.
+        steps: Langevin steps, as for dgn_tf.infer.
+    """
+
+    def __init__(self, config: Config, model, steps: int):
+        self.model = model
+        self._inference = make_inference(
+            model, steps=steps, starts=_STARTS,
+            step_size=last_value(config.learning.step_size),
+            sigma=last_value(config.learning.sigma),
+        )  # fmt: skip
+        self._numbers = itertools.count(1)
+        self._states: dict[int, dict] = {}
+        self._lock = threading.Lock()
+        self._working = False
+
+    def start(self, image: np.ndarray, given: dict[str, np.ndarray]) -> int:
+        """Begins to infer the latents of an image, uint8 [S, S, C]; returns the job's number.
+
+        Args:
+            image: the picture.
+            given: one-hot labels [1, d] for each group that the model does not infer.
+
+        Raises:
+            Busy: the job before is not done.
+        """
+        with self._lock:
+            if self._working:
+                raise Busy("another photograph is being inferred: wait until it is done.")
+            self._working = True
+            number = next(self._numbers)
+            self._states[number] = {"state": "running", "done": 0, "total": 0}
+            for old in list(self._states)[:-_KEPT]:
+                del self._states[old]
+        threading.Thread(target=self._work, args=(number, image, given), daemon=True).start()
+        return number
+
+    def state(self, number: int) -> dict:
+        """How far a job is.
+
+        Returns:
+            "state" is "running", with the steps "done" of "total"; "done", with "latents" [d] by
+            group and "msre", the squared error on the [0, 1] scale; or "failed", with an "error".
+
+        Raises:
+            InputError: there is no such job, or it is long over.
+        """
+        with self._lock:
+            if number not in self._states:
+                raise InputError(f"there is no job {number}.")
+            return self._states[number]
+
+    def _work(self, number, image, given):
+        def progress(done, total):
+            self._states[number] = {"state": "running", "done": done, "total": total}
+
+        try:
+            state = self._infer(as_float(image[None]), progress, given)
+        except InputError as error:
+            state = {"state": "failed", "error": str(error)}
+        # Whoever waits for the job must hear of its end, whatever it is.
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            state = {"state": "failed", "error": f"the inference failed: {type(error).__name__}."}
+        with self._lock:
+            self._states[number] = state
+            self._working = False
+
+    def _infer(self, pictures, progress, given):
+        latents = self._inference(pictures, progress=progress, given=given)
+        if not all(np.isfinite(z).all() for z in latents.values()):
+            raise InputError("the inference diverged for this photograph: try another crop of it.")
+        made, _ = decode(self.model, latents)
+        return {
+            "state": "done",
+            "latents": {name: z[0].tolist() for name, z in latents.items()},
+            "msre": float(squared_error(tf.constant(pictures), made)[0]),
+        }

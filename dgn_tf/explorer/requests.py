@@ -1,0 +1,85 @@
+"""What a page asks for, checked: nothing that comes in is trusted."""
+
+import json
+
+import numpy as np
+
+from dgn_tf.parsing import InputError
+
+# Far beyond any latent, and far from what float32 cannot hold.
+_LARGEST = 1e6
+MOST_BOARD = 8
+
+
+def parse_json(body: bytes) -> dict:
+    """The object of a request.
+
+    Raises:
+        InputError: the body is not JSON, or no object.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InputError("the request is not JSON.") from None
+    if not isinstance(value, dict):
+        raise InputError("the request must be a JSON object.")
+    return value
+
+
+def parse_latents(value, dims: dict[str, int]) -> dict[str, np.ndarray]:
+    """Latents float32 [d] of each group, from an object of lists.
+
+    Raises:
+        InputError: groups, lengths or numbers are wrong.
+    """
+    if not isinstance(value, dict) or set(value) != set(dims):
+        raise InputError(f"latents must be an object with {' and '.join(dims)}.")
+    for group, dim in dims.items():
+        numbers = value[group]
+        if not isinstance(numbers, list) or len(numbers) != dim:
+            found = len(numbers) if isinstance(numbers, list) else "no list"
+            raise InputError(f"latents of {group} must be a list of {dim} numbers; got {found}.")
+        if not all(_is_number(number) for number in numbers):
+            raise InputError(f"latents of {group} must be numbers, finite and below {_LARGEST:g}.")
+    return {group: np.array(value[group], np.float32) for group in dims}
+
+
+def parse_board(value, dims: dict[str, int]) -> dict[str, np.ndarray]:
+    """Latents float32 [N, d] of each group, from a list of N objects of lists.
+
+    Raises:
+        InputError: the list is empty or too long, or latents in it are wrong.
+    """
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_BOARD:
+        raise InputError(f"a board is made from the latents of 1 to {MOST_BOARD} photographs.")
+    rows = [parse_latents(latents, dims) for latents in value]
+    return {group: np.stack([row[group] for row in rows]) for group in dims}
+
+
+def parse_direction(group, direction, counts: dict[str, int]) -> tuple[str, int]:
+    """A group that has directions, and the number of one of them, from 0.
+
+    Raises:
+        InputError: there is no such direction.
+    """
+    if not isinstance(group, str) or group not in counts:
+        raise InputError(f"group must be {' or '.join(counts)}.")
+    if type(direction) is not int or not 0 <= direction < counts[group]:
+        raise InputError(f"directions of {group} are numbered from 0 to {counts[group] - 1}.")
+    return group, direction
+
+
+def parse_label(text: str, count: int) -> np.ndarray:
+    """The one-hot label [1, count] that `text` numbers.
+
+    Raises:
+        InputError: it is no number from 0 to count - 1.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and int(text) < count):
+        raise InputError(f"label must be a number from 0 to {count - 1}.")
+    return np.eye(count, dtype=np.float32)[[int(text)]]
+
+
+def _is_number(value) -> bool:
+    # A NaN compares with nothing; an integer of a thousand digits does.
+    return type(value) in (int, float) and -_LARGEST < value < _LARGEST

@@ -1,0 +1,254 @@
+"""The explorer's server: pages, pictures and inference over HTTP, for the own machine alone."""
+
+import base64
+import ipaddress
+import json
+import sys
+import traceback
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from urllib.parse import parse_qs, urlsplit
+
+from dgn_tf.data.files import load_bytes
+from dgn_tf.explorer import requests
+from dgn_tf.explorer.describe import describe
+from dgn_tf.explorer.jobs import Busy, Jobs
+from dgn_tf.explorer.painter import Painter
+from dgn_tf.parsing import InputError
+from dgn_tf.visualize.pictures import png_bytes
+
+MOST_BYTES = 32_000_000
+_FILES = {
+    "/": ("index.html", "text/html"),
+    "/style.css": ("style.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/backend.js": ("explorer.js", "text/javascript"),
+}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Refused(InputError):
+    """A request that is answered with a status of its own."""
+
+    def __init__(self, status: HTTPStatus, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+def read_static(name: str) -> bytes:
+    """A file of the page."""
+    return resources.files("dgn_tf.explorer").joinpath("static", name).read_bytes()
+
+
+class ExplorerServer(ThreadingHTTPServer):
+    """Serves the explorer of one model; a thread for each connection.
+
+    Args:
+        name: of the model, for people.
+        config: the `Config` that made it.
+        model: a model of pictures with `latent_dims`, `part` and `combine`.
+        chains: latents [N, d] of training examples by group, or None.
+        classes: names of the classes of a labelled model, or None.
+        host: where to listen. Addresses by other names than this and localhost are refused, so
+            that no page elsewhere can pass itself off as the explorer (DNS rebinding).
+        port: 0 for any that is free.
+        steps: Langevin steps of an inference.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, name, config, model, chains, classes=None, *, host, port, steps):
+        # First of all: what follows takes seconds.
+        super().__init__((host, port), _Handler)
+        shape = config.data.side, config.data.channels
+        self.host, self.shape, self.dims = host, shape, dict(model.latent_dims)
+        self.painter = Painter(model, chains)
+        self.jobs = Jobs(config, model, steps)
+        self.description = describe(name, model, shape, chains, classes)
+        self.counts = {
+            group["name"]: len(group["directions"])
+            for group in self.description["groups"]
+            if group["directions"]
+        }
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds the page."""
+        return f"http://{self.host}:{self.server_address[1]}/"
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header names this server in a way that no stranger can."""
+        name = _split(f"//{host}").hostname or ""
+        if name in (self.host, "localhost", "127.0.0.1"):
+            return True
+        # Addresses cannot be rebound, only names; a server for this machine alone has one.
+        return not ipaddress.ip_address(self.server_address[0]).is_loopback and _is_address(name)
+
+    def handle_error(self, request, client_address):
+        """A browser that has gone away is no error."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            traceback.print_exc()
+
+
+def _split(address):
+    try:
+        return urlsplit(address)
+    except ValueError:
+        raise InputError(f"{address} is no address.") from None
+
+
+def _is_address(name):
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one connection. Every failure is {"error": message}, and the server lives."""
+
+    server: ExplorerServer
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "dgn_tf", ""
+    # Seconds after which a silent connection is closed.
+    timeout = 60
+    # Headers and body as one: in two packets the second waits 40 ms for the first to be confirmed.
+    wbufsize, disable_nagle_algorithm = -1, True
+
+    def do_GET(self):
+        """Files of the page, the description of the model, and how far a job is."""
+        self._answer(self._get)
+
+    def do_POST(self):
+        """Pictures, boards, animations and inferences."""
+        self._answer(self._post)
+
+    def _get(self, path, _query):
+        if path in _FILES:
+            name, kind = _FILES[path]
+            return f"{kind}; charset=utf-8", read_static(name)
+        if path == "/model.js":
+            text = f"const MODEL = {json.dumps(self.server.description)};\n"
+            return "text/javascript; charset=utf-8", text.encode()
+        if path.startswith("/api/jobs/"):
+            number = path.removeprefix("/api/jobs/")
+            if not (number.isascii() and number.isdecimal() and len(number) < 9):
+                raise InputError(f"there is no job {number}.")
+            return self.server.jobs.state(int(number))
+        raise Refused(HTTPStatus.NOT_FOUND, f"there is no {path} here.")
+
+    def _post(self, path, query):
+        body = self._body()
+        if path == "/api/infer":
+            return self._infer(body, query)
+        server, asked = self.server, requests.parse_json(body)
+        if path == "/api/board":
+            if not server.description["deforms"]:
+                raise InputError("the model has no geometry to recombine.")
+            rows = server.painter.board(requests.parse_board(asked.get("latents"), server.dims))
+            return {"cells": [[_text(png) for png in row] for row in rows]}
+        if path not in ("/api/paint", "/api/animate"):
+            raise Refused(HTTPStatus.NOT_FOUND, f"there is no {path} here.")
+        latents = requests.parse_latents(asked.get("latents"), server.dims)
+        if path == "/api/animate":
+            where = asked.get("group"), asked.get("direction")
+            along = requests.parse_direction(*where, server.counts)
+            return "image/gif", server.painter.animate(latents, *along)
+        return {name: _text(png) for name, png in server.painter.paint(latents).items()}
+
+    def _infer(self, body, query):
+        """A job for a picture file; `label` numbers the class that a labelled model is given."""
+        name = query.get("name", ["the file"])[0][:200]
+        image = load_bytes(body, name, *self.server.shape)
+        given = {
+            group: requests.parse_label(query.get("label", [""])[0], self.server.dims[group])
+            for group in self.server.description["given"]
+        }
+        number = self.server.jobs.start(image, given)
+        return {"job": number, "photograph": _text(png_bytes(image))}
+
+    def _body(self):
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdecimal()) or "Transfer-Encoding" in self.headers:
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing.")
+        # As text first: a number of thousands of digits takes long to read.
+        if len(length) > 9 or int(length) > MOST_BYTES:
+            most = f"{MOST_BYTES / 1e6:.0f} MB"
+            raise Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"that is too large: at most {most}."
+            )
+        body = self.rfile.read(int(length))
+        self.unread = False
+        return body
+
+    def _check_sender(self):
+        host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
+        if not self.server.knows(host):
+            raise Refused(
+                HTTPStatus.FORBIDDEN, f"this page is at {self.server.address}, not at {host}."
+            )
+        if origin is not None and _split(origin).netloc != host:
+            raise Refused(HTTPStatus.FORBIDDEN, "requests from other pages are refused.")
+
+    def _answer(self, find):
+        self.unread = self.command == "POST"
+        try:
+            self._check_sender()
+            url = _split(self.path)
+            found, status = find(url.path, parse_qs(url.query)), HTTPStatus.OK
+        except Refused as error:
+            found, status = {"error": str(error)}, error.status
+        except Busy as error:
+            found, status = {"error": str(error)}, HTTPStatus.CONFLICT
+        except InputError as error:
+            found, status = {"error": str(error)}, HTTPStatus.BAD_REQUEST
+        except (ConnectionError, TimeoutError):
+            # Nobody hears an answer.
+            raise
+        # A bug must not take the other requests' server away; it is told on both sides.
+        except Exception as error:
+            traceback.print_exc()
+            found = {"error": f"the program failed: {type(error).__name__}."}
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+        self._send(status, found)
+
+    def _send(self, status, found):
+        if isinstance(found, dict):
+            found = "application/json", json.dumps(found).encode()
+        kind, content = found
+        self.send_response(status)
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        if self.unread:
+            # What has not been read would be taken for the next request.
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def send_error(self, code, message=None, explain=None):
+        """What the library refuses, such as unknown methods, in the same form."""
+        self.unread = True
+        self._send(HTTPStatus(code), {"error": message or HTTPStatus(code).phrase})
+
+    def log_message(self, format, *args):
+        """Says nothing: the terminal is for errors."""
+
+
+def _text(png):
+    return base64.b64encode(png).decode()

@@ -1,0 +1,128 @@
+"""The explorer's sliders as a folder of static files: no server, no installation, no network.
+
+The page computes the generators itself. They are a dense layer and transposed convolutions, for
+which a runtime would be twenty times the size of the model.
+"""
+
+import base64
+import json
+import shutil
+import uuid
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dgn_tf.explorer.describe import describe
+from dgn_tf.explorer.server import read_static
+from dgn_tf.models.baselines.abp import PlainGenerator
+from dgn_tf.models.deformable import DeformableGenerator
+from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
+from dgn_tf.parsing import InputError
+
+FOLDER = "web"
+_PAGE = {
+    "index.html": "index.html",
+    "style.css": "style.css",
+    "page.js": "page.js",
+    "backend.js": "web.js",
+}
+
+
+def write_web(
+    target: Path,
+    config,
+    model,
+    chains: dict[str, np.ndarray] | None,
+    classes: list[str] | None = None,
+) -> Path:
+    """Writes `target`/web with index.html, which a browser can open from a disk or any server.
+
+    Args:
+        target: folder of the model, which names it.
+        config: the `Config` of its run.
+        model: the trained model.
+        chains: latents [N, d] of training examples by group, or None, as for `describe`.
+        classes: names of the classes of a labelled model, or None.
+
+    Returns:
+        The folder; one that was there before is replaced.
+
+    Raises:
+        InputError: the model has layers that the page has not, or the folder cannot be written.
+    """
+    networks, weights = _networks(config, model)
+    description = {
+        **describe(target.name, model, (config.data.side, config.data.channels), chains, classes),
+        "border": config.model.border,
+        "networks": networks,
+        "weights": base64.b64encode(weights.astype("<f2").tobytes()).decode(),
+    }
+    folder = target / FOLDER
+    partial = target / f".{FOLDER}.partial-{uuid.uuid4().hex[:8]}"
+    try:
+        partial.mkdir(parents=True)
+        for name, source in _PAGE.items():
+            (partial / name).write_bytes(read_static(source))
+        (partial / "model.js").write_text(f"const MODEL = {json.dumps(description)};\n", "utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise InputError(f"--output_dir: {folder} cannot be written: {error.strerror}.") from None
+    return folder
+
+
+def _networks(config, model) -> tuple[dict, np.ndarray]:
+    """The layers of each group, and their weights one after the other, float32."""
+    inner = getattr(model, "generator", model)
+    plain = isinstance(inner, DeformableGenerator | PlainGenerator)
+    parts = inner.networks if plain and not config.data.frames else {}
+    if not parts or not all(
+        isinstance(part, AppearanceGenerator | GeometricGenerator) for part in parts.values()
+    ):
+        raise InputError(
+            "--format=web is for --model=deformable without --refinement, deformable_vae, abp and "
+            "vae: the page has no other layers."
+        )
+    networks, weights = {}, []
+    for group, part in parts.items():
+        start = sum(array.size for array in weights)
+        layers, arrays = _layers(part.decoder, start)
+        weights += arrays
+        networks[group] = {"layers": layers}
+        if group == "geometry":
+            smoothing = part.settings["smoothing"] * part.settings["side"]
+            networks[group] |= {"maxPixels": part.max_pixels, "smoothing": smoothing}
+    return networks, np.concatenate([array.ravel() for array in weights])
+
+
+def _layers(decoder, start) -> tuple[list[dict], list[np.ndarray]]:
+    """Layers of a decoder as transposed convolutions [kernel, kernel, inputs, outputs].
+
+    The dense layer to a 4x4 map is one of a 1x1 map; a rescaling before a layer goes into its
+    weights.
+    """
+    layers, arrays, scale = [], [], 1.0
+    for layer in decoder.layers:
+        if isinstance(layer, keras.layers.Rescaling):
+            scale = layer.scale
+        if not isinstance(layer, keras.layers.Dense | keras.layers.Conv2DTranspose):
+            continue
+        kernel, bias = (np.asarray(weight, np.float32) for weight in layer.get_weights())
+        if isinstance(layer, keras.layers.Dense):
+            inputs = kernel.shape[0]
+            kernel = kernel.reshape(inputs, 4, 4, -1).transpose(1, 2, 0, 3)
+            bias, stride = bias.reshape(16, -1), 4
+        else:
+            kernel, stride = kernel.transpose(0, 1, 3, 2), layer.strides[0]
+        side, _, inputs, outputs = kernel.shape
+        layers.append({
+            "kernel": side, "stride": stride, "inputs": inputs, "outputs": outputs,
+            "start": start, "biases": bias.size, "relu": layer.activation.__name__ == "relu",
+        })  # fmt: skip
+        arrays += [kernel * scale, bias]
+        start += kernel.size + bias.size
+        scale = 1.0
+    return layers, arrays

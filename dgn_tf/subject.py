@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 
 import numpy as np
 
@@ -53,7 +52,7 @@ class Subject:
             "experiment": experiment,
             "run": str(run_dir),
             "inference": self.settings | {"amortised": amortised},
-            "config": json.loads(self.config.to_json()),
+            "config": dataclasses.asdict(self.config),
         }
 
     def test(self, spec, limit, where=""):

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 # A room is a top-level module or package of dgn_tf; `__init__` is dgn_tf/__init__.py itself.
 FLOORS = {
-    0: ["__init__", "config", "parsing"],
+    0: ["__init__", "config", "locks", "parsing", "stored"],
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "serving", "visualize"],
@@ -33,6 +33,10 @@ FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 # progress bar, under names that are safe.
 SIDEWAYS = {
     ("config", "parsing"),
+    ("config", "stored"),
+    ("locks", "parsing"),
+    ("stored", "__init__"),
+    ("stored", "parsing"),
     ("evaluation", "visualize"),
     ("runs", "flags"),
     ("results", "flags"),

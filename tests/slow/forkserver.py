@@ -10,6 +10,7 @@ threads. What may be given beside "argv" happens to the process:
 * "clock": true sets the clock to another year at every look.
 """
 
+import functools
 import itertools
 import json
 import os
@@ -20,7 +21,12 @@ import sys
 import threading
 import time
 
-from dgn_tf import train
+import tensorflow as tf
+
+# The steps have no control flow that AutoGraph must translate, which takes half of a start.
+tf.function = functools.partial(tf.function, autograph=False)
+
+from dgn_tf import train  # noqa: E402
 
 # Python tells these by a name relative to an open folder, when it removes a tree.
 _REMOVALS = ("os.remove", "os.rmdir")

@@ -46,7 +46,7 @@ def check_frames(frames, stride, fps):
     """
     require(frames >= 0, "frames", frames, "0 (pictures) or more")
     require(stride >= 1, "stride", stride, "at least 1")
-    require(0 <= fps < float("inf"), "fps", fps, "0 (all frames) or more")
+    require(0 <= fps <= 1000, "fps", fps, "0 (all frames) or more, at most 1000")
     if not frames and (stride != 1 or fps):
         raise InputError("--stride and --fps choose the frames of clips: give --frames too.")
 

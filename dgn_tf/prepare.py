@@ -222,8 +222,10 @@ def _begin(root: Path, target: Path, settings: Settings) -> None:
 
 
 def _line(file: str) -> str:
-    """The relative path as a list can hold it: valid text without line breaks."""
-    return printable(file).replace("\n", "\\n").replace("\r", "\\r")
+    """The relative path as a list can hold it: valid text without control characters."""
+    return "".join(
+        mark if mark >= " " else mark.encode("unicode_escape").decode() for mark in printable(file)
+    )
 
 
 def _crop_names(files: Sequence[str]) -> dict[str, str]:

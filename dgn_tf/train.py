@@ -227,9 +227,7 @@ def train(run, config, examples, model, given):
     learner = make_learner(learning, examples, model, given, config.model.precision)
     if learning.ema:
         learner = Averaging(learner, learning.ema)
-    sheets = SampleSheets(
-        model, learner.latents, examples, run / "samples", record.picture_epochs
-    )
+    sheets = SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs)
     callbacks = [
         ProgressReport(),
         MetricsLog(run / "metrics.jsonl", len(examples)),

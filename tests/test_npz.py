@@ -41,16 +41,16 @@ def test_what_memory_cannot_hold_is_refused_before_it_is_read(tmp_path, monkeypa
     path = archive(tmp_path / "a.npz", images_npy=npy(np.zeros((1000, 1000))))
     assert (tmp_path / "a.npz").stat().st_size < 100_000
     assert len(read_npz(path)["images"]) == 1000
-    monkeypatch.setattr(npz, "_free_memory", lambda: 4e6)
+    monkeypatch.setattr(npz, "free_memory", lambda: 4e6)
     monkeypatch.setattr(np, "load", None)
     message = r"npz:.*a.npz: its arrays are 0.0 GB, and 0.0 GB of memory are free"
     with pytest.raises(InputError, match=message):
         read_npz(path)
 
 
-def test_free_memory_is_a_number_of_bytes(monkeypatch):
-    assert 1e6 < npz._free_memory() < 1e15
-    assert npz._free_memory() <= npz._all_memory()
+def testfree_memory_is_a_number_of_bytes(monkeypatch):
+    assert 1e6 < npz.free_memory() < 1e15
+    assert npz.free_memory() <= npz._total_memory()
 
 
 WHOLE = npy(np.zeros((4, 5), np.uint8))

@@ -59,7 +59,7 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
     Raises:
       InputError: also where the arrays say that they are larger than the memory that is free.
     """
-    needed, free = sum(header.bytes for header in npz_headers(path).values()), _free_memory()
+    needed, free = sum(header.bytes for header in npz_headers(path).values()), free_memory()
     if needed > free:
         raise InputError(
             f"npz:{path}: its arrays are {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of "
@@ -89,17 +89,17 @@ def _unreadable(path: str, error: Exception) -> InputError:
     return InputError(f"npz:{path}: cannot be read: {reason.splitlines()[0][:300]}")
 
 
-def _free_memory() -> float:
+def free_memory() -> float:
     """Bytes that a program may still take; without end where the system does not tell."""
     try:
         text = Path("/proc/meminfo").read_text()
         (kilobytes,) = [x.split()[1] for x in text.splitlines() if x.startswith("MemAvailable:")]
         return 1024 * int(kilobytes)
     except (OSError, ValueError):
-        return _all_memory()
+        return _total_memory()
 
 
-def _all_memory() -> float:
+def _total_memory() -> float:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (OSError, ValueError):

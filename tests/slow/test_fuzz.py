@@ -1,6 +1,6 @@
 """Files a little damaged, by the thousand: a right result, or one message that names the file.
 
-DGN_SOAK_MINUTES=N tries others, for N minutes in all.
+DGN_SOAK_MINUTES=N tries others, for N / 2 minutes in all.
 """
 
 import io

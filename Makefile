@@ -9,12 +9,16 @@ RUN := .venv/bin/python
 TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_CPP_MIN_LOG_LEVEL
 
-.PHONY: help quickstart test test-slow lint clean check-python
+# How long `make soak` lasts.
+MINUTES ?= 30
+
+.PHONY: help quickstart test test-slow soak lint clean check-python
 
 help:
 	@echo "make quickstart   train a small model and evaluate it, into runs/quickstart"
 	@echo "make test         run the unit tests"
 	@echo "make test-slow    run the tests with many processes, restarts, inputs and a browser"
+	@echo "make soak         kill runs and damage files for MINUTES=30"
 	@echo "make lint         check style and docstrings"
 	@echo "make clean        remove .venv, build leftovers and caches (runs and models stay)"
 
@@ -27,6 +31,9 @@ test: .venv/installed
 
 test-slow: .venv/installed
 	$(RUN) -m pytest -m slow
+
+soak: .venv/installed
+	DGN_SOAK_MINUTES=$(MINUTES) $(RUN) -m pytest -m slow tests/slow/test_faults.py tests/slow/test_fuzz*.py
 
 lint: .venv/installed
 	$(RUN) -m ruff check .

@@ -46,6 +46,7 @@ def main(argv):
         model.latent_dims, data.side, data.channels, width=FLAGS.width, variance=False
     )
     run, examples = runs.Run(FLAGS.run_dir), subject.train()
+    run.lock()
     run.require_data(examples)
     images = as_float(examples.images)
     with flags.progress("Epochs") as report:

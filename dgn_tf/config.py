@@ -5,9 +5,9 @@ declarations.
 """
 
 import dataclasses
-import json
 
 from dgn_tf.parsing import InputError, check_frames, parse_schedule, parse_where, require
+from dgn_tf.stored import config_json, read_sections
 
 CLIP_MODELS = ("dynamic", "mocogan")
 MODELS = (
@@ -162,7 +162,7 @@ class ModelConfig:
         for name in (
             "smoothing", "fold_penalty", "mean_penalty", "variation_penalty", "frames_per_chunk",
         ):  # fmt: skip
-            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+            require(0 <= getattr(self, name) < float("inf"), name, getattr(self, name), "0 or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,6 +289,10 @@ class Config:
 
     def __post_init__(self):
         """Check that model and data go together."""
+        for name, (value, _) in self.settings().items():
+            # A flagfile has a line for each setting.
+            if isinstance(value, str) and any(mark in value for mark in "\n\r\0"):
+                raise InputError(f"--{name}={value!r}: must be one line of text.")
         model, learning = self.model, self.learning
         discrete = model.appearance != "continuous"
         for name, used, models in (
@@ -323,23 +327,16 @@ class Config:
 
     def to_json(self):
         """The settings as indented JSON, one object a section."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        return config_json(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text):
         """The settings of a `to_json`.
 
         Raises:
-            InputError: not JSON, or a section or setting that does not exist.
+            InputError: damaged, or a section or setting that does not exist, or a wrong value.
         """
-        try:
-            sections = json.loads(text)
-            return cls(
-                **{f.name: f.type(**sections.pop(f.name)) for f in dataclasses.fields(cls)},
-                **sections,
-            )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise InputError(f"not a configuration of this program: {error}") from None
+        return cls(**read_sections(text, {f.name: f.type for f in dataclasses.fields(cls)}))
 
     def settings(self):
         """Every setting by its flag's name: (value, field)."""

@@ -13,7 +13,7 @@ from absl import app, flags, logging
 from tqdm import tqdm
 
 from dgn_tf.config import Config
-from dgn_tf.parsing import InputError
+from dgn_tf.parsing import DiskError, InputError, disk_reason
 
 _DEFINERS = {
     bool: flags.DEFINE_bool,
@@ -73,7 +73,7 @@ def parse(argv, positionals=()):
                 flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
         rest = flags.FLAGS(argv)
-    except flags.Error as error:
+    except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
         _fail(" ".join(str(error).removeprefix("ERROR:: ").split("\n")) + " (see --help)")
     except SystemExit:
         # Help was asked for and given: absl calls that status 1.
@@ -88,7 +88,7 @@ def parse(argv, positionals=()):
 
 
 def guarded(main):
-    """`main(argv)` that tells an `InputError` as one line and exit status 2."""
+    """`main(argv)` that tells errors in one line: status 2 for the user's, 1 for a full disk."""
 
     def call(argv):
         # The libraries' notes on what they are doing would bury the program's own lines.
@@ -98,13 +98,24 @@ def guarded(main):
             return main(argv)
         except InputError as error:
             _fail(str(error))
+        except DiskError as error:
+            _fail(str(error), status=1)
+        except Exception as error:
+            reason = disk_reason(error)
+            if reason is None:
+                raise
+            _fail(
+                f"a file cannot be written ({reason}): what was finished before is kept. Make "
+                "room, then run the same command again.",
+                status=1,
+            )
 
     return call
 
 
-def _fail(message):
+def _fail(message, status=2):
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 @contextlib.contextmanager
@@ -136,6 +147,6 @@ def progress(label, seconds=15.0):
 def write_text(path, text):
     """Write a text file aside, then rename it into place."""
     partial = f"{path}.partial"
-    with open(partial, "w", encoding="utf-8") as file:
+    with open(partial, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
     os.replace(partial, path)

@@ -1,8 +1,35 @@
 """Settings as text: how schedules and choices are written, and what is said of wrong ones."""
 
+import errno
+import os
+
 
 class InputError(ValueError):
     """What the user gave cannot be used; the message names it and says what to do."""
+
+
+class DiskError(RuntimeError):
+    """Something cannot be written; the message says what, and what is kept."""
+
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+def disk_reason(error):
+    """What a disk or its quota refuses, in the system's words; None if it is another error.
+
+    TensorFlow and HDF5 pass the system's message on in errors of their own, or raise theirs while
+    they handle it.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            named = f": {error.filename}" if error.filename else ""
+            return f"{os.strerror(error.errno)}{named}"
+        for number in _DISK:
+            if os.strerror(number) in str(error):
+                return os.strerror(number)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def require(condition, flag, value, wanted):
@@ -19,7 +46,7 @@ def check_frames(frames, stride, fps):
     """
     require(frames >= 0, "frames", frames, "0 (pictures) or more")
     require(stride >= 1, "stride", stride, "at least 1")
-    require(0 <= fps < float("inf"), "fps", fps, "0 (all frames) or more")
+    require(0 <= fps <= 1000, "fps", fps, "0 (all frames) or more, at most 1000")
     if not frames and (stride != 1 or fps):
         raise InputError("--stride and --fps choose the frames of clips: give --frames too.")
 

@@ -27,8 +27,9 @@ from dgn_tf.data import crops
 from dgn_tf.data.detection import Detector, Face, load_detector
 from dgn_tf.data.folders import find_pictures, printable, square
 from dgn_tf.data.journal import Journal
+from dgn_tf.locks import LOCK, lock_folder
 from dgn_tf.outputs import file_names
-from dgn_tf.parsing import InputError
+from dgn_tf.parsing import DiskError, InputError
 
 POSITIONALS = ("SOURCE", "DEST")
 _SETTINGS = "settings.json"
@@ -132,7 +133,9 @@ def prepare(
       done or skipped before.
 
     Raises:
-      InputError: a folder or setting cannot be used, or the detector is not installed.
+      InputError: a folder or setting cannot be used, another process fills `dest`, or the
+        detector is not installed.
+      DiskError: `dest` cannot be written, for example because the disk is full.
     """
     settings = settings or Settings()
     root, target = Path(source).expanduser().resolve(), Path(dest).expanduser().resolve()
@@ -140,7 +143,23 @@ def prepare(
     _check_dest(root, target, dest, settings)
     if detector is None and settings.crop == "faces":
         detector = load_detector(settings.min_face, settings.min_confidence)
-    _begin(root, target, dest, settings)
+    with lock_folder(target, dest):
+        # Another process may have begun it meanwhile.
+        _check_dest(root, target, dest, settings)
+        try:
+            return _fill(root, target, files, settings, detector)
+        except OSError as error:
+            raise DiskError(
+                f"{dest} cannot be written ({error.strerror}): make room, then run the same "
+                "command again, which goes on where it was."
+            ) from error
+
+
+def _fill(
+    root: Path, target: Path, files: Sequence[str], settings: Settings, detector: Detector | None
+) -> dict[str, int]:
+    """Makes the crops that are not there yet; returns the counts of `prepare`."""
+    _begin(root, target, settings)
     manifest = Journal(target / "manifest.csv", _MANIFEST)
     skipped = Journal(target / "skipped.csv", _SKIPPED)
     finished = {row["source"] for row in manifest.rows + skipped.rows}
@@ -174,7 +193,7 @@ def _check_dest(root: Path, target: Path, dest: str, settings: Settings) -> None
         raise InputError(f"{dest} is inside the folder of the pictures: name one outside of it.")
     if target.exists() and not target.is_dir():
         raise InputError(f"{dest} is a file: name a folder for the crops.")
-    if not target.is_dir() or not any(target.iterdir()):
+    if not target.is_dir() or all(path.name == LOCK for path in target.iterdir()):
         return
     try:
         begun = json.loads((target / _SETTINGS).read_text(encoding="utf-8"))
@@ -195,20 +214,18 @@ def _check_dest(root: Path, target: Path, dest: str, settings: Settings) -> None
             )
 
 
-def _begin(root: Path, target: Path, dest: str, settings: Settings) -> None:
+def _begin(root: Path, target: Path, settings: Settings) -> None:
     """Makes the folder, which a command with other settings can then tell."""
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        begun = {"source": printable(str(root))} | dataclasses.asdict(settings)
-        flags.write_text(target / _SETTINGS, json.dumps(begun, indent=2) + "\n")
-        (target / "crops").mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{dest} cannot be written ({error.strerror}).") from None
+    begun = {"source": printable(str(root))} | dataclasses.asdict(settings)
+    flags.write_text(target / _SETTINGS, json.dumps(begun, indent=2) + "\n")
+    (target / "crops").mkdir(exist_ok=True)
 
 
 def _line(file: str) -> str:
-    """The relative path as a list can hold it: valid text without line breaks."""
-    return printable(file).replace("\n", "\\n").replace("\r", "\\r")
+    """The relative path as a list can hold it: valid text without control characters."""
+    return "".join(
+        mark if mark >= " " else mark.encode("unicode_escape").decode() for mark in printable(file)
+    )
 
 
 def _crop_names(files: Sequence[str]) -> dict[str, str]:

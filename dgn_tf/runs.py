@@ -1,7 +1,6 @@
 """A run's folder: its settings, data, checkpoints, numbers and pictures."""
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import shutil
@@ -16,9 +15,11 @@ from dgn_tf.data.labels import class_folders, one_hot
 from dgn_tf.data.pipeline import steps_per_epoch
 from dgn_tf.flags import flagfile, write_text
 from dgn_tf.learning.average import WeightAverage
-from dgn_tf.learning.checkpoints import Checkpoints
+from dgn_tf.learning.checkpoints import Checkpoints, check_files
+from dgn_tf.locks import LOCK, lock_folder
 from dgn_tf.models.catalog import make_model
 from dgn_tf.parsing import InputError
+from dgn_tf.stored import sealed, unsealed
 
 # What a run writes, and so what --fresh may remove.
 ENCODER = "encoder.keras"
@@ -58,8 +59,7 @@ class Run:
             raise InputError(f"--run_dir={self.folder} is a file: name a folder.")
         if not self.exists:
             if self.folder.is_dir() and any(
-                p.name not in (*_FILES, *_PARTIAL, *_FOLDERS, ".lock")
-                for p in self.folder.iterdir()
+                p.name not in (*_FILES, *_PARTIAL, *_FOLDERS, LOCK) for p in self.folder.iterdir()
             ):
                 raise InputError(
                     f"--run_dir={self.folder} holds something that is no run: "
@@ -81,25 +81,13 @@ class Run:
             )
 
     def lock(self):
-        """Keep other trainings out until this process ends.
+        """Keep others that write here out until this process ends.
 
         Raises:
-            InputError: another process trains here, or the folder cannot be written.
+            InputError: another process works here, or the folder cannot be written.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # The handle must outlive this call: the lock goes with it.
-            self._lock = open(self / ".lock", "w")
-        except OSError as error:
-            raise InputError(
-                f"--run_dir={self.folder} cannot be written: {error.strerror}."
-            ) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"--run_dir={self.folder}: another process is training in it."
-            ) from None
+        # The handle must outlive this call: the lock goes with it.
+        self._lock = lock_folder(self.folder, f"--run_dir={self.folder}")
 
     def clear(self):
         """Remove what a run wrote."""
@@ -121,14 +109,14 @@ class Run:
             if config.data.data.startswith("folder:"):
                 described["folders"] = class_folders(examples)
         data = self / "data.json"
-        if data.exists() and json.loads(data.read_text()) != described:
-            began = json.loads(data.read_text())["examples"]
+        if data.exists() and (before := self._described()) != described:
+            began = before["examples"]
             raise InputError(
                 f"--data={config.data.data} has changed since the run in {self.folder} began "
                 f"({began} examples then, {len(examples)} now): its chains no longer fit. "
                 "Use another --run_dir, or --fresh."
             )
-        write_text(data, json.dumps(described) + "\n")
+        write_text(data, json.dumps(sealed(described)) + "\n")
         write_text(self / "flags.cfg", flagfile(config))
         write_text(self / "config.json", config.to_json())
 
@@ -138,13 +126,30 @@ class Run:
         Raises:
             InputError: they are others, so that the chains do not fit.
         """
-        began = json.loads((self / "data.json").read_text())
+        began = self._described()
         if began["fingerprint"] != examples.fingerprint():
             raise InputError(
                 f"--run_dir={self.folder}: its data have changed since it was trained "
                 f"({began['examples']} examples then, {len(examples)} now): its chains no longer "
                 "fit."
             )
+
+    def _described(self):
+        """What data.json says of the data that the run began with.
+
+        Raises:
+            InputError: it is missing or damaged.
+        """
+        path = self / "data.json"
+        try:
+            described = unsealed(path.read_text(encoding="utf-8"))
+            described["examples"], described["fingerprint"]
+        except (OSError, ValueError, KeyError):
+            raise InputError(
+                f"{path} is missing or damaged. If the data are as they were, delete what is left "
+                "of it and run the dgn_tf.train command again: it writes a new one."
+            ) from None
+        return described
 
     @property
     def checkpoint(self):
@@ -155,8 +160,7 @@ class Run:
     @property
     def folders(self):
         """The folders that a labelled run has numbered its classes by, or None."""
-        data = self / "data.json"
-        return json.loads(data.read_text()).get("folders") if data.exists() else None
+        return self._described().get("folders") if (self / "data.json").exists() else None
 
     def config(self):
         """The settings of this run.
@@ -167,9 +171,12 @@ class Run:
         if not self.exists:
             raise InputError(f"--run_dir={self.folder} holds no run: it has no config.json.")
         try:
-            return Config.from_json((self / "config.json").read_text())
-        except InputError as error:
-            raise InputError(f"{self / 'config.json'}: {error}") from None
+            return Config.from_json((self / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self / 'config.json'}: {error}. If it is damaged, delete it and give the "
+                f"dgn_tf.train command --flagfile={self / 'flags.cfg'}: it goes on from there."
+            ) from None
 
 
 def load(run_dir):
@@ -194,10 +201,7 @@ def load_finished(run_dir):
     """
     config, model, step = _restored(run_dir)
     run, learning = Run(run_dir), config.learning
-    try:
-        count = json.loads((run / "data.json").read_text())["examples"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{run / 'data.json'} is missing or damaged: train again.") from None
+    count = run._described()["examples"]
     steps = learning.epochs * steps_per_epoch(count, learning.batch_size)
     if step < steps:
         raise InputError(
@@ -314,6 +318,7 @@ def load_chains(run_dir):
     start, end = "chains/groups/", "/.ATTRIBUTES/VARIABLE_VALUE"
     for path in reversed(Checkpoints(Run(run_dir) / "checkpoints").paths()):
         try:
+            check_files(path)
             reader = tf.train.load_checkpoint(str(path / "state"))
             chains = {
                 name.removeprefix(start).removesuffix(end): reader.get_tensor(name)
@@ -321,7 +326,7 @@ def load_chains(run_dir):
                 if name.startswith(start) and name.endswith(end)
             }
         # A broken checkpoint; loading the model has reported it already.
-        except (tf.errors.OpError, ValueError, IndexError):
+        except (tf.errors.OpError, OSError, ValueError, IndexError):
             continue
         return chains or None
     return None

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 
 import numpy as np
 
@@ -55,7 +54,7 @@ class Subject:
             "run": str(run_dir),
             "checkpoint": runs.Run(run_dir).checkpoint,
             "inference": self.settings | {"amortised": amortised},
-            "config": json.loads(self.config.to_json()),
+            "config": dataclasses.asdict(self.config),
         }
 
     def test(self, spec, limit, where=""):

@@ -231,11 +231,12 @@ def train(run, config, examples, model, given):
     learner = make_learner(learning, examples, model, given, config.model.precision)
     if learning.ema:
         learner = Averaging(learner, learning.ema)
+    sheets = SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs)
     callbacks = [
         ProgressReport(),
         MetricsLog(run / "metrics.jsonl", len(examples)),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
-        SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs),
+        sheets,
     ]
     state = {"model": model, "optimizer": learner.optimizer, **learner.state}
     checkpoints = Checkpoints(run / "checkpoints", record.keep_checkpoints, **state)
@@ -243,6 +244,8 @@ def train(run, config, examples, model, given):
     per_epoch = steps_per_epoch(len(examples), learning.batch_size)
     if progress and progress.step >= learning.epochs * per_epoch:
         if not (run / "model.keras").exists():
+            # Killed after its last step: what comes after that is made up for.
+            sheets.write(progress.step // per_epoch)
             _export(run, model, learner)
         print(
             f"Nothing to do: {run.folder} is trained for {progress.step // per_epoch} epochs. "

@@ -80,7 +80,7 @@ def main(argv):
     folder = runs.Run(FLAGS.run_dir) / "report"
     names = ("target", "view", "frontal", "tuned", "per_view", "tuning_epochs", "tuning_rate",
              "repeats", "steps", "starts", "methods")  # fmt: skip
-    origin = {"config": json.loads(config.to_json()), **{n: FLAGS[n].value for n in names}}
+    origin = {"config": dataclasses.asdict(config), **{n: FLAGS[n].value for n in names}}
     write_report(folder, report, {"experiment": "transfer", "test": len(test), **origin})
     show(report)
     print(f"\nReport: {folder / 'report.html'}")

@@ -68,6 +68,17 @@ def test_no_file_is_no_rows(tmp_path):
     assert read_metrics(tmp_path / "metrics.jsonl") == []
 
 
+def test_damaged_rows_are_named_and_the_others_kept(tmp_path, caplog):
+    path = tmp_path / "metrics.jsonl"
+    lines = (b'{"epoch": 1, "msre": 2.5}', b'{"epoch": 2, "ms\xff', b'{"msre": 1}', b'["epoch"]',
+             b"7", b'{"epoch": "x"}', b'{"epoch": 3, "msre": 1.5}')  # fmt: skip
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    assert read_metrics(path) == [{"epoch": 1, "msre": 2.5}, {"epoch": 3, "msre": 1.5}]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: line {number} is damaged and left out." for number in range(2, 7)
+    ]
+
+
 def report(first_step=0, **settings):
     progress = ProgressReport(**settings)
     progress.set_params({"epochs": 5, "steps": 4, "first_step": first_step})

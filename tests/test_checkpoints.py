@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf.learning.checkpoints import Checkpoints, Progress
-from dgn_tf.parsing import InputError
+from dgn_tf.learning.checkpoints import Checkpoints, Progress, check_files
+from dgn_tf.parsing import DiskError, InputError
 
 
 def make(folder, keep=3, start=0.0):
@@ -117,3 +117,60 @@ def test_means_are_over_the_steps_of_the_epoch_under_way():
     assert Progress(4, {"msre": 6.0}).means(per_epoch=4) == {"msre": 1.5}
     assert Progress(9, {"msre": 6.0}).means(per_epoch=4) == {"msre": 6.0}
     assert Progress().means(per_epoch=4) == {}
+
+
+def test_no_flipped_bit_of_the_progress_goes_unnoticed(tmp_path):
+    save_steps(tmp_path, 1, 2)
+    path = tmp_path / "step-0000000002" / "progress.json"
+    content = path.read_bytes()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            found = check_files(path.parent)
+        except (ValueError, TypeError, OSError):
+            continue
+        assert found == Progress(2, {"msre": 1.0}, rescues=1), place
+
+
+def test_a_full_disk_keeps_what_was_saved_and_says_so(tmp_path, monkeypatch):
+    checkpoints = save_steps(tmp_path, 1, 2)
+
+    def full(prefix):
+        open(f"{prefix}.index", "wb").close()
+        raise tf.errors.ResourceExhaustedError(None, None, f"{prefix}; No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.state, "write", full)
+        with pytest.raises(DiskError) as caught:
+            checkpoints.save(Progress(3))
+    assert str(caught.value) == (
+        f"step 3 cannot be saved in {tmp_path} (No space left on device): the newest checkpoint is "
+        "still step-0000000002. Make room, then run the same command again: it goes on from there."
+    )
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "step-0000000001", "step-0000000002",
+    ]  # fmt: skip
+    assert make(tmp_path)[0].restore().step == 2
+    checkpoints.save(Progress(3))
+    assert make(tmp_path)[0].restore().step == 3
+
+
+def test_a_checkpoint_is_never_half_deleted(tmp_path, monkeypatch):
+    checkpoints = save_steps(tmp_path, 0)
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.save(Progress(0))
+    # The name of a checkpoint is that of a whole one or of none.
+    assert checkpoints.paths() == []
+    assert make(tmp_path)[0].restore() is None
+
+
+def test_checkpoints_without_checksums_are_read(tmp_path):
+    save_steps(tmp_path, 1)
+    path = tmp_path / "step-0000000001" / "progress.json"
+    path.write_text('{"step": 1, "sums": {"msre": 0.5}, "rescues": 1}')
+    assert make(tmp_path)[0].restore() == Progress(1, {"msre": 0.5}, rescues=1)

@@ -291,3 +291,18 @@ def test_impossible_numbers_of_frames(settings, message):
         DataConfig(**settings)
     with pytest.raises(InputError, match=message):
         catalog.load("npz:x.npz", 8, 3, **settings)
+
+
+def test_a_frame_that_lasts_for_ever_is_a_damaged_time_stamp():
+    assert list(windows.resample([(0.0, "a"), (655.35, "b")], 0.01)) == list("aaaabbbbbb")
+    with pytest.raises(ValueError, match="a frame lasts 1000000000 seconds"):
+        list(windows.resample([(0.0, "a"), (1e9, "b")], 30))
+    with pytest.raises(ValueError, match="a frame lasts nan seconds"):
+        list(windows.resample([(0.0, "a"), (float("nan"), "b")], 30))
+
+
+def test_videos_of_absurd_sizes_are_refused(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.avi", movie(4))
+    monkeypatch.setattr("dgn_tf.data.folders.MOST_PIXELS", 95)
+    with pytest.raises(InputError, match=r"a.avi \(ValueError: frames of 12 x 8 are more than"):
+        load(path, 4)

@@ -37,6 +37,7 @@ def test_the_defaults_are_the_papers():
 
 def changed(path, value):
     sections = json.loads(Config().to_json())
+    del sections["checksum"]
     *parents, last = path
     target = sections
     for name in parents:

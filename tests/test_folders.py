@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from PIL import Image
 
 from dgn_tf.data import folders
 from dgn_tf.data.examples import Examples, as_bytes, as_float
+from dgn_tf.data.files import load_files
 from dgn_tf.data.folders import load_folder, square
 from dgn_tf.parsing import InputError
 
@@ -285,3 +288,19 @@ def test_examples_that_do_not_fit_together(change, message):
     }
     with pytest.raises(InputError, match=message):
         Examples(**{**fields, **change})
+
+
+def test_a_decompression_bomb_is_left_out_before_it_is_decoded(tmp_path, caplog):
+    # 2.5 GB of pixels in 57 bytes: what a header says is enough to refuse it.
+    header = b"IHDR" + struct.pack(">IIBBBBB", 50_000, 50_000, 8, 0, 0, 0, 0)
+    chunks = (header, b"IDAT", b"IEND")
+    body = b"".join(
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks
+    )
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    assert (tmp_path / "bomb.png").stat().st_size == 57
+    with pytest.raises(InputError, match="bomb.png cannot be read as a picture .Decompression"):
+        load_files([str(tmp_path / "bomb.png")], 8, 3)
+    Image.new("L", (8, 8)).save(tmp_path / "whole.png")
+    assert load_folder(str(tmp_path), 8, 3).names == ("whole.png",)
+    assert "bomb.png (DecompressionBombError" in caplog.text

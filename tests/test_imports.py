@@ -9,11 +9,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 # A room is a top-level module or package of dgn_tf; `__init__` is dgn_tf/__init__.py itself.
 FLOORS = {
-    0: ["__init__", "config", "parsing"],
+    0: ["__init__", "config", "locks", "parsing", "stored"],
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "explorer", "serving", "visualize"],
-    4: ["flags", "outputs", "results", "runs", "subject", "trained"],
+    4: ["flags", "outputs", "results", "runs", "selftest", "subject", "trained"],
     5: [
         "train",
         "infer",
@@ -25,6 +25,7 @@ FLOORS = {
         "benchmark",
         "benchmark_clips",
         "amortise",
+        "doctor",
     ],  # fmt: skip
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
@@ -33,6 +34,10 @@ FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 # written with a progress bar, under names that are safe.
 SIDEWAYS = {
     ("config", "parsing"),
+    ("config", "stored"),
+    ("locks", "parsing"),
+    ("stored", "__init__"),
+    ("stored", "parsing"),
     ("evaluation", "visualize"),
     ("explorer", "visualize"),
     ("runs", "flags"),
@@ -131,6 +136,42 @@ def test_imports_run_one_way(path):
 @pytest.mark.parametrize("path", files_under("dgn_tf") + files_under("tests"))
 def test_files_and_functions_are_short(path):
     assert length_violations(path, read(path)) == []
+
+
+# Readers that can be made to run what a file says.
+UNSAFE = {"pickle", "shelve", "marshal", "joblib", "dill", "yaml"}
+
+
+def unsafe_readers(path: str, source: str) -> list[str]:
+    violations = []
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        violations += [f"{path}:{node.lineno}: {n}" for n in names if n.split(".")[0] in UNSAFE]
+        if not isinstance(node, ast.Call):
+            continue
+        call = ast.unparse(node)
+        if call.startswith(("eval(", "exec(")) or "safe_mode=False" in call:
+            violations.append(f"{path}:{node.lineno}: {call}")
+        if ast.unparse(node.func) in ("np.load", "numpy.load") and "allow_pickle=False" not in call:
+            violations.append(f"{path}:{node.lineno}: {call}")
+    return violations
+
+
+@pytest.mark.parametrize("path", files_under("dgn_tf"))
+def test_nothing_that_is_read_can_run(path):
+    assert unsafe_readers(path, read(path)) == []
+
+
+def test_readers_that_run_what_they_read_are_named():
+    source = (
+        "import pickle\nfrom yaml import load\nnp.load(f)\neval(x)\nload_model(p, safe_mode=False)"
+    )
+    assert len(unsafe_readers("a.py", source)) == 5
+    assert unsafe_readers("a.py", "np.load(f, allow_pickle=False)\nmodel.eval()") == []
 
 
 def test_the_files_are_found():

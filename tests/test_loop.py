@@ -179,6 +179,23 @@ def test_a_run_that_diverges_again_and_again_ends(tmp_path, caplog):
     assert np.isfinite(good.weight)
 
 
+def test_a_run_that_diverges_ends_its_callbacks_with_the_state_that_is_kept(tmp_path):
+    learner, ended = Learner(lambda step, scale: step == 4), []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: ended.append(float(learner.weight))
+    )
+    with pytest.raises(Diverged):
+        train(
+            learner,
+            checkpoints=learner.checkpoints(tmp_path),
+            checkpoint_epochs=1,
+            callbacks=[callback],
+        )
+    kept = Learner()
+    kept.checkpoints(tmp_path).restore()
+    assert ended == [float(kept.weight)]
+
+
 def test_without_checkpoints_the_first_divergence_ends_it():
     with pytest.raises(Diverged, match="step 5 .* after 0 returns"):
         train(Learner(lambda step, scale: step == 4))

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import sys
 
 import numpy as np
@@ -14,6 +15,7 @@ from dgn_tf.data import crops
 from dgn_tf.data.detection import Face, load_detector
 from dgn_tf.data.folders import load_folder
 from dgn_tf.data.journal import Journal
+from dgn_tf.locks import lock_folder
 from dgn_tf.parsing import InputError
 
 
@@ -254,7 +256,7 @@ def test_a_foreign_list_is_refused(tmp_path):
         (("{source}", "{source}"), "{source} is inside the folder of the pictures"),
         (("{source}", "{source}/broken.jpg/x"), "{source}/broken.jpg/x is inside the folder"),
         (("{source}", "{file}"), "{file} is a file: name a folder for the crops."),
-        (("{source}", "{file}/x"), "{file}/x cannot be written (Not a directory)."),
+        (("{source}", "{file}/x"), "{file}/x cannot be written: Not a directory."),
         (("{source}", "{full}"), "{full} is not empty and holds no crops: name another folder."),
         (("{source}", "{done}", "--side=32"), "{done} was begun with --side=64, not 32: give"),
         (("{other}", "{done}"), "{done} was begun with the pictures of {source}: name another"),
@@ -275,6 +277,41 @@ def test_what_cannot_be_used_is_one_line(command, source, tmp_path, arguments, m
     assert (said.status, said.out, contents(tmp_path)) == (2, "", before)
     (line,) = said.err.splitlines()
     assert line.startswith("error: " + message.format(**places))
+
+
+def test_two_commands_do_not_fill_one_folder(command, source, tmp_path):
+    with lock_folder(tmp_path / "out", "out"):
+        said = command(source, tmp_path / "out")
+    assert said.status == 2
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"error: {tmp_path}/out: process {os.getpid()} on ")
+    assert command(source, tmp_path / "out").status == 0
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
+    command, source, tmp_path, monkeypatch
+):
+    save = crops.save
+
+    def full(image, path):
+        if "two" in path.name:
+            raise OSError(28, "No space left on device")
+        save(image, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crops, "save", full)
+        said = command(source, tmp_path / "out")
+    assert said.status == 1
+    assert said.err.splitlines()[-1] == (
+        f"error: {tmp_path}/out cannot be written (No space left on device): make room, then run "
+        "the same command again, which goes on where it was."
+    )
+    assert command(source, tmp_path / "out").status == 0
+    command(source, tmp_path / "whole")
+    whole, resumed = contents(tmp_path / "whole"), contents(tmp_path / "out")
+    assert {name: whole[name] for name in whole if name.name != ".lock"} == {
+        name: resumed[name] for name in resumed if name.name != ".lock"
+    }
 
 
 def test_flags_may_stand_anywhere(command, source, tmp_path):

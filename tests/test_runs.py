@@ -109,7 +109,7 @@ def test_a_second_process_is_kept_out_until_the_first_ends(tmp_path):
     first = Run(tmp_path / "run")
     first.lock()
     second = Run(tmp_path / "run")
-    with pytest.raises(InputError, match="another process is training in it"):
+    with pytest.raises(InputError, match="is working in it"):
         second.lock()
     first._lock.close()
     second.lock()

@@ -151,6 +151,7 @@ PICTURES = np.full([2, 32, 32, 3], 0.5, np.float32)
         ),
         ("generate", {"z_appearance": Z_A[0], "z_geometry": Z_G}, r"shape \[any, 3\]; .*\[3\]"),
         ("generate", {"z_appearance": Z_A, "z_geometry": Z_G[:1]}, "the same batch size"),
+        ("displacement", {"z_geometry": Z_G + 1e30}, r"z_geometry must be in \[-1000, 1000\]"),
         ("displacement", {"z_geometry": Z_G[:0]}, r"z_geometry must have shape \[any, 2\]"),
         ("warp", {"image": PICTURES[0], "z_geometry": Z_G}, "image must have shape"),
         ("warp", {"image": 255 * PICTURES, "z_geometry": Z_G}, r"must be in \[0, 1\]; .*127.5"),

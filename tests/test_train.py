@@ -1,5 +1,6 @@
 """The training program: finished, damaged, misused, and what it says each time."""
 
+import json
 import shutil
 
 import numpy as np
@@ -178,14 +179,50 @@ def test_other_settings_are_named_and_change_nothing(run_again):
 def test_data_that_changed_is_named(run_app, run_again, tiny_run):
     # The data stay where the command says; what the run noted of them is altered instead.
     note = run_again.folder / "data.json"
-    note.write_text(note.read_text().replace('"examples": 10', '"examples": 12'))
+    described = json.loads(note.read_text())
+    del described["checksum"]
+    note.write_text(json.dumps(described | {"examples": 12, "fingerprint": "another"}))
     refused(run_again(), "has changed since the run", "12 examples then, 10 now", "--fresh")
+
+
+def test_damaged_settings_are_made_again_from_the_flagfile(run_again):
+    (run_again.folder / "config.json").write_bytes(b"\xff{")
+    said = run_again()
+    refused(said, "config.json", f"--flagfile={run_again.folder}/flags.cfg")
+    (run_again.folder / "config.json").unlink()
+    said = run_again(f"--flagfile={run_again.folder}/flags.cfg", "--epochs=4")
+    assert said.status == 0, said.err
+    assert load(run_again.folder)[0].learning.epochs == 4
+    assert [row["step"] for row in read_metrics(run_again.folder / "metrics.jsonl")][-1] == 12
+
+
+def test_a_damaged_note_of_the_data_is_made_again(run_again):
+    note = run_again.folder / "data.json"
+    whole = note.read_bytes()
+    note.write_bytes(whole.replace(b"10", b"1x"))
+    refused(run_again(), "data.json is missing or damaged", "delete what is left of it")
+    note.unlink()
+    assert run_again("--epochs=4").status == 0
+    assert note.read_bytes() == whole
+
+
+def test_a_full_disk_in_any_app_is_one_line(run_app, tiny_run, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "data.json.partial")
+
+    monkeypatch.setattr("dgn_tf.runs.write_text", full)
+    said = run_app(train, *tiny_run.command, f"--run_dir={tmp_path}/run")
+    assert said.status == 1
+    (line,) = said.err.splitlines()
+    assert line.startswith(
+        "error: a file cannot be written (No space left on device: data.json.partial)"
+    )
 
 
 def test_a_folder_in_use_is_refused(run_again):
     other = Run(run_again.folder)
     other.lock()
-    refused(run_again(), "another process is training in it")
+    refused(run_again(), "is working in it")
     other._lock.close()
 
 

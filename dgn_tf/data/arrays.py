@@ -1,7 +1,5 @@
 """An .npz file as a data set: pictures, or the frames of clips."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ from dgn_tf.data import windows
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.folders import Progress, square
 from dgn_tf.data.landmarks import to_square
+from dgn_tf.data.npz import read_npz
 from dgn_tf.parsing import InputError
 
 
@@ -144,20 +143,6 @@ def _windows(
             f"--stride={stride} need; the longest has {max(len(run) for run in runs)}"
         )
     return np.array(rows), names
-
-
-def read_npz(path: str) -> dict[str, np.ndarray]:
-    """Reads every array of an .npz file, refusing pickled objects."""
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise InputError(f"npz:{path}: there is no such file")
-    if not zipfile.is_zipfile(file):
-        raise InputError(f"npz:{path}: is not an .npz file (numpy.savez writes one)")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"npz:{path}: cannot be read: {error}") from error
 
 
 def _bytes(values: np.ndarray, where: str) -> np.ndarray:

@@ -224,6 +224,7 @@ def _open_video(source: Path, side: int, channels: int) -> Timed:
         if not container.streams.video:
             raise ValueError("holds no pictures")
         stream = container.streams.video[0]
+        _require_size(stream.width, stream.height)
         stream.thread_type = "AUTO"
         length = 1 / float(stream.average_rate or 25)
         seconds = -length
@@ -233,8 +234,17 @@ def _open_video(source: Path, side: int, channels: int) -> Timed:
             yield seconds, functools.partial(_upright, frame, side, channels)
 
 
+def _require_size(width: int, height: int) -> None:
+    if width * height > folders.MOST_PIXELS:
+        raise ValueError(
+            f"frames of {width} x {height} are more than {folders.MOST_PIXELS / 1e6:.0f} megapixels"
+        )
+
+
 def _upright(frame, side: int, channels: int) -> np.ndarray:
     """The square picture of a decoded frame, turned as a telephone's film asks for."""
+    # Some formats change it on the way.
+    _require_size(frame.width, frame.height)
     image = frame.to_image()
     if frame.rotation:
         image = image.rotate(frame.rotation, expand=True)

@@ -15,6 +15,8 @@ from dgn_tf.parsing import InputError
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 # Naming the formats keeps Pillow from handing a mislabelled file to its other decoders.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+# Where Pillow refuses a picture as a decompression bomb; videos are held to the same.
+MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
 _CHUNK = 512
 
 Progress = Callable[[int, int], None]

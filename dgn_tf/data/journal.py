@@ -6,7 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dgn_tf.data.tables import cells
 from dgn_tf.parsing import InputError
+
+_AGAIN = "delete the line, and what it was about is done again"
 
 
 class Journal:
@@ -23,18 +26,24 @@ class Journal:
         """Opens the file, or begins it with its heading.
 
         Raises:
-          InputError: the file has other columns.
+          InputError: the file has other columns, or a line of it is damaged.
         """
         self._path, self._columns = path, list(columns)
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         whole = text[: text.rfind("\n") + 1]
-        reader = csv.DictReader(io.StringIO(whole))
-        if whole and reader.fieldnames != self._columns:
+        try:
+            rows = [cells(line, n) for n, line in enumerate(whole.split("\n")[:-1], 1)]
+        except ValueError as error:
+            raise InputError(f"{path}: {error}: {_AGAIN}.") from None
+        if rows and rows[0] != self._columns:
             raise InputError(
                 f"{path} has other columns than {', '.join(columns)}: it is not from this "
                 "program; name another folder."
             )
-        self.rows = list(reader)
+        for number, row in enumerate(rows, 1):
+            if len(row) != len(columns):
+                raise InputError(f"{path}: line {number} is damaged: {_AGAIN}.")
+        self.rows = [dict(zip(columns, row, strict=True)) for row in rows[1:]]
         if whole != text or not whole:
             torn = self.rows[-1]["source"] if self.rows else None
             self.rows = [row for row in self.rows if row["source"] != torn]

@@ -1,12 +1,12 @@
 """Labels: classes that are given (Fig. 13); who is in a clip and what they do (Table III)."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 from absl import logging
 
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.tables import read_rows
 from dgn_tf.parsing import InputError
 
 _NAMED = 10
@@ -160,11 +160,8 @@ def read_labels(
 def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """The rows of a table by clip."""
     try:
-        with Path(table).expanduser().open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows = [(reader.line_num, row) for row in reader]
-            header = reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        (_, header), *rows = read_rows(Path(table).expanduser()) or [(1, [])]
+    except (OSError, ValueError) as error:
         raise InputError(f"--labels={table}: cannot be read: {error}") from error
     missing = [name for name in ("clip", *names) if name not in header]
     if missing:
@@ -172,12 +169,19 @@ def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
             f"--labels={table}: has no column {', '.join(missing)}; its header is "
             f"{','.join(header) or 'empty'}."
         )
+    if len(set(header)) < len(header):
+        raise InputError(f"--labels={table}: two columns of {','.join(header)} have one name.")
     found: dict[str, dict[str, str]] = {}
-    for line, row in rows:
+    for line, cells in rows:
+        row = dict(zip(header, cells, strict=False))
+        if not all(row.get(name) for name in ("clip", *names)):
+            raise InputError(f"--labels={table}, line {line}: {row.get('clip')} lacks a label.")
+        if len(cells) != len(header):
+            raise InputError(
+                f"--labels={table}, line {line}: has {len(cells)} columns, not {len(header)}."
+            )
         clip = row["clip"]
         if clip in found:
             raise InputError(f"--labels={table}, line {line}: {clip} is there twice.")
-        if not all(row[name] for name in names):
-            raise InputError(f"--labels={table}, line {line}: {clip} lacks a label.")
         found[clip] = row
     return found

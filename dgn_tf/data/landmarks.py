@@ -5,9 +5,7 @@ the left of the picture. Coordinates are (x, y) in pixels with pixel centres at 
 """
 
 import collections
-import csv
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,9 @@ from absl import logging
 from PIL import Image
 
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.folders import FORMATS
+from dgn_tf.data.npz import npz_headers
+from dgn_tf.data.tables import read_rows
 from dgn_tf.parsing import InputError
 
 POINTS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
@@ -182,15 +183,8 @@ def _npz_size(rest: str) -> tuple[int, int]:
     path, key = rest, ""
     if not Path(rest).expanduser().is_file():
         path, _, key = rest.rpartition(":")
-    shapes = {}
     # The headers alone: the pictures themselves are read already.
-    with zipfile.ZipFile(Path(path).expanduser()) as archive:
-        for entry in archive.namelist():
-            with archive.open(entry) as file:
-                version = np.lib.format.read_magic(file)
-                read = np.lib.format.read_array_header_1_0
-                read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shapes[entry.removesuffix(".npy")] = read(file)[0]
+    shapes = {name: header.shape for name, header in npz_headers(path).items()}
     if not key:
         pictures = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
         key = "images" if "images" in shapes else pictures[0]
@@ -199,7 +193,7 @@ def _npz_size(rest: str) -> tuple[int, int]:
 
 def _of_file(points: np.ndarray, file: Path, side: int) -> np.ndarray:
     """Points [5, 2] of an original picture file, in pixels of the square made from it."""
-    with Image.open(file) as image:
+    with Image.open(file, formats=FORMATS) as image:
         full = image.width
         # As `load_folder` opens it: JPEGs decode at a whole fraction of their size.
         drafted = image.draft(None, (2 * side, 2 * side))
@@ -216,28 +210,24 @@ def _read_table(table: str) -> dict[str, tuple[int, np.ndarray]]:
     if not path.is_file():
         raise InputError(f"--landmarks={table}: there is no such file.")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = next(reader, None)
-            if header is None:
-                raise InputError(f"--landmarks={table}: is empty; it needs a header {_HEADER}.")
-            _check_columns(header, table, 1)
-            if all(_number(cell) is not None for cell in header[1:]):
-                raise InputError(
-                    f"--landmarks={table}: its first line is numbers; it needs a header {_HEADER}."
-                )
-            for cells in filter(None, reader):
-                line = reader.line_num
-                _check_columns(cells, table, line)
-                name = cells[0].strip().removeprefix("./")
-                if name in rows:
-                    raise InputError(
-                        f"--landmarks={table}, line {line}: {name} has a row already, "
-                        f"line {rows[name][0]}."
-                    )
-                rows[name] = line, _numbers(cells, f"--landmarks={table}, line {line}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = read_rows(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"--landmarks={table}: cannot be read: {error}") from error
+    if not lines:
+        raise InputError(f"--landmarks={table}: is empty; it needs a header {_HEADER}.")
+    for line, cells in lines:
+        _check_columns(cells, table, line)
+    if all(_number(cell) is not None for cell in lines[0][1][1:]):
+        raise InputError(
+            f"--landmarks={table}: its first line is numbers; it needs a header {_HEADER}."
+        )
+    for line, cells in lines[1:]:
+        name = cells[0].strip().removeprefix("./")
+        if name in rows:
+            raise InputError(
+                f"--landmarks={table}, line {line}: {name} has a row already, line {rows[name][0]}."
+            )
+        rows[name] = line, _numbers(cells, f"--landmarks={table}, line {line}")
     return rows
 
 

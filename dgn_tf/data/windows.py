@@ -6,6 +6,8 @@ from typing import TypeVar
 Frame = TypeVar("Frame")
 # Time stamps are rounded, to milliseconds in some files.
 _TOLERANCE = 1e-6
+# Seconds that a frame may last, more than a GIF can say.
+_LONGEST = 700.0
 
 
 def name_of(source: str, number: int) -> str:
@@ -22,6 +24,9 @@ def resample(timed: Iterable[tuple[float, Frame]], fps: float) -> Iterator[Frame
     Args:
         timed: (seconds, frame), in the order of time.
         fps: frames a second wanted; 0 gives the frames as they are.
+
+    Raises:
+        ValueError: a frame lasts longer than 700 seconds, as no video has it.
     """
     if not fps:
         yield from (frame for _, frame in timed)
@@ -33,6 +38,8 @@ def resample(timed: Iterable[tuple[float, Frame]], fps: float) -> Iterator[Frame
         else:
             last, shown = previous
             gap = time - last
+            if not gap <= _LONGEST:
+                raise ValueError(f"a time stamp is damaged: a frame lasts {gap:.0f} seconds")
             while made / fps <= (last + time) / 2 - start + _TOLERANCE:
                 yield shown
                 made += 1

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import keras
+from absl import logging
 from tqdm import tqdm
 
 
@@ -79,7 +80,7 @@ class MetricsLog(keras.callbacks.Callback):
 
     All but `images_per_second` is the same, to the last bit, whether or not a run was interrupted
     (on the CPU). A run that went back to a checkpoint replaces the lines of the epochs that it
-    repeats.
+    repeats. Lines that are damaged are named in a warning and dropped.
 
     Args:
         path: the file, rewritten aside and renamed.
@@ -108,6 +109,19 @@ class MetricsLog(keras.callbacks.Callback):
 
 
 def read_metrics(path):
-    """The rows of a metrics.jsonl, oldest first; none if the file does not exist."""
-    path = Path(path)
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """The rows of a metrics.jsonl, oldest first; none if the file does not exist.
+
+    A line that is damaged is left out and named in a warning.
+    """
+    path, rows = Path(path), []
+    if not path.exists():
+        return rows
+    # Split at line feeds alone, as they were written, whatever a damaged byte has become.
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):
+        try:
+            row = json.loads(line)
+            rows.append(row | {"epoch": int(row["epoch"])})
+        except (ValueError, TypeError, KeyError, RecursionError):
+            logging.warning("%s: line %d is damaged and left out.", path, number)
+    return rows

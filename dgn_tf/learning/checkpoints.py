@@ -4,12 +4,16 @@ import dataclasses
 import json
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import tensorflow as tf
 from absl import logging
 
-from dgn_tf.parsing import InputError
+from dgn_tf.parsing import DiskError, InputError, disk_reason
+from dgn_tf.stored import sealed, unsealed
+
+PROGRESS = "progress.json"
 
 
 @dataclasses.dataclass
@@ -32,6 +36,29 @@ class Progress:
         return {name: value / steps for name, value in self.sums.items()}
 
 
+def check_files(path):
+    """The `Progress` of the checkpoint in a folder, whose files are as they were written.
+
+    Checkpoints of older versions, which kept no checksums, are taken as they are.
+
+    Raises:
+        OSError, ValueError, TypeError: they are not.
+    """
+    row = unsealed((path / PROGRESS).read_text(encoding="utf-8"))
+    for name, checksum in dict(row.pop("files", {})).items():
+        if _checksum(path / name) != checksum:
+            raise ValueError(f"{name} was changed or damaged after it was written")
+    return Progress(**row)
+
+
+def _checksum(path):
+    value = 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            value = zlib.crc32(block, value)
+    return f"{value:08x}"
+
+
 class Checkpoints:
     """The newest `keep` states of a run in `folder`, as `step-00001200/{state.*,progress.json}`.
 
@@ -51,21 +78,40 @@ class Checkpoints:
         return sorted(self.folder.glob("step-*"))
 
     def save(self, progress):
-        """Write a checkpoint aside, give it its name, and drop the oldest ones beyond `keep`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.glob("partial-*"):
-            shutil.rmtree(leftover)
+        """Write a checkpoint aside, give it its name, and drop the oldest ones beyond `keep`.
+
+        Raises:
+            DiskError: it cannot be written; those that were there before remain.
+        """
         partial = self.folder / f"partial-{os.getpid()}"
-        partial.mkdir()
-        self.state.write(str(partial / "state"))
-        (partial / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)))
-        final = self.folder / f"step-{progress.step:010d}"
-        if final.exists():
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._remove(*self.folder.glob("partial-*"))
+            partial.mkdir()
+            self.state.write(str(partial / "state"))
+            files = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
+            row = sealed({**dataclasses.asdict(progress), "files": files})
+            (partial / PROGRESS).write_text(json.dumps(row))
+            final = self.folder / f"step-{progress.step:010d}"
             # The name is free for an instant; the states before this one remain whatever happens.
-            shutil.rmtree(final)
-        partial.rename(final)
-        for old in self.paths()[: -self.keep]:
-            shutil.rmtree(old)
+            self._remove(final)
+            partial.rename(final)
+            self._remove(*self.paths()[: -self.keep])
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            kept = self.paths()
+            raise DiskError(
+                f"step {progress.step} cannot be saved in {self.folder} ({disk_reason(error)}): "
+                + (f"the newest checkpoint is still {kept[-1].name}. " if kept else "")
+                + "Make room, then run the same command again: it goes on from there."
+            ) from error
+
+    def _remove(self, *paths):
+        """Delete folders; one of a checkpoint loses its name first, all at once."""
+        for path in filter(Path.exists, paths):
+            if path.name.startswith("step-"):
+                path = path.rename(self.folder / f"partial-old-{path.name}")
+            shutil.rmtree(path)
 
     def restore(self, partial=False):
         """Restore the newest checkpoint that can be read; any other is reported and passed over.
@@ -83,7 +129,7 @@ class Checkpoints:
         paths = self.paths()
         for path in reversed(paths):
             try:
-                progress = Progress(**json.loads((path / "progress.json").read_text()))
+                progress = check_files(path)
                 status = self.state.read(str(path / "state"))
                 if partial:
                     status.assert_existing_objects_matched().expect_partial()
@@ -92,7 +138,7 @@ class Checkpoints:
                 return progress
             # Seen of broken files: OpError (a flipped bit, a missing file), IndexError (a truncated
             # index), AssertionError (variables missing from it) and, for progress.json, ValueError
-            # or TypeError.
+            # or TypeError. Files that were checked before cannot make the reader do worse.
             except (
                 tf.errors.OpError,
                 OSError,

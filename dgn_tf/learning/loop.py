@@ -73,7 +73,7 @@ def fit(
                 if model.stop_training or should_stop():
                     break
         except _NotFinite:
-            progress = _rescue(progress, checkpoints)
+            progress = _rescue(progress, checkpoints, callbacks)
     if checkpoints:
         checkpoints.save(progress)
     callbacks.on_train_end(progress.means(per_epoch))
@@ -106,15 +106,18 @@ def _step(train_step, data, progress, per_epoch, callbacks):
         callbacks.on_epoch_end(epoch, logs)
 
 
-def _rescue(progress, checkpoints):
+def _rescue(progress, checkpoints, callbacks):
     """Go back to the last good checkpoint, to go on with half the step size and learning rate."""
     step, rescues = progress.step + 1, progress.rescues + 1
-    if rescues > MAX_RESCUES or checkpoints is None:
+    before = checkpoints.restore() if checkpoints else None
+    if rescues > MAX_RESCUES or before is None:
+        # What callbacks write at the end is of the state that is kept.
+        callbacks.on_train_end({})
         raise Diverged(
             f"step {step} gave numbers that are not finite, after {progress.rescues} returns to a "
             "checkpoint: lower --step_size and --learning_rate, or raise --sigma."
         )
-    progress = checkpoints.restore()
+    progress = before
     progress.rescues = rescues
     logging.warning(
         "Step %d gave numbers that are not finite. Back to step %d with the step size and the "

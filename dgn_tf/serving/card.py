@@ -32,8 +32,8 @@ def model_card(name, config, model, functions, metrics):
         "",
         "Pictures go in and out as float32 in [0, 1] (outputs ending in `_bytes`: PNG files), "
         "displacements as (dx, dy) in pixels. The batch, the first size, is free. A request that "
-        "cannot be answered (another shape, a NaN, pictures out of [0, 1], steps out of 1 to 2000) "
-        "gets an error that says so.",
+        "cannot be answered (another shape, a NaN, latents beyond 1000, pictures out of [0, 1], "
+        "steps out of 1 to 2000) gets an error that says so.",
         "",
         *_signature_table(functions),
         "",

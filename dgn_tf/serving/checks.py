@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+# Latents are standard normal; of far larger ones networks make numbers that are not finite.
+MOST_LATENT = 1000.0
+
 
 def require(condition, *message):
     """An operation that fails with `message` unless the scalar `condition` holds.
@@ -54,6 +57,12 @@ def checked(name, tensor, shape, low=None, high=None, wanted=""):
         return tf.reshape(
             tensor, [sizes[i] if size is None else size for i, size in enumerate(shape)]
         )
+
+
+def checked_latent(name, tensor, shape):
+    """`checked` for latents, states and noises, which lie in [-1000, 1000]."""
+    wanted = f"in [-{MOST_LATENT:.0f}, {MOST_LATENT:.0f}]"
+    return checked(name, tensor, shape, -MOST_LATENT, MOST_LATENT, wanted)
 
 
 def same_batch(names, tensors):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from dgn_tf.serving.checks import checked, same_batch
+from dgn_tf.serving.checks import checked, checked_latent, same_batch
 from dgn_tf.serving.signatures import picture_signatures, reconstruct_function, signature, unit
 
 GROUPS = ("appearance", "geometry")
@@ -93,7 +93,7 @@ def _requested(model, values):
         sizes = [None, model.emission.latent_dims[group]]
         if kind == "noise":
             sizes = [None, None, _noise_dim(model, group)]
-        found.append(checked(name, value, sizes))
+        found.append(checked_latent(name, value, sizes))
     found = same_batch(names, found)
     lengths = [tf.shape(noise)[1] for noise in found[2:4]]
     frames = checked("frames (second size of the noises)", lengths[0], [], 1, MAX_FRAMES,

@@ -5,7 +5,7 @@ import json
 import tensorflow as tf
 
 from dgn_tf.config import Config
-from dgn_tf.data.arrays import read_npz
+from dgn_tf.data.npz import read_npz
 from dgn_tf.models.catalog import make_model
 from dgn_tf.parsing import InputError
 from dgn_tf.serving.saved_model import CONFIG, FOLDERS, LATENTS

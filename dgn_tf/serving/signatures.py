@@ -6,7 +6,7 @@ from dgn_tf.learning.energies import class_groups, given_groups, squared_error
 from dgn_tf.learning.inference import Inference
 from dgn_tf.models.enlarging import enlarged_field
 from dgn_tf.models.warp import warp
-from dgn_tf.serving.checks import checked, require, same_batch
+from dgn_tf.serving.checks import checked, checked_latent, require, same_batch
 from dgn_tf.serving.portable import deforming_generator
 
 MAX_STEPS = 2000
@@ -232,7 +232,7 @@ def _latent_spec(name, dim):
 def _checked_latents(dims, values):
     names = [f"z_{name}" for name in dims]
     found = [
-        checked(name, value, [None, dim])
+        checked_latent(name, value, [None, dim])
         for name, value, dim in zip(names, values, dims.values(), strict=True)
     ]
     return same_batch(names, found) if len(found) > 1 else found

@@ -86,7 +86,7 @@ def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: int = _RAT
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = path.with_name(f".partial-{path.name}")
     write = {".gif": _write_gif, ".mp4": _write_mp4}[path.suffix]
     write(str(partial), np.ascontiguousarray(frames), rate)
     os.replace(partial, path)

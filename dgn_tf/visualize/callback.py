@@ -64,12 +64,12 @@ class SampleSheets(keras.callbacks.Callback):
         """Writes the sheets when `epoch` (from 0) ends a round of `every_epochs`."""
         self._done = epoch + 1
         if self._done % self.every_epochs == 0:
-            self._write()
+            self.write(self._done)
 
     def on_train_end(self, logs=None):
         """Writes the sheets of the last epoch, unless they are there already."""
         if self._done > self._written:
-            self._write()
+            self.write(self._done)
 
     def sheets(self) -> dict[str, np.ndarray]:
         """The sheets as they are now, uint8 [height, width, 3] by name."""
@@ -99,8 +99,9 @@ class SampleSheets(keras.callbacks.Callback):
         sheets["prior"] = prior_sheet(model)
         return sheets
 
-    def _write(self):
+    def write(self, epochs: int) -> None:
+        """Writes the sheets as they are after so many epochs."""
         for name, picture in self.sheets().items():
-            for place in (f"epoch-{self._done:06d}", "latest"):
+            for place in (f"epoch-{epochs:06d}", "latest"):
                 save_png(self.folder / place / f"{name}.png", picture)
-        self._written = self._done
+        self._written = epochs

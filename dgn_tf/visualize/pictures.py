@@ -106,7 +106,7 @@ def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = path.with_name(f".partial-{path.name}")
     partial.write_bytes(png_bytes(picture))
     os.replace(partial, path)
 

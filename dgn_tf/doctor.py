@@ -1,0 +1,217 @@
+"""Says whether trainings will work here, and what to do if not.
+
+Usage: python -m dgn_tf.doctor
+
+Prints a table: versions, what is there of the extras, devices, memory, disk, and a self-test of the
+warp and one training step. Exit status 0 if trainings will work, else 1.
+"""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from dgn_tf import __version__
+
+OK, LACKS, FAILS = "ok", "--", "FAIL"
+# As in setup.cfg: from this version on, and below that one.
+BASE = {
+    "tensorflow": ("2.21", "2.22"),
+    "keras": ("3.12", "4"),
+    "tensorflow-datasets": ("4.9.9", None),
+    "numpy": ("2.0", None),
+    "pillow": ("10.3", None),
+    "scikit-learn": ("1.5", None),
+}
+PYTHONS = ("3.11", "3.14")
+EXTRAS = {
+    "video": ("av",),
+    "faces": ("mtcnn",),
+    "lite": ("ai-edge-litert",),
+    "serving": ("tensorflow-serving-api",),
+    "addons": ("tfa-nightly",),
+    "test": ("hypothesis", "pytest", "pytest-xdist", "ruff"),
+}
+# The first version of Python for which a package is not made.
+ENDS = {"tfa-nightly": (3, 12)}
+LEAST_MEMORY, LEAST_DISK = 1e9, 1e8
+_SELF_TEST_SECONDS = 300
+
+
+class Finding(NamedTuple):
+    """A line of the table: `OK`, `LACKS` (trainings work without it) or `FAILS`."""
+
+    state: str
+    what: str
+    text: str
+
+
+def examine() -> list[Finding]:
+    """Everything that there is to say, in the order of the table."""
+    findings = [*_versions(), *_extras(), *_space()]
+    if any(finding.state == FAILS for finding in findings[: 1 + len(BASE)]):
+        return [*findings, Finding(FAILS, "self-test", "not made: packages are missing")]
+    test = run_self_test()
+    return [*findings, *_devices(test.get("gpus", [])), _judged(test)]
+
+
+def _versions():
+    found = platform.python_version()
+    yield _version("Python", found, PYTHONS, "make .venv with Python 3.11, 3.12 or 3.13")
+    for name, (least, below) in BASE.items():
+        wanted = f"{name}>={least}" + (f",<{below}" if below else "")
+        yield _version(name, installed(name), (least, below), f'pip install "{wanted}"')
+
+
+def _version(name, found, bounds, remedy):
+    if found is None:
+        return Finding(FAILS, name, f"not installed: {remedy}")
+    least, below = bounds
+    fits = _numbers(least) <= _numbers(found) and not (below and _numbers(found) >= _numbers(below))
+    return Finding(OK if fits else FAILS, name, found if fits else f"{found}: {remedy}")
+
+
+def _numbers(version):
+    return [int(number) for number in re.findall(r"\d+", version)[:3]]
+
+
+def installed(name: str) -> str | None:
+    """The version of a package, or None."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _extras():
+    for extra, packages in EXTRAS.items():
+        versions = {name: installed(name) for name in packages}
+        missing = [name for name, version in versions.items() if version is None]
+        ended = [name for name in missing if sys.version_info[:2] >= ENDS.get(name, (9, 0))]
+        if not missing:
+            text = ", ".join(f"{name} {version}" for name, version in versions.items())
+            yield Finding(OK, f"extra {extra}", text)
+        elif ended:
+            number = ".".join(map(str, ENDS[ended[0]]))
+            text = f"{ended[0]} is not made for Python {number} and newer"
+            yield Finding(LACKS, f"extra {extra}", text)
+        else:
+            text = f'{", ".join(missing)} not installed: pip install "dgn_tf[{extra}]"'
+            yield Finding(LACKS, f"extra {extra}", text)
+
+
+def _space():
+    memory = _memory()
+    if memory is not None:
+        enough = memory >= LEAST_MEMORY
+        text = f"{memory / 1e9:.1f} GB free" + ("" if enough else ": a training takes about 1 GB")
+        yield Finding(OK if enough else FAILS, "memory", text)
+    here = Path.cwd()
+    free = shutil.disk_usage(here).free
+    text = f"{free / 1e9:.1f} GB free in {here}"
+    try:
+        with tempfile.TemporaryFile(dir=here):
+            pass
+    except OSError as error:
+        yield Finding(FAILS, "disk", f"{here} cannot be written ({error.strerror}): change folders")
+        return
+    enough = free >= LEAST_DISK
+    yield Finding(OK if enough else FAILS, "disk", text + ("" if enough else ": make room"))
+
+
+def _memory():
+    """Bytes that are free, or None where it cannot be told."""
+    if importlib.util.find_spec("numpy") is None:
+        return None
+    from dgn_tf.data.npz import free_memory
+
+    return free_memory()
+
+
+def _devices(gpus):
+    yield Finding(OK, "CPU", f"{os.cpu_count()} cores, {platform.machine()}")
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if gpus:
+        yield Finding(OK, "GPU", ", ".join(gpus))
+    elif not has_nvidia():
+        yield Finding(LACKS, "GPU", "none: no NVIDIA device in this machine")
+    elif hidden in ("", "-1"):
+        yield Finding(LACKS, "GPU", "hidden by CUDA_VISIBLE_DEVICES: unset CUDA_VISIBLE_DEVICES")
+    else:
+        text = 'an NVIDIA device is not used by TensorFlow: pip install "dgn_tf[cuda]"'
+        yield Finding(LACKS, "GPU", text)
+
+
+def has_nvidia() -> bool:
+    """Whether there is an NVIDIA device that its driver knows."""
+    return bool(
+        Path("/proc/driver/nvidia/version").exists()
+        or list(Path("/dev").glob("nvidia[0-9]*"))
+        or shutil.which("nvidia-smi")
+    )
+
+
+def run_self_test(module: str = "dgn_tf.selftest") -> dict:
+    """What `dgn_tf.selftest` says, or {"error": why it says nothing}.
+
+    In a process of its own: TensorFlow ends a process whose processor it does not fit.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module],
+            capture_output=True,
+            text=True,
+            timeout=_SELF_TEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"no answer within {_SELF_TEST_SECONDS} s"}
+    if done.returncode < 0:
+        return {"error": f"ended by {signal.Signals(-done.returncode).name}"}
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    try:
+        return json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        return {"error": lines[-1][:300] if lines else f"exit status {done.returncode}"}
+
+
+def _judged(test):
+    if "error" in test:
+        return Finding(FAILS, "self-test", test["error"])
+    if test["deviations"]:
+        return Finding(FAILS, "self-test", "; ".join(test["deviations"]))
+    return Finding(OK, "self-test", "the warp and a training step give the numbers they should")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints the table; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="dgn-doctor", description=__doc__.splitlines()[0])
+    parser.parse_args(argv)
+    print(f"dgn_tf {__version__} on {platform.platform()}\n")
+    findings = examine()
+    width = max(len(finding.what) for finding in findings)
+    for state, what, text in findings:
+        print(f"{state:>4}  {what:<{width}}  {text}")
+    failed = [finding.what for finding in findings if finding.state == FAILS]
+    print(f"\nTrainings will not work: see {', '.join(failed)}." if failed
+          else "\nTrainings will work.")  # fmt: skip
+    return 1 if failed else 0
+
+
+def main_cli() -> None:
+    """The command dgn-doctor."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    main_cli()

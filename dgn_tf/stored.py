@@ -1,0 +1,111 @@
+"""What is kept as JSON and read back, perhaps damaged, perhaps written by another version."""
+
+import dataclasses
+import json
+import math
+import zlib
+
+from dgn_tf import __version__
+from dgn_tf.parsing import InputError
+
+_WANTED = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text"}
+
+
+def sealed(values: dict) -> dict:
+    """The values with a `checksum` of them, which `unsealed` compares."""
+    return {**values, "checksum": _checksum(values)}
+
+
+def unsealed(text: str) -> dict:
+    """The values of a JSON object, without the checksum that older versions did not write.
+
+    Raises:
+        ValueError: it is no JSON object, or no longer the one that was written.
+    """
+    try:
+        values = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(values, dict):
+        raise ValueError("it is no JSON object")
+    checksum = values.pop("checksum", None)
+    if checksum is not None and checksum != _checksum(values):
+        raise ValueError("its checksum is wrong: it was changed or damaged after it was written")
+    return values
+
+
+def _checksum(values):
+    return f"{zlib.crc32(json.dumps(values, sort_keys=True).encode()):08x}"
+
+
+def config_json(sections: dict) -> str:
+    """Settings by section as indented JSON, with the version that wrote them and a checksum."""
+    return json.dumps(sealed({**sections, "version": __version__}), indent=2) + "\n"
+
+
+def read_sections(text: str, kinds: dict) -> dict:
+    """Settings that this or an older version has written.
+
+    A setting that the older version did not have yet gets its default; `labelled`, which became
+    `appearance`, is translated.
+
+    Args:
+        text: of `config_json`.
+        kinds: the dataclass of each section by name.
+
+    Returns:
+        An instance of its dataclass for each section.
+
+    Raises:
+        InputError: the text is damaged, a section is missing, a setting is not known or its value
+            of another type or out of its range.
+    """
+    try:
+        stored = unsealed(text)
+    except ValueError as error:
+        raise InputError(f"not a configuration of this program: {error}") from None
+    writer = stored.pop("version", None)
+    for name in kinds:
+        if not isinstance(stored.get(name), dict):
+            raise InputError(f"not a configuration of this program: it has no section {name!r}")
+    for name in stored:
+        if name not in kinds:
+            raise InputError(f"{name!r} is no section {_of_version(writer)}")
+    stored["model"] = _translated(stored["model"])
+    return {
+        name: kind(**_checked(stored[name], name, kind, writer)) for name, kind in kinds.items()
+    }
+
+
+def _translated(model):
+    """The section `model` in today's words."""
+    if not isinstance(model.get("labelled"), bool) or "appearance" in model:
+        return model
+    rest = {name: value for name, value in model.items() if name != "labelled"}
+    return {**rest, "appearance": "label" if model["labelled"] else "continuous"}
+
+
+def _checked(values, section, kind, writer):
+    """The values of a section, once each is found to be a setting of the right type."""
+    types = {field.name: field.type for field in dataclasses.fields(kind)}
+    found = {}
+    for name, value in values.items():
+        if name not in types:
+            raise InputError(f"{section}.{name} is no setting {_of_version(writer)}")
+        wanted = types[name]
+        if wanted is float and type(value) is int and abs(value) < 2**53:
+            value = float(value)
+        if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
+            shown = str(value)[:100]
+            raise InputError(f"--{name}={shown}: must be {_WANTED[wanted]} in a configuration")
+        found[name] = value
+    return found
+
+
+def _of_version(writer):
+    if writer in (None, __version__):
+        return f"of this version of dgn_tf, {__version__}"
+    return (
+        f"of this version of dgn_tf, {__version__}: the file was written by {str(writer)[:20]}, "
+        "use that or a newer one"
+    )

@@ -1,0 +1,248 @@
+"""Files a little damaged, by the thousand: a right result, or one message that names the file.
+
+DGN_SOAK_MINUTES=N tries others, for N / 2 minutes in all.
+"""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mutations import for_a_while, fuzz, in_time, mutants
+from PIL import Image
+
+from dgn_tf.data import catalog
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.files import load_files, load_photograph
+from dgn_tf.data.folders import load_folder
+from dgn_tf.data.journal import Journal
+from dgn_tf.data.labels import read_labels
+from dgn_tf.data.landmarks import read_landmarks
+from dgn_tf.data.npz import read_npz
+from dgn_tf.parsing import InputError
+
+SIDE = 8
+
+
+def noise(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def saved(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def pictures():
+    """A small file of each kind that is read, several of the kinds that are read in other ways."""
+    colour = Image.fromarray(noise(9, 11, 3))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return {
+        "a.png": saved(colour, "PNG"),
+        "deep.png": saved(Image.fromarray(noise(9, 11).astype(np.uint16) * 257), "PNG"),
+        "clear.png": saved(Image.fromarray(noise(9, 11, 4)), "PNG"),
+        "a.jpg": saved(colour, "JPEG", exif=exif),
+        "slow.jpg": saved(colour, "JPEG", progressive=True),
+        "a.webp": saved(colour, "WEBP"),
+        "a.bmp": saved(colour, "BMP"),
+        "a.gif": saved(colour.convert("P"), "GIF", transparency=3),
+    }
+
+
+def videos():
+    """GIF, AVI with pictures that are whole, and what cameras write."""
+    av = pytest.importorskip("av")
+    av.logging.set_level(None)
+    frames = noise(8, 16, 16, 3)
+    first, *rest = (Image.fromarray(frame) for frame in frames)
+    made = {"a.gif": saved(first, "GIF", save_all=True, append_images=rest, duration=100)}
+    for name, codec, pixels in (("a.avi", "png", "rgb24"), ("a.mp4", "libx264", "yuv420p"),
+                                ("a.webm", "libvpx", "yuv420p")):  # fmt: skip
+        file = io.BytesIO()
+        with av.open(file, "w", format=name[2:]) as container:
+            stream = container.add_stream(codec, rate=10)
+            stream.width = stream.height = 16
+            stream.pix_fmt = pixels
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+        made[name] = file.getvalue()
+    return made
+
+
+def told(error, path):
+    """One line that names the file."""
+    assert str(path) in str(error) and "\n" not in str(error), error
+
+
+def test_pictures(tmp_path):
+    @fuzz(2400)
+    @given(mutants(pictures()), st.sampled_from((1, 3)))
+    def check(file, channels):
+        path = tmp_path / file[0]
+        path.write_bytes(file[1])
+        with in_time():
+            try:
+                found = load_files([str(path)], SIDE, channels)
+            except InputError as error:
+                told(error, path)
+            else:
+                assert found.images.shape == (1, SIDE, SIDE, channels)
+                assert load_photograph(str(path)).shape[2] == 3
+
+    for_a_while(check)
+
+
+def test_folders_of_pictures(tmp_path, caplog):
+    whole = pictures()
+    (tmp_path / "whole.png").write_bytes(whole["a.png"])
+
+    @fuzz(400)
+    @given(mutants(whole))
+    def check(file):
+        path = tmp_path / f"z-{file[0]}"
+        path.write_bytes(file[1])
+        caplog.clear()
+        with in_time():
+            found = load_folder(str(tmp_path), SIDE, 3)
+        assert found.names[0] == "whole.png"
+        # None is lost without a word.
+        assert (path.name in found.names) != (path.name in caplog.text)
+        path.unlink()
+
+    for_a_while(check)
+
+
+def test_clips(tmp_path):
+    @fuzz(1200)
+    @given(mutants(videos()), st.sampled_from((0.0, 5.0, 30.0)))
+    def check(file, fps):
+        path = tmp_path / file[0]
+        path.write_bytes(file[1])
+        with in_time():
+            try:
+                found = catalog.load(f"clips:{path}", SIDE, 3, frames=3, fps=fps)
+            except InputError as error:
+                told(error, path)
+            else:
+                assert found.images.shape[1:] == (3, SIDE, SIDE, 3) and len(found)
+
+    for_a_while(check)
+
+
+def arrays():
+    """Pictures and clips, stored and compressed."""
+    clip, frame = np.repeat([1, 2], 3), np.tile([0, 1, 2], 2)
+    made = {}
+    for name, save in (("stored", np.savez), ("small", np.savez_compressed)):
+        file = io.BytesIO()
+        save(file, images=noise(6, 5, 7, 3), clip=clip, frame=frame, landmarks=np.ones((6, 5, 2)))
+        made[name] = file.getvalue()
+    return made
+
+
+def test_npz(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_bytes(arrays()["stored"])
+    whole = read_npz(str(path))
+
+    @fuzz(1600)
+    @given(mutants(arrays()), st.sampled_from((0, 3)))
+    def check(file, frames):
+        path.write_bytes(file[1])
+        with in_time():
+            try:
+                found = read_npz(str(path))
+                catalog.load(f"npz:{path}", SIDE, 3, frames=frames)
+            except InputError as error:
+                told(error, path)
+            else:
+                # Every array has a checksum: what comes out is what was saved.
+                for name, array in found.items():
+                    np.testing.assert_array_equal(array, whole[name])
+
+    for_a_while(check)
+
+
+ROW = ",4,5,11,5,8,9,5,12,10,12\n"
+LANDMARKS = ("name,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5\n" + "".join(n + ROW for n in "ab")).encode()
+LABELS = b'clip,person,mood\na.mp4,ann,happy\n"b,c.mp4",ben,"sad, very"\n'
+
+
+def test_landmarks(tmp_path):
+    table, folder = tmp_path / "a.csv", tmp_path / "pictures"
+    folder.mkdir()
+    for name in "ab":
+        (folder / name).write_bytes(saved(Image.fromarray(noise(16, 16, 3)), "PNG"))
+    examples = Examples(np.zeros((2, 16, 16, 1), np.uint8), np.arange(2), ("a", "b"))
+
+    @fuzz(1200)
+    @given(mutants({"a": LANDMARKS}))
+    def check(file):
+        table.write_bytes(file[1])
+        with in_time():
+            try:
+                kept, points = read_landmarks(str(table), str(folder), examples)
+            except InputError as error:
+                told(error, table)
+            else:
+                assert points.shape == (len(kept), 5, 2) and np.isfinite(points).all()
+
+    for_a_while(check)
+
+
+def test_labels(tmp_path):
+    table = tmp_path / "a.csv"
+    names = ("a.mp4#000", "a.mp4#001", "b,c.mp4#000")
+    clips = Examples(np.zeros((3, 2, 8, 8, 1), np.uint8), np.arange(3), names)
+
+    @fuzz(1200)
+    @given(mutants({"a": LABELS}))
+    def check(file):
+        table.write_bytes(file[1])
+        with in_time():
+            try:
+                kept, found = read_labels(str(table), ("person", "mood"), clips)
+            except InputError as error:
+                told(error, table)
+            else:
+                assert all(len(column) == len(kept) and column.all() for column in found.values())
+
+    for_a_while(check)
+
+
+def test_journals(tmp_path):
+    path, columns = tmp_path / "a.csv", ("source", "reason")
+    whole = b'source,reason\na.png,no face\n"b,c.png","broken, really"\nd.png,small\n'
+
+    @fuzz(600)
+    @given(mutants({"a": whole}))
+    def check(file):
+        path.write_bytes(file[1])
+        with in_time():
+            try:
+                journal = Journal(path, columns)
+                journal.append([{"source": "e.png", "reason": "new"}])
+                again = Journal(path, columns)
+            except InputError as error:
+                told(error, path)
+            else:
+                assert again.rows == [*journal.rows, {"source": "e.png", "reason": "new"}]
+
+    for_a_while(check)
+
+
+def test_a_whole_file_is_read_as_it_is(tmp_path):
+    """What the mutants begin with is valid: else nothing behind a first check would be tried."""
+    for name, content in (pictures() | videos()).items():
+        (tmp_path / name).write_bytes(content)
+        if content in pictures().values():
+            assert len(load_files([str(tmp_path / name)], SIDE, 3)) == 1
+        else:
+            assert len(catalog.load(f"clips:{tmp_path / name}", SIDE, 3, frames=3)) == 2
+    for name, content in arrays().items():
+        (tmp_path / f"{name}.npz").write_bytes(content)
+        assert len(catalog.load(f"npz:{tmp_path}/{name}.npz", SIDE, 3, frames=3)) == 2

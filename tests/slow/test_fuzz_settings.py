@@ -1,0 +1,114 @@
+"""Settings and notes of runs a little damaged, by the thousand: right, or one clear message."""
+
+import json
+
+from absl import flags as absl_flags
+from hypothesis import given
+from mutations import for_a_while, fuzz, in_time, mutants
+
+from dgn_tf import flags, train
+from dgn_tf.config import Config, ModelConfig
+from dgn_tf.learning.callbacks import read_metrics
+from dgn_tf.parsing import InputError, parse_schedule, parse_where
+from dgn_tf.stored import sealed, unsealed
+from dgn_tf.visualize.editing import parse_edit
+
+
+def older(config):
+    """As versions wrote it that had no checksum."""
+    sections = json.loads(config.to_json())
+    del sections["checksum"], sections["version"]
+    return json.dumps(sections)
+
+
+def test_configurations():
+    config = Config(model=ModelConfig(alpha=0.1, smoothing=0.02))
+    whole = {"now": config.to_json().encode(), "older": older(config).encode()}
+
+    @fuzz(2000)
+    @given(mutants(whole))
+    def check(file):
+        with in_time():
+            try:
+                found = Config.from_json(file[1].decode(errors="surrogateescape"))
+            except InputError as error:
+                assert str(error)
+            else:
+                assert Config.from_json(found.to_json()) == found
+                assert found == config or b"checksum" not in file[1]
+
+    for_a_while(check)
+
+
+def test_flagfiles(tmp_path, capsys):
+    path = tmp_path / "flags.cfg"
+    before = set(absl_flags.FLAGS)
+    train.define_flags()
+
+    @fuzz(300)
+    @given(mutants({"flags": flags.flagfile(Config()).encode()}))
+    def check(file):
+        path.write_bytes(file[1])
+        absl_flags.FLAGS.unparse_flags()
+        for name in set(absl_flags.FLAGS) - before:
+            absl_flags.FLAGS[name].unparse()
+        with in_time():
+            try:
+                flags.parse(["program", f"--flagfile={path}"])
+                config = flags.config_from_flags(absl_flags.FLAGS)
+            except InputError as error:
+                assert str(error).startswith("--")
+            except SystemExit as end:
+                error = capsys.readouterr().err
+                assert end.code == 0 or error.startswith("error: ") and error.count("\n") == 1
+            else:
+                assert Config.from_json(config.to_json()) == config
+        capsys.readouterr()
+
+    try:
+        for_a_while(check)
+    finally:
+        for name in set(absl_flags.FLAGS) - before:
+            delattr(absl_flags.FLAGS, name)
+        absl_flags.FLAGS.unparse_flags()
+
+
+def test_what_runs_keep_as_json(tmp_path):
+    path, values = tmp_path / "metrics.jsonl", {"step": 12, "sums": {"msre": 0.1 + 0.2}}
+    rows = [{"epoch": epoch, "msre": 1 / epoch} for epoch in (1, 2, 3)]
+    whole = {
+        "sealed": json.dumps(sealed(values)).encode(),
+        "rows": "".join(json.dumps(row) + "\n" for row in rows).encode(),
+    }
+
+    @fuzz(800)
+    @given(mutants(whole))
+    def check(file):
+        path.write_bytes(file[1])
+        with in_time():
+            assert all(isinstance(row["epoch"], int) for row in read_metrics(path))
+            try:
+                found = unsealed(file[1].decode(errors="replace"))
+            except ValueError:
+                return
+            assert found == values or b"checksum" not in file[1]
+
+    for_a_while(check)
+
+
+def test_settings_in_words():
+    words = {str(n): text for n, text in enumerate(
+        (b"0:1e-3,0.1:8e-4,0.5:1", b"0.1", b"view=0", b"geometry:widen=2", b"appearance:1=-1e3")
+    )}  # fmt: skip
+
+    @fuzz(600)
+    @given(mutants(words))
+    def check(file):
+        text = file[1].decode(errors="surrogateescape")
+        for parse in (parse_schedule, parse_where, parse_edit):
+            try:
+                parse(text)
+            except ValueError as error:
+                assert str(error)
+
+    for_a_while(check)

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 SOAK = float(os.environ.get("DGN_SOAK_MINUTES", 0))
-# The tests that share half of a soak; kills have the other half.
-_TESTS = 18
+# What each fuzz test has of half of a soak; kills have the other half.
+SHARE = 60 * SOAK / 2 / 22
 # Long enough for a busy machine, short enough to tell a hang.
 _SECONDS = 30
 _BAD = (
@@ -79,7 +79,7 @@ def fuzz(examples):
 
 def for_a_while(test):
     """Call a fuzz test once; in a soak again and again, for its share of the minutes."""
-    end = time.monotonic() + 60 * SOAK / 2 / _TESTS
+    end = time.monotonic() + SHARE
     test()
     while time.monotonic() < end:
         test()

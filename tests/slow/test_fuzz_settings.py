@@ -1,10 +1,14 @@
 """Settings and notes of runs a little damaged, by the thousand: right, or one clear message."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
+import pytest
 from absl import flags as absl_flags
 from hypothesis import given
-from mutations import for_a_while, fuzz, in_time, mutants
+from mutations import SHARE, SOAK, for_a_while, fuzz, in_time, mutants
 
 from dgn_tf import flags, train
 from dgn_tf.config import Config, ModelConfig
@@ -112,3 +116,13 @@ def test_settings_in_words():
                 assert str(error)
 
     for_a_while(check)
+
+
+@pytest.mark.skipif(not SOAK, reason="a soak: DGN_SOAK_MINUTES says how long")
+@pytest.mark.parametrize("reader", ["config", "labels", "journal", "npz"])
+def test_readers_under_atheris(tmp_path, reader):
+    pytest.importorskip("atheris")
+    program = Path(__file__).with_name("guided.py")
+    command = [sys.executable, program, reader, str(max(1, round(SHARE))), tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -299,7 +299,7 @@ def test_a_decompression_bomb_is_left_out_before_it_is_decoded(tmp_path, caplog)
     )
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
     assert (tmp_path / "bomb.png").stat().st_size == 57
-    with pytest.raises(InputError, match="bomb.png cannot be read as a picture .Decompression"):
+    with pytest.raises(InputError, match="bomb.png has far too many pixels: give a smaller one"):
         load_files([str(tmp_path / "bomb.png")], 8, 3)
     Image.new("L", (8, 8)).save(tmp_path / "whole.png")
     assert load_folder(str(tmp_path), 8, 3).names == ("whole.png",)

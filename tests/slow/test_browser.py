@@ -79,6 +79,8 @@ def explorer():
     process = subprocess.Popen(
         command,
         cwd=ROOT,
+        # Ctrl-C reaches it even where the tests run in the background, which ignores it.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         text=True,
         env={k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")},

@@ -40,7 +40,7 @@ EXTRAS = {
     "lite": ("ai-edge-litert",),
     "serving": ("tensorflow-serving-api",),
     "addons": ("tfa-nightly",),
-    "test": ("hypothesis", "pytest", "pytest-xdist", "ruff"),
+    "test": ("hypothesis", "playwright", "pytest", "pytest-xdist", "ruff"),
 }
 # The first version of Python for which a package is not made.
 ENDS = {"tfa-nightly": (3, 12)}

@@ -14,16 +14,13 @@ from absl import flags as absl_flags
 from dgn_tf import flags
 from dgn_tf.explorer.server import ExplorerServer
 from dgn_tf.parsing import InputError
-from dgn_tf.trained import load_trained, model_name
+from dgn_tf.trained import define_source_flags, load_trained, model_name
 
 
 def define_flags() -> None:
     """Declares the flags of this app."""
     define = absl_flags
-    define.DEFINE_string("run_dir", None, "Folder of the training run.")
-    define.DEFINE_string(
-        "saved_model", None, "Instead of --run_dir: saved_models/NAME[/VERSION] of dgn_tf.export."
-    )
+    define_source_flags()
     define.DEFINE_string(
         "host",
         "127.0.0.1",

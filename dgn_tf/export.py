@@ -17,7 +17,7 @@ from dgn_tf.explorer.web import write_web
 from dgn_tf.parsing import InputError
 from dgn_tf.serving import convert, saved_model
 from dgn_tf.serving.portable import portable
-from dgn_tf.trained import NO_SOURCE, load_trained, model_name
+from dgn_tf.trained import check_source, load_trained, model_name
 
 FLAGS = absl_flags.FLAGS
 FORMATS = ("saved_model", "tflite", "web")
@@ -106,8 +106,7 @@ def _target():
 
 
 def _check_flags():
-    if bool(FLAGS.run_dir) == bool(FLAGS.saved_model):
-        raise InputError(NO_SOURCE)
+    check_source(FLAGS.run_dir, FLAGS.saved_model)
     lite = FLAGS.format == "tflite"
     if FLAGS.saved_model and FLAGS.format == "saved_model":
         raise InputError(

@@ -22,7 +22,7 @@ from dgn_tf.learning.energies import given_groups
 from dgn_tf.learning.inference import MAX_STARTS, make_inference
 from dgn_tf.outputs import REPORT, file_names, output_folder
 from dgn_tf.parsing import InputError, last_value
-from dgn_tf.trained import Trained, load_trained
+from dgn_tf.trained import Trained, define_source_flags, load_trained
 from dgn_tf.visualize import editing
 from dgn_tf.visualize.animation import FORMATS, check_format
 from dgn_tf.visualize.decoding import has_geometry
@@ -45,10 +45,7 @@ INFERRING = (
 def define_flags() -> None:
     """Declares the flags of this app."""
     define = absl_flags
-    define.DEFINE_string("run_dir", None, "Folder of the training run.")
-    define.DEFINE_string(
-        "saved_model", None, "Instead of --run_dir: saved_models/NAME[/VERSION] of dgn_tf.export."
-    )
+    define_source_flags()
     define.DEFINE_string(
         "data",
         None,

@@ -9,8 +9,8 @@ from dgn_tf import flags, runs
 from dgn_tf.data import catalog
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import class_labels
-from dgn_tf.learning.inference import make_inference
-from dgn_tf.parsing import InputError, last_value
+from dgn_tf.learning.inference import last_settings, make_inference
+from dgn_tf.parsing import InputError
 from dgn_tf.visualize.decoding import has_geometry
 
 # Pictures, or frames of clips, whose latents are inferred at a time.
@@ -45,8 +45,7 @@ class Subject:
             "steps": steps,
             "starts": starts,
             "seed": seed,
-            "step_size": last_value(self.config.learning.step_size),
-            "sigma": last_value(self.config.learning.sigma),
+            **last_settings(self.config.learning),
         }
         self._encoder = runs.load_encoder(run_dir) if amortised else None
         self.origin = {

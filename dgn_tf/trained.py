@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from absl import flags
 
 from dgn_tf import runs
 from dgn_tf.config import Config
 from dgn_tf.parsing import InputError
 from dgn_tf.serving import exported
-
-NO_SOURCE = "give either --run_dir, a training run, or --saved_model, an export."
 
 
 class Trained(NamedTuple):
@@ -32,6 +31,24 @@ class Trained(NamedTuple):
         return self.flag.partition("=")[2]
 
 
+def define_source_flags() -> None:
+    """Declares --run_dir and --saved_model, one of which an app needs."""
+    flags.DEFINE_string("run_dir", None, "Folder of the training run.")
+    flags.DEFINE_string(
+        "saved_model", None, "Instead of --run_dir: saved_models/NAME[/VERSION] of dgn_tf.export."
+    )
+
+
+def check_source(run_dir: str | None, saved_model: str | None) -> None:
+    """Whether one of the two is given.
+
+    Raises:
+        InputError: none or both are.
+    """
+    if bool(run_dir) == bool(saved_model):
+        raise InputError("give either --run_dir, a training run, or --saved_model, an export.")
+
+
 def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = False) -> Trained:
     """The model of a run, or of saved_models/NAME[/VERSION].
 
@@ -43,8 +60,7 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
     Raises:
         InputError: not one of the two is given, or it cannot be read.
     """
-    if bool(run_dir) == bool(saved_model):
-        raise InputError(NO_SOURCE)
+    check_source(run_dir, saved_model)
     if saved_model:
         return Trained(f"--saved_model={saved_model}", *exported.load(Path(saved_model)))
     config, model = (runs.load_finished if finished else runs.load)(run_dir)

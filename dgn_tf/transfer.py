@@ -17,7 +17,7 @@ from dgn_tf.data import catalog
 from dgn_tf.data.examples import as_float
 from dgn_tf.evaluation.report import Figure, show, write_report
 from dgn_tf.evaluation.transfer import split_views, transfer_report, view_errors
-from dgn_tf.learning.inference import MAX_STARTS, Inference, make_inference
+from dgn_tf.learning.inference import MAX_STARTS, Inference, last_settings, make_inference
 from dgn_tf.models.catalog import make_model
 from dgn_tf.parsing import InputError, last_value
 from dgn_tf.visualize.decoding import decode
@@ -155,11 +155,9 @@ class Member:
         return " + ".join(counts), pictures
 
     def _latents(self, model, test, by_langevin=False):
-        learning = self.config.learning
         settings = {
             "steps": FLAGS.steps, "starts": FLAGS.starts, "seed": self.seed,
-            "step_size": last_value(learning.step_size),
-            "sigma": last_value(learning.sigma),
+            **last_settings(self.config.learning),
         }  # fmt: skip
         infer = Inference(model, **settings) if by_langevin else make_inference(model, **settings)
         with flags.progress(f"{self.name}: inference") as report:

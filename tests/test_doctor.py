@@ -51,6 +51,12 @@ def test_it_knows_what_the_package_needs(setup):
     assert set(doctor.EXTRAS) <= set(extras)
     for extra, packages in doctor.EXTRAS.items():
         assert all(f"\n{package}" in extras[extra] for package in packages)
+        # What the tests take of the other extras is told there.
+        elsewhere = {
+            name for other, names in doctor.EXTRAS.items() if other != extra for name in names
+        }
+        found = {re.match(r"[\w-]+", line)[0] for line in extras[extra].split("\n") if line}
+        assert found - elsewhere == set(packages)
 
 
 def test_a_healthy_machine(healthy, capsys):

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 # A room is a top-level module or package of dgn_tf; `__init__` is dgn_tf/__init__.py itself.
 FLOORS = {
-    0: ["__init__", "config", "locks", "parsing", "stored"],
+    0: ["__init__", "aside", "config", "locks", "parsing", "stored"],
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "explorer", "serving", "visualize"],

@@ -9,7 +9,7 @@ import pytest
 
 from dgn_tf import export
 from dgn_tf.config import Config, DataConfig, ModelConfig
-from dgn_tf.explorer.describe import describe
+from dgn_tf.explorer.describe import describe, direction_bases
 from dgn_tf.explorer.web import write_web
 from dgn_tf.models.catalog import make_model
 from dgn_tf.parsing import InputError
@@ -53,7 +53,7 @@ def test_a_folder_holds_the_page_and_the_model(served, run_app, tmp_path):
     for name in files:
         assert b"://" not in (folder / name).read_bytes()
     found = model_of(folder)
-    wanted = describe("heads", served.model, (32, 3), served.chains)
+    wanted = describe("heads", served.model, (32, 3), direction_bases(served.model, served.chains))
     assert {name: found[name] for name in wanted} == wanted and found["border"] == "zeros"
     weights = np.frombuffer(base64.b64decode(found["weights"]), "<f2").astype(np.float64)
     for group, z in (("appearance", [1.0, -2.0, 0.5]), ("geometry", [-1.0, 0.7])):

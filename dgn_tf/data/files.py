@@ -13,7 +13,7 @@ from dgn_tf.data.folders import FORMATS, eight_bits, find_pictures, printable, s
 from dgn_tf.parsing import InputError
 
 # More pixels than any camera's picture has, once a JPEG is decoded at a fraction of its size.
-MOST_PIXELS = 64_000_000
+MOST_SENT_PIXELS = 64_000_000
 
 
 def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
@@ -76,12 +76,12 @@ def load_bytes(content: bytes, name: str, side: int, channels: int) -> np.ndarra
       channels: 1 or 3.
 
     Raises:
-      InputError: it cannot be read, or has more pixels than `MOST_PIXELS`.
+      InputError: it cannot be read, or has more pixels than `MOST_SENT_PIXELS`.
     """
 
     def small(image):
         image.draft(None, (2 * side, 2 * side))
-        if image.width * image.height > MOST_PIXELS:
+        if image.width * image.height > MOST_SENT_PIXELS:
             raise InputError(
                 f"{name} has {image.width} x {image.height} pixels: give a smaller picture"
             )

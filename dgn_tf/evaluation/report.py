@@ -7,12 +7,12 @@ import json
 import math
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from dgn_tf.aside import whole_folder
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.pictures import save_png
 
@@ -136,23 +136,13 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping) -> 
     """
     folder = Path(folder)
     text = _json({"title": report.title, "numbers": report.numbers, "origin": dict(origin)})
-    aside = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    before = folder.with_name(f".{folder.name}.replaced-{os.getpid()}")
-    aside.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as aside:
         for figure in report.figures:
             save_png(aside / f"{figure.name}.png", figure.picture)
             if figure.film is not None:
                 save_animation(aside / f"{figure.name}.gif", figure.film, rate=_FILM_RATE)
         (aside / "report.json").write_text(text + "\n", encoding="utf-8")
         (aside / "report.html").write_text(_page(report, aside, origin), encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, before)
-        os.replace(aside, folder)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    shutil.rmtree(before, ignore_errors=True)
 
 
 def show(report: Report) -> None:

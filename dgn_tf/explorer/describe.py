@@ -11,7 +11,7 @@ def describe(
     name: str,
     model,
     shape: tuple[int, int],
-    chains: dict[str, np.ndarray] | None,
+    bases: dict[str, editing.Basis],
     classes: list[str] | None = None,
 ) -> dict:
     """The description that a page is made from, ready for JSON.
@@ -20,8 +20,7 @@ def describe(
         name: of the model, for people.
         model: a model of pictures with `latent_dims`, `part` and `combine`.
         shape: (side, channels) of its pictures.
-        chains: latents [N, d] of training examples by group, whose principal directions the
-            sliders follow; None takes single latent units, with a standard deviation of 1.
+        bases: `direction_bases`, along which the sliders move.
         classes: names of the classes of a group that is one-hot; those without one are numbered.
 
     Returns:
@@ -30,7 +29,6 @@ def describe(
         (names, empty unless the group is one-hot) and `directions`, the strongest first: `title`,
         `scale` (standard deviation) and the unit vector `axis` [d].
     """
-    bases = direction_bases(model, chains)
     groups = []
     for group, dim in model.latent_dims.items():
         if group in one_hot_groups(model):
@@ -63,7 +61,13 @@ def describe(
 
 
 def direction_bases(model, chains: dict[str, np.ndarray] | None) -> dict[str, editing.Basis]:
-    """The principal directions of each group that is not one-hot, of all latents it has."""
+    """The principal directions of each group that is not one-hot, of all latents it has.
+
+    Args:
+        model: as for `describe`.
+        chains: latents [N, d] of training examples by group; None takes single latent units, with
+            a standard deviation of 1.
+    """
     dims = editing.editable_dims(model)
     # Without latents: some whose mean is 0 and whose directions are the units, all equally strong.
     reference = chains or {

@@ -11,8 +11,8 @@ import tensorflow as tf
 from dgn_tf.config import Config
 from dgn_tf.data.examples import as_float
 from dgn_tf.learning.energies import squared_error
-from dgn_tf.learning.inference import make_inference
-from dgn_tf.parsing import InputError, last_value
+from dgn_tf.learning.inference import last_settings, make_inference
+from dgn_tf.parsing import InputError
 from dgn_tf.visualize.decoding import decode
 
 _STARTS = 4
@@ -36,10 +36,8 @@ class Jobs:
     def __init__(self, config: Config, model, steps: int):
         self.model = model
         self._inference = make_inference(
-            model, steps=steps, starts=_STARTS,
-            step_size=last_value(config.learning.step_size),
-            sigma=last_value(config.learning.sigma),
-        )  # fmt: skip
+            model, steps=steps, starts=_STARTS, **last_settings(config.learning)
+        )
         self._numbers = itertools.count(1)
         self._states: dict[int, dict] = {}
         self._lock = threading.Lock()

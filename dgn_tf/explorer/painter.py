@@ -25,7 +25,7 @@ class Painter:
 
     Args:
         model: a model of pictures with `latent_dims`, `part` and `combine`.
-        chains: latents [N, d] of training examples by group, or None, as for `describe`.
+        chains: latents [N, d] of training examples by group, or None, as for `direction_bases`.
     """
 
     def __init__(self, model, chains: dict[str, np.ndarray] | None):

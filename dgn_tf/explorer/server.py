@@ -76,7 +76,7 @@ class ExplorerServer(ThreadingHTTPServer):
         self.host, self.shape, self.dims = host, shape, dict(model.latent_dims)
         self.painter = Painter(model, chains)
         self.jobs = Jobs(config, model, steps)
-        self.description = describe(name, model, shape, chains, classes)
+        self.description = describe(name, model, shape, self.painter.bases, classes)
         self.counts = {
             group["name"]: len(group["directions"])
             for group in self.description["groups"]

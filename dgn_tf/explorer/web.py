@@ -6,14 +6,13 @@ which a runtime would be twenty times the size of the model.
 
 import base64
 import json
-import shutil
-import uuid
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from dgn_tf.explorer.describe import describe
+from dgn_tf.aside import whole_folder
+from dgn_tf.explorer.describe import describe, direction_bases
 from dgn_tf.explorer.server import read_static
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.deformable import DeformableGenerator
@@ -42,7 +41,7 @@ def write_web(
         target: folder of the model, which names it.
         config: the `Config` of its run.
         model: the trained model.
-        chains: latents [N, d] of training examples by group, or None, as for `describe`.
+        chains: latents [N, d] of training examples by group, or None, as for `direction_bases`.
         classes: names of the classes of a labelled model, or None.
 
     Returns:
@@ -52,24 +51,21 @@ def write_web(
         InputError: the model has layers that the page has not, or the folder cannot be written.
     """
     networks, weights = _networks(config, model)
+    shape = config.data.side, config.data.channels
     description = {
-        **describe(target.name, model, (config.data.side, config.data.channels), chains, classes),
+        **describe(target.name, model, shape, direction_bases(model, chains), classes),
         "border": config.model.border,
         "networks": networks,
         "weights": base64.b64encode(weights.astype("<f2").tobytes()).decode(),
     }
     folder = target / FOLDER
-    partial = target / f".{FOLDER}.partial-{uuid.uuid4().hex[:8]}"
     try:
-        partial.mkdir(parents=True)
-        for name, source in _PAGE.items():
-            (partial / name).write_bytes(read_static(source))
-        (partial / "model.js").write_text(f"const MODEL = {json.dumps(description)};\n", "utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
+        with whole_folder(folder) as partial:
+            for name, source in _PAGE.items():
+                (partial / name).write_bytes(read_static(source))
+            text = f"const MODEL = {json.dumps(description)};\n"
+            (partial / "model.js").write_text(text, "utf-8")
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise InputError(f"--output_dir: {folder} cannot be written: {error.strerror}.") from None
     return folder
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from dgn_tf.learning.energies import class_groups, energy, given_groups, one_hot_groups
 from dgn_tf.learning.langevin import langevin
 from dgn_tf.learning.noise import example_normal
+from dgn_tf.parsing import last_value
 
 # Prior samples among which starts are looked for, and so the most starts; the side at which
 # pictures are compared.
@@ -15,6 +16,11 @@ _COMPARED_SIDE = 32
 _OTHER_CLASS = 1e9
 # Langevin steps unrolled in one graph; between two such graphs the progress is reported.
 _CHUNK = 10
+
+
+def last_settings(learning) -> dict[str, float]:
+    """step_size and sigma that a run of a `LearningConfig` ended with, for `make_inference`."""
+    return {"step_size": last_value(learning.step_size), "sigma": last_value(learning.sigma)}
 
 
 class Inference:

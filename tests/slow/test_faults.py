@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mutations import SOAK
 
 from dgn_tf import runs
 from dgn_tf.learning.callbacks import read_metrics
@@ -23,7 +24,6 @@ from dgn_tf.learning.checkpoints import Checkpoints
 from dgn_tf.locks import LOCK
 from dgn_tf.parsing import InputError
 
-SOAK = float(os.environ.get("DGN_SOAK_MINUTES", 0))
 KILLS, EPOCHS, PER_EPOCH = 22, 60, 3
 TINY = (
     "--model=abp", "--side=32", "--channels=1", "--appearance_dim=2", "--alpha=0.1",

@@ -60,17 +60,19 @@ def _checksum(path):
 
 
 class Checkpoints:
-    """The newest `keep` states of a run in `folder`, as `step-00001200/{state.*,progress.json}`.
+    """The newest `keep` states of a run, as `step-0000001200/{state.*,chains-*.npz,progress.json}`.
 
     Args:
         folder: where the checkpoints are; made when the first is saved.
         keep: how many to keep.
+        chains: the `Chains` of a run that has them. They are kept in files of their own.
         objects: what to save, by name: built Keras models and optimizers, tf.Modules, tf.Variables.
     """
 
-    def __init__(self, folder, keep=3, **objects):
+    def __init__(self, folder, keep=3, chains=None, **objects):
         self.folder = Path(folder)
         self.keep = keep
+        self.chains = chains
         self.state = tf.train.Checkpoint(**objects)
 
     def paths(self):
@@ -89,6 +91,8 @@ class Checkpoints:
             self._remove(*self.folder.glob("partial-*"))
             partial.mkdir()
             self.state.write(str(partial / "state"))
+            if self.chains:
+                self.chains.save(partial)
             files = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
             row = sealed({**dataclasses.asdict(progress), "files": files})
             (partial / PROGRESS).write_text(json.dumps(row))
@@ -130,15 +134,18 @@ class Checkpoints:
         for path in reversed(paths):
             try:
                 progress = check_files(path)
+                if self.chains:
+                    self.chains.restore(path)
                 status = self.state.read(str(path / "state"))
-                if partial:
+                # Older versions kept the chains here too.
+                if partial or (self.chains and not any(path.glob("chains-*"))):
                     status.assert_existing_objects_matched().expect_partial()
                 else:
                     status.assert_consumed()
                 return progress
             # Seen of broken files: OpError (a flipped bit, a missing file), IndexError (a truncated
-            # index), AssertionError (variables missing from it) and, for progress.json, ValueError
-            # or TypeError. Files that were checked before cannot make the reader do worse.
+            # index), AssertionError (variables missing from it) and, for progress.json and chains,
+            # ValueError or TypeError. Files that were checked cannot make the reader do worse.
             except (
                 tf.errors.OpError,
                 OSError,

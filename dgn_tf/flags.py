@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import re
 import sys
 import time
 import typing
@@ -23,9 +24,11 @@ _DEFINERS = {
 }
 
 
-def define_config_flags():
-    """Declare one flag for every setting of `Config`."""
+def define_config_flags(names=None):
+    """Declare one flag for every setting of `Config`, or for those with the given names alone."""
     for name, (default, field) in Config().settings().items():
+        if names is not None and name not in names:
+            continue
         text = field.metadata["help"]
         if field.type is str and field.metadata["choices"]:
             flags.DEFINE_enum(name, default, field.metadata["choices"], text)
@@ -101,6 +104,9 @@ def guarded(main):
         except DiskError as error:
             _fail(str(error), status=1)
         except Exception as error:
+            # Batches are read inside TensorFlow, which passes messages on in errors of its own.
+            if told := re.search("InputError: (.+)", str(error)):
+                _fail(told[1])
             reason = disk_reason(error)
             if reason is None:
                 raise

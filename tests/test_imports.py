@@ -22,6 +22,7 @@ FLOORS = {
         "export",
         "explore",
         "prepare",
+        "pack",
         "benchmark",
         "benchmark_clips",
         "amortise",

@@ -14,7 +14,7 @@ from absl import app, flags, logging
 from tqdm import tqdm
 
 from dgn_tf.config import Config
-from dgn_tf.parsing import DiskError, InputError, disk_reason
+from dgn_tf.parsing import DiskError, InputError, WorkerLost, disk_reason
 
 _DEFINERS = {
     bool: flags.DEFINE_bool,
@@ -91,7 +91,7 @@ def parse(argv, positionals=()):
 
 
 def guarded(main):
-    """`main(argv)` that tells errors in one line: status 2 for the user's, 1 for a full disk."""
+    """`main(argv)` that tells errors in one line: status 2 for the user's, else 1."""
 
     def call(argv):
         # The libraries' notes on what they are doing would bury the program's own lines.
@@ -101,7 +101,7 @@ def guarded(main):
             return main(argv)
         except InputError as error:
             _fail(str(error))
-        except DiskError as error:
+        except (DiskError, WorkerLost) as error:
             _fail(str(error), status=1)
         except Exception as error:
             # Batches are read inside TensorFlow, which passes messages on in errors of its own.

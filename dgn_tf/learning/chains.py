@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from dgn_tf.learning.noise import example_normal
 
+# Chains of more bytes than this live on the host, whatever computes with them: a step moves the
+# rows of its batch alone. A million examples with 64 + 64 latents have twice as many.
+HOST_BYTES = 256 * 2**20
 # Chains that are started at a time: the noise of a million at once would take as much again.
 _STARTED = 65536
 _FILE = re.compile(r"chains-(\d+)-(\d+)\.npz")
@@ -15,9 +18,6 @@ _FILE = re.compile(r"chains-(\d+)-(\d+)\.npz")
 
 class Chains(tf.Module):
     """The latents of N examples, read and written by example index inside a graph (Algorithm 1).
-
-    They live in the memory of the host, whatever computes with them: a step moves the rows of its
-    batch, and a million examples with 64 + 64 latents take 512 MB.
 
     Args:
         ids: int64 [N], stable ids of the examples: an example starts from the same latents wherever
@@ -27,6 +27,9 @@ class Chains(tf.Module):
         given: latents [N, d] that some groups have instead, such as labels.
         classes: names of groups that are one-hot: they start from any class.
         first: index of the first of the examples in the data set, of which these may be a part.
+
+    Attributes:
+        on_host: whether they are kept in the host's memory, where only the CPU reads them.
     """
 
     def __init__(self, ids, latent_dims, seed, given=None, classes=(), first=0):
@@ -44,7 +47,8 @@ class Chains(tf.Module):
                 )[0]
             return np.eye(dim, dtype=np.float32)[states.argmax(1)] if name in classes else states
 
-        with tf.device("CPU:0"):
+        self.on_host = 4 * len(self.ids) * sum(latent_dims.values()) > HOST_BYTES
+        with tf.device("CPU:0" if self.on_host else None):
             self.groups = {
                 name: tf.Variable(start(name, stream, dim), trainable=False, name=f"chain_{name}")
                 for stream, (name, dim) in enumerate(latent_dims.items())

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shutil
 import zlib
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from absl import logging
 
+from dgn_tf.learning.devices import Devices
 from dgn_tf.parsing import DiskError, InputError, disk_reason
 from dgn_tf.stored import sealed, unsealed
 
@@ -66,13 +66,16 @@ class Checkpoints:
         folder: where the checkpoints are; made when the first is saved.
         keep: how many to keep.
         chains: the `Chains` of a run that has them. They are kept in files of their own.
+        devices: the `Devices` of a run: where several processes learn together, all of them save
+            and restore, each its own chains, and the chief the rest.
         objects: what to save, by name: built Keras models and optimizers, tf.Modules, tf.Variables.
     """
 
-    def __init__(self, folder, keep=3, chains=None, **objects):
+    def __init__(self, folder, keep=3, chains=None, devices=None, **objects):
         self.folder = Path(folder)
         self.keep = keep
         self.chains = chains
+        self.devices = devices or Devices()
         self.state = tf.train.Checkpoint(**objects)
 
     def paths(self):
@@ -84,15 +87,21 @@ class Checkpoints:
 
         Raises:
             DiskError: it cannot be written; those that were there before remain.
+            WorkerLost: another process has ended.
         """
-        partial = self.folder / f"partial-{os.getpid()}"
+        partial = self.folder / f"partial-{progress.step:010d}"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._remove(*self.folder.glob("partial-*"))
-            partial.mkdir()
-            self.state.write(str(partial / "state"))
+            if self.devices.chief:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._remove(*self.folder.glob("partial-*"))
+                partial.mkdir()
+                self.state.write(str(partial / "state"))
+            self.devices.meet()
             if self.chains:
                 self.chains.save(partial)
+            self.devices.meet()
+            if not self.devices.chief:
+                return
             files = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
             row = sealed({**dataclasses.asdict(progress), "files": files})
             (partial / PROGRESS).write_text(json.dumps(row))

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from dgn_tf.data.pipeline import batches, steps_per_epoch
+from dgn_tf.data.pipeline import Shards, batches, steps_per_epoch
 from dgn_tf.learning.checkpoints import Progress
 
 MAX_RESCUES = 3
@@ -30,6 +30,7 @@ def fit(
     progress=None,
     checkpoint_epochs=10,
     should_stop=lambda: False,
+    shards=Shards(),  # noqa: B008
 ):
     """Train until `epochs` passes over the data are done.
 
@@ -44,6 +45,7 @@ def fit(
         progress: how far the run has come, as `Checkpoints.restore` told; None for a new run.
         checkpoint_epochs: epochs between two checkpoints.
         should_stop: asked after every step; True saves and returns.
+        shards: what the batches are drawn from, as of `batches`.
 
     Returns:
         The `Progress` of the run.
@@ -51,7 +53,7 @@ def fit(
     Raises:
         Diverged: a number was not finite for the fourth time, or the first without checkpoints.
     """
-    model, per_epoch = learner.model, steps_per_epoch(len(examples), batch_size)
+    model, per_epoch = learner.model, steps_per_epoch(len(examples), batch_size, shards.count)
     if progress is None:
         progress = Progress()
         if checkpoints:
@@ -66,7 +68,8 @@ def fit(
     while progress.step < epochs * per_epoch and not model.stop_training and not should_stop():
         learner.scale.assign(0.5**progress.rescues)
         try:
-            for batch in batches(examples, batch_size, seed, progress.step, epochs * per_epoch):
+            steps = progress.step, epochs * per_epoch
+            for batch in batches(examples, batch_size, seed, *steps, shards):
                 _step(train_step, batch, progress, per_epoch, callbacks)
                 if checkpoints and progress.step % (checkpoint_epochs * per_epoch) == 0:
                     checkpoints.save(progress)

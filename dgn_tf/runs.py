@@ -203,7 +203,7 @@ def load_finished(run_dir):
     config, model, step = _restored(run_dir)
     run, learning = Run(run_dir), config.learning
     count = run._described()["examples"]
-    steps = learning.epochs * steps_per_epoch(count, learning.batch_size)
+    steps = learning.epochs * steps_per_epoch(count, learning.batch_size, learning.shards)
     if step < steps:
         raise InputError(
             f"--run_dir={run_dir} is not finished: the newest checkpoint that can be read is of "

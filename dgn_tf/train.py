@@ -17,18 +17,13 @@ from dgn_tf import flags
 from dgn_tf.data import catalog
 from dgn_tf.data.labels import class_labels
 from dgn_tf.data.pipeline import steps_per_epoch
-from dgn_tf.learning.adversarial import Adversarial
-from dgn_tf.learning.alternating import AlternatingBackprop
+from dgn_tf.learners import discriminator, make_learner
 from dgn_tf.learning.average import Averaging
 from dgn_tf.learning.callbacks import MetricsLog, ProgressReport
-from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.checkpoints import Checkpoints
-from dgn_tf.learning.energies import class_groups
+from dgn_tf.learning.devices import Devices
 from dgn_tf.learning.loop import Diverged, fit
-from dgn_tf.learning.schedules import RunSchedule
-from dgn_tf.learning.variational import Variational
 from dgn_tf.models.catalog import make_model
-from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.memory import step_memory
 from dgn_tf.parsing import InputError
 from dgn_tf.runs import ENCODER, Run, given_latents, load_into
@@ -58,6 +53,9 @@ def main(argv):
     run = Run(FLAGS.run_dir or ".")
     if not FLAGS.dry_run:
         run.check(config, FLAGS.fresh)
+    # TensorFlow wants to know of other processes before anything else.
+    devices = Devices(config.execution.strategy, config.learning.shards)
+    if devices.chief and not FLAGS.dry_run:
         run.lock()
     # Bits that do not depend on how threads meet: what makes a resumed run the same as one that was
     # never interrupted.
@@ -88,17 +86,23 @@ def main(argv):
     if config.model.appearance == "categorical":
         # What the classes will be compared with is missed now, not after the training.
         class_labels(examples, data.label)
-    model = make_model(config.model, data.side, data.channels, data.frames)
-    if config.learning.init_from:
-        load_into(model, config, config.learning.init_from)
+    with devices.together(), devices.strategy.scope():
+        model = make_model(config.model, data.side, data.channels, data.frames)
+        if config.learning.init_from:
+            load_into(model, config, config.learning.init_from)
     freeze(model, config)
-    describe(config, examples, model)
+    if devices.chief:
+        describe(config, examples, model)
     if FLAGS.dry_run:
         return
-    if FLAGS.fresh:
-        run.clear()
-    run.begin(config, examples, given)
-    train(run, config, examples, model, given)
+    if devices.chief:
+        if FLAGS.fresh:
+            run.clear()
+        run.begin(config, examples, given)
+    with devices.together():
+        devices.meet()
+        train(run, config, examples, model, given, devices)
+        devices.meet()
 
 
 def freeze(model, config):
@@ -133,7 +137,9 @@ def describe(config, examples, model):
     if config.learning.adversarial:
         judge = discriminator(config.learning, examples, config.model.precision)
         print(f"discriminator: {judge.count_params():,} parameters")
-    per_epoch = steps_per_epoch(len(examples), config.learning.batch_size)
+    per_epoch = steps_per_epoch(
+        len(examples), config.learning.batch_size, config.learning.shards
+    )
     print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
     print(f"memory: about {_memory(config, examples, model, judge) / 1e9:.1f} GB for a step")
     gpus = tf.config.list_logical_devices("GPU")
@@ -157,103 +163,41 @@ def _memory(config, examples, model, judge):
     )
 
 
-def discriminator(learning, examples, precision):
-    """The untrained discriminator that a `LearningConfig` describes."""
-    return Discriminator(
-        examples.side,
-        examples.channels,
-        learning.discriminator_width,
-        learning.minibatch_deviation,
-        dtype=precision,
-    )
+def compiles_step(execution, chains):
+    """Whether XLA compiles the whole step: what --jit says, or where it wins.
 
-
-def scaled(optimizer, precision):
-    """The optimizer; for float16 one that keeps small gradients from becoming zero."""
-    if precision != "mixed_float16":
-        return optimizer
-    return keras.optimizers.LossScaleOptimizer(optimizer)
-
-
-def make_learner(learning, examples, model, given=None, precision="float32"):
-    """The learner that a `LearningConfig` describes; a model with an encoder learns variationally.
-
-    Alternating back-propagation has chains for all `examples`; `given` groups hold what is given.
+    Raises:
+        InputError: it should, and cannot.
     """
-    total_steps = learning.epochs * steps_per_epoch(len(examples), learning.batch_size)
-    scale = tf.Variable(1.0, trainable=False)
-    optimizer = scaled(
-        keras.optimizers.Adam(
-            RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8
-        ),
-        precision,
-    )
-    shared = {
-        "total_steps": total_steps, "sigma": learning.sigma, "scale": scale, "seed": learning.seed,
-    }  # fmt: skip
-    if hasattr(model, "encode"):
-        return Variational(model, optimizer, kl_weight=learning.kl_weight, **shared)
-    likelihood = AlternatingBackprop(
-        model,
-        Chains(examples.ids, model.latent_dims, learning.seed, given, class_groups(model)),
-        optimizer,
-        langevin_steps=learning.langevin_steps,
-        step_size=learning.step_size,
-        head_start=learning.head_start,
-        noise=learning.noise,
-        simultaneous=learning.simultaneous,
-        **shared,
-    )
-    if not learning.adversarial:
-        return likelihood
-    return Adversarial(
-        likelihood,
-        discriminator(learning, examples, precision),
-        # No momentum: the discriminator must forget generators that are gone (Mescheder et al.).
-        scaled(
-            keras.optimizers.Adam(
-                RunSchedule(learning.discriminator_rate, total_steps, scale),
-                beta_1=0.0,
-                beta_2=0.99,
-            ),
-            precision,
-        ),
-        likelihood_weight=learning.likelihood_weight,
-        r1_weight=learning.r1_weight,
-        r1_every=learning.r1_every,
-        warmup=round(learning.warmup * total_steps),
-    )
+    gpu = bool(tf.config.list_logical_devices("GPU"))
+    apart = gpu and chains is not None and chains.on_host
+    if execution.jit == "on" and apart:
+        raise InputError(
+            "--jit=on: so many chains are kept in the host's memory, where a step that XLA has "
+            "compiled for a GPU cannot read them: leave out --jit."
+        )
+    able = gpu and not apart and execution.strategy == "one"
+    return execution.jit == "on" or (execution.jit == "auto" and able)
 
 
-def train(run, config, examples, model, given):
+def train(run, config, examples, model, given, devices):
     """Run the loop of a run to its end, or to a signal."""
     learning, record = config.learning, config.record
-    learner = make_learner(learning, examples, model, given, config.model.precision)
+    learner = make_learner(learning, examples, model, given, config.model.precision, devices)
     if learning.ema:
-        learner = Averaging(learner, learning.ema)
-    sheets = SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs)
-    callbacks = [
-        ProgressReport(),
-        MetricsLog(run / "metrics.jsonl", len(examples)),
-        keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
-        sheets,
-    ]
+        with devices.strategy.scope():
+            learner = Averaging(learner, learning.ema)
     state = {"model": model, "optimizer": learner.optimizer, **learner.state}
-    checkpoints = Checkpoints(run / "checkpoints", record.keep_checkpoints, **state)
+    checkpoints = Checkpoints(
+        run / "checkpoints", record.keep_checkpoints, devices=devices, **state
+    )
+    sheets = SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs)
     progress = checkpoints.restore()
-    per_epoch = steps_per_epoch(len(examples), learning.batch_size)
+    per_epoch = steps_per_epoch(len(examples), learning.batch_size, learning.shards)
     if progress and progress.step >= learning.epochs * per_epoch:
-        if not (run / "model.keras").exists():
-            # Killed after its last step: what comes after that is made up for.
-            sheets.write(progress.step // per_epoch)
-            _export(run, model, learner)
-        print(
-            f"Nothing to do: {run.folder} is trained for {progress.step // per_epoch} epochs. "
-            "Raise --epochs to go on."
-        )
+        if devices.chief:
+            _make_up(run, model, learner, sheets, progress.step // per_epoch)
         return
-    # An encoder of the weights as they were would guess wrong.
-    (run / ENCODER).unlink(missing_ok=True)
     stop = _stop_on_signals()
     try:
         progress = fit(
@@ -262,23 +206,48 @@ def train(run, config, examples, model, given):
             batch_size=learning.batch_size,
             epochs=learning.epochs,
             seed=learning.seed,
-            callbacks=callbacks,
+            callbacks=_callbacks(run, len(examples), sheets) if devices.chief else (),
             checkpoints=checkpoints,
             progress=progress,
             checkpoint_epochs=record.checkpoint_epochs,
-            should_stop=lambda: bool(stop),
+            should_stop=lambda: devices.agree(stop),
+            jit=compiles_step(config.execution, state.get("chains")),
+            steps_per_execution=config.execution.steps_per_execution,
+            shards=devices.shards,
         )
     except Diverged as error:
         logging.error("Training stopped: %s", error)
         sys.exit(1)
-    if stop:
+    if devices.agree(stop):
         print(
-            f"Stopped by {stop[0]}: saved at step {progress.step}. "
+            f"Stopped by {stop[0] if stop else 'another worker'}: saved at step {progress.step}. "
             "The same command goes on from there."
         )
-        return
-    _export(run, model, learner)
-    print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
+    elif devices.chief:
+        _export(run, model, learner)
+        print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
+
+
+def _callbacks(run, count, sheets):
+    """What is written while a run with `count` examples goes on."""
+    # An encoder of the weights as they were would guess wrong.
+    (run / ENCODER).unlink(missing_ok=True)
+    return [
+        ProgressReport(),
+        MetricsLog(run / "metrics.jsonl", count),
+        keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+        sheets,
+    ]
+
+
+def _make_up(run, model, learner, sheets, epochs):
+    """What comes after the last step, if the process was killed then."""
+    if not (run / "model.keras").exists():
+        sheets.write(epochs)
+        _export(run, model, learner)
+    print(
+        f"Nothing to do: {run.folder} is trained for {epochs} epochs. Raise --epochs to go on."
+    )
 
 
 def _export(run, model, learner):

@@ -13,7 +13,7 @@ FLOORS = {
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "explorer", "serving", "visualize"],
-    4: ["flags", "outputs", "results", "runs", "selftest", "subject", "trained"],
+    4: ["flags", "learners", "outputs", "results", "runs", "selftest", "subject", "trained"],
     5: [
         "train",
         "infer",
@@ -176,7 +176,7 @@ def test_readers_that_run_what_they_read_are_named():
 
 
 def test_the_files_are_found():
-    assert {"dgn_tf/__init__.py", "dgn_tf/config.py"} <= set(files_under("dgn_tf"))
+    assert {"dgn_tf/__init__.py", "dgn_tf/config/__init__.py"} <= set(files_under("dgn_tf"))
     assert "tests/test_imports.py" in files_under("tests")
 
 

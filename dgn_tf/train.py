@@ -61,31 +61,8 @@ def main(argv):
     # never interrupted.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.learning.seed)
-    with flags.progress("Reading pictures") as report:
-        examples = catalog.load(
-            config.data.data,
-            config.data.side,
-            config.data.channels,
-            limit=config.data.limit,
-            data_dir=config.data.data_dir or None,
-            progress=report,
-            where=config.data.where,
-            frames=config.data.frames,
-            stride=config.data.stride,
-            fps=config.data.fps,
-        )
-    data, given = config.data, given_latents(config, examples)
-    for group, labels in given.items():
-        missing = np.flatnonzero(~labels.any(axis=0))
-        if len(missing):
-            raise InputError(
-                f"--appearance=label: no example has the label {missing[0]}, and --{group}_dim="
-                f"{labels.shape[1]} asks for 0 to {labels.shape[1] - 1}: give the number of "
-                "classes, and data (--limit) that have them all."
-            )
-    if config.model.appearance == "categorical":
-        # What the classes will be compared with is missed now, not after the training.
-        class_labels(examples, data.label)
+    examples, given = load(config)
+    data = config.data
     with devices.together(), devices.strategy.scope():
         model = make_model(config.model, data.side, data.channels, data.frames)
         if config.learning.init_from:
@@ -103,6 +80,40 @@ def main(argv):
         devices.meet()
         train(run, config, examples, model, given, devices)
         devices.meet()
+
+
+def load(config):
+    """The examples that a `Config` describes, and what a labelled model is given of them.
+
+    Raises:
+        InputError: the data cannot be used, or have not the labels that the model needs.
+    """
+    with flags.progress("Reading pictures") as report:
+        examples = catalog.load(
+            config.data.data,
+            config.data.side,
+            config.data.channels,
+            limit=config.data.limit,
+            data_dir=config.data.data_dir or None,
+            progress=report,
+            where=config.data.where,
+            frames=config.data.frames,
+            stride=config.data.stride,
+            fps=config.data.fps,
+        )
+    given = given_latents(config, examples)
+    for group, labels in given.items():
+        missing = np.flatnonzero(~labels.any(axis=0))
+        if len(missing):
+            raise InputError(
+                f"--appearance=label: no example has the label {missing[0]}, and --{group}_dim="
+                f"{labels.shape[1]} asks for 0 to {labels.shape[1] - 1}: give the number of "
+                "classes, and data (--limit) that have them all."
+            )
+    if config.model.appearance == "categorical":
+        # What the classes will be compared with is missed now, not after the training.
+        class_labels(examples, config.data.label)
+    return examples, given
 
 
 def freeze(model, config):

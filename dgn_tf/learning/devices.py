@@ -101,8 +101,9 @@ class Devices:
 
     def _sum(self, value):
         def reduce(value):
+            # A sum goes to the devices that its terms are on: here it gets one.
             return tf.distribute.get_replica_context().all_reduce(
-                tf.distribute.ReduceOp.SUM, value
+                tf.distribute.ReduceOp.SUM, tf.identity(value)
             )
 
         sums = self.strategy.run(reduce, args=(value,))

@@ -20,8 +20,8 @@ from dgn_tf.models.catalog import make_model
 # Four shards of 7, 7, 6 and 6; three steps an epoch, the last of 10.
 SHARDS, COUNT, BATCH, EPOCHS = 4, 26, 8, 2
 MODEL = ModelConfig(
-    appearance_dim=3, geometry_dim=2, alpha=0.1, appearance_scheme=2, geometry_scheme=2,
-    geometry_beta=1.5, fold_penalty=30.0, mean_penalty=3000.0, variation_penalty=0.1,
+    appearance_dim=3, geometry_dim=2, alpha=0.1, fold_penalty=3.0, mean_penalty=1000.0,
+    variation_penalty=0.1,
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def train(devices, examples):
     chains = Chains(examples.ids, model.latent_dims, 0)
     with devices.strategy.scope():
         learner = AlternatingBackprop(
-            model, chains, optimizer, total_steps=6, langevin_steps=2, sigma="0.5", step_size="0.1"
+            model, chains, optimizer, total_steps=6, langevin_steps=1, sigma="1", step_size="0.05"
         )
         learner = Averaging(Distributed(learner, devices) if devices.several else learner, 0.9)
     fit(

@@ -46,7 +46,7 @@ def train(devices, examples):
     chains = Chains(examples.ids, model.latent_dims, 0)
     with devices.strategy.scope():
         learner = AlternatingBackprop(
-            model, chains, optimizer, total_steps=6, langevin_steps=1, sigma="1", step_size="0.05"
+            model, chains, optimizer, total_steps=6, langevin_steps=1, sigma="1", step_size="0.3"
         )
         learner = Averaging(Distributed(learner, devices) if devices.several else learner, 0.9)
     fit(

@@ -21,11 +21,6 @@ class LearningConfig:
         fixed=False,
     )
     batch_size: int = setting(100, "Examples in a learning step, on all devices together.")
-    shards: int = setting(
-        1,
-        "Parts of the data that batches are drawn from equally: a multiple of the number of "
-        "devices (--strategy). The batches depend on it, and not on the devices.",
-    )
     langevin_steps: int = setting(20, "l, Langevin steps before each learning step.")
     step_size: str = setting("0.1", "delta of Eq. 7, a number or a schedule.")
     sigma: str = setting(
@@ -82,6 +77,11 @@ class LearningConfig:
     )
     seed: int = setting(
         0, "Seed of the networks, the chains, the noise and the order of the examples."
+    )
+    shards: int = setting(
+        1,
+        "Parts of the data that batches are drawn from equally: a multiple of the number of "
+        "devices (--strategy). The batches depend on it, and not on the devices.",
     )
 
     def __post_init__(self):

@@ -88,27 +88,12 @@ def batches(
             f"--shards={shards.count} must divide --batch_size={batch_size}, and be at most the "
             f"number of examples, {len(examples)}"
         )
-    per_epoch = steps_per_epoch(len(examples), batch_size, shards.count)
-    share = batch_size // shards.count
-
-    def orders(epoch: int) -> list[np.ndarray]:
-        found = []
-        for shard in range(shards.first, shards.end):
-            start, end = shards._replace(first=shard, end=shard + 1).rows(len(examples))
-            found.append(start + epoch_order(end - start, seed, epoch, shard))
-        return found
 
     # Python hands out the bytes of one batch at a time: no second copy of the images in a
     # tensor, and none in the graph, where 2 GB would be the end.
     def produce() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        epoch, parts = -1, []
-        for step in range(start_step, stop_step):
-            if step // per_epoch != epoch:
-                epoch = step // per_epoch
-                parts = orders(epoch)
-            batch = step % per_epoch
-            rows = slice(batch * share, None if batch + 1 == per_epoch else (batch + 1) * share)
-            index = np.concatenate([part[rows] for part in parts])
+        steps = range(start_step, stop_step)
+        for index in _indices(len(examples), batch_size, seed, steps, shards):
             yield index, examples.ids[index], examples.images[index]
 
     def to_float(index: tf.Tensor, ids: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -124,3 +109,21 @@ def batches(
     )
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(stop_step - start_step))
     return dataset.map(to_float, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _indices(
+    n: int, batch_size: int, seed: int, steps: range, shards: Shards
+) -> Iterator[np.ndarray]:
+    """The examples of each step that are this process's."""
+    per_epoch = steps_per_epoch(n, batch_size, shards.count)
+    share = batch_size // shards.count
+    epoch, orders = -1, []
+    for step in steps:
+        if step // per_epoch != epoch:
+            epoch, orders = step // per_epoch, []
+            for shard in range(shards.first, shards.end):
+                first, end = shards._replace(first=shard, end=shard + 1).rows(n)
+                orders.append(first + epoch_order(end - first, seed, epoch, shard))
+        batch = step % per_epoch
+        rows = slice(batch * share, None if batch + 1 == per_epoch else (batch + 1) * share)
+        yield np.concatenate([order[rows] for order in orders])

@@ -59,8 +59,7 @@ def fit(
     """
     model, per_epoch = learner.model, steps_per_epoch(len(examples), batch_size, shards.count)
     total = epochs * per_epoch
-    progress = progress or _begun(checkpoints)
-    model.stop_training = False
+    progress = progress or _saved(Progress(), checkpoints)
     train_steps = _compiled(learner.step, examples.images.shape[1:], jit)
     callbacks = _listeners(callbacks, learner, epochs, per_epoch, progress.step)
     while progress.step < total and not model.stop_training and not should_stop():
@@ -76,15 +75,13 @@ def fit(
                     break
         except _NotFinite:
             progress = _rescue(progress, checkpoints, callbacks)
-    if checkpoints:
-        checkpoints.save(progress)
+    _saved(progress, checkpoints)
     callbacks.on_train_end(progress.means(per_epoch))
     return progress
 
 
-def _begun(checkpoints):
-    """The `Progress` of a new run, whose start is kept."""
-    progress = Progress()
+def _saved(progress, checkpoints):
+    """The `Progress`, once it is kept where there are checkpoints."""
     if checkpoints:
         checkpoints.save(progress)
     return progress
@@ -92,7 +89,7 @@ def _begun(checkpoints):
 
 def _listeners(callbacks, learner, epochs, per_epoch, first_step):
     """The callbacks as one, which find the optimizer where Keras would have it; begun."""
-    learner.model.optimizer = learner.optimizer
+    learner.model.optimizer, learner.model.stop_training = learner.optimizer, False
     listeners = keras.callbacks.CallbackList(
         list(callbacks),
         model=learner.model,

@@ -28,7 +28,7 @@ class Deconvolution(keras.layers.Conv2DTranspose):
         if self.plain or self.kernel_size != _KERNEL or self.strides != _STRIDE:
             return super().call(inputs)
         # A custom gradient takes tensors, and a variable that tf.distribute mirrors is none.
-        kernel, bias = map(tf.convert_to_tensor, (self.kernel, self.bias))
+        kernel, bias = map(tf.convert_to_tensor, (self.kernel.value, self.bias.value))
         outputs = _interleaved(inputs, kernel, bias)
         return outputs if self.activation is None else self.activation(outputs)
 

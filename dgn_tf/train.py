@@ -148,9 +148,7 @@ def describe(config, examples, model):
     if config.learning.adversarial:
         judge = discriminator(config.learning, examples, config.model.precision)
         print(f"discriminator: {judge.count_params():,} parameters")
-    per_epoch = steps_per_epoch(
-        len(examples), config.learning.batch_size, config.learning.shards
-    )
+    per_epoch = steps_per_epoch(len(examples), config.learning.batch_size, config.learning.shards)
     print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
     print(f"memory: about {_memory(config, examples, model, judge) / 1e9:.1f} GB for a step")
     gpus = tf.config.list_logical_devices("GPU")
@@ -256,9 +254,7 @@ def _make_up(run, model, learner, sheets, epochs):
     if not (run / "model.keras").exists():
         sheets.write(epochs)
         _export(run, model, learner)
-    print(
-        f"Nothing to do: {run.folder} is trained for {epochs} epochs. Raise --epochs to go on."
-    )
+    print(f"Nothing to do: {run.folder} is trained for {epochs} epochs. Raise --epochs to go on.")
 
 
 def _export(run, model, learner):

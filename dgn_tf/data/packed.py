@@ -182,9 +182,7 @@ def pack(examples: Examples, folder: Path, files: int, progress=None) -> None:
     (folder / INDEX).write_text(json.dumps(sealed(described), indent=2) + "\n")
 
 
-def _records(
-    examples: Examples, first: int, end: int
-) -> Iterator[tuple[int, bytes, int, bytes]]:
+def _records(examples: Examples, first: int, end: int) -> Iterator[tuple[int, bytes, int, bytes]]:
     """(row, bytes of the picture, where they will lie in the file, record) of some examples."""
     position = 0
     for row in range(first, end):
@@ -195,9 +193,7 @@ def _records(
             "id": tf.train.Feature(int64_list=tf.train.Int64List(value=[examples.ids[row]])),
             "name": tf.train.Feature(bytes_list=tf.train.BytesList(value=[name])),
         }
-        record = tf.train.Example(
-            features=tf.train.Features(feature=features)
-        ).SerializeToString()
+        record = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
         yield row, image, position + _BEFORE + record.index(image), record
         position += _BEFORE + len(record) + _AFTER
 

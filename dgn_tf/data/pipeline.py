@@ -77,17 +77,7 @@ def batches(
     Raises:
       InputError: if batch_size, seed, steps or shards are out of range.
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1; found {batch_size}")
-    if not 0 <= seed < 2**64:
-        raise InputError(f"seed must be between 0 and 2^64 - 1; found {seed}")
-    if not 0 <= start_step <= stop_step:
-        raise InputError(f"steps must satisfy 0 <= start <= stop; found {start_step}, {stop_step}")
-    if batch_size % shards.count or len(examples) < shards.count:
-        raise InputError(
-            f"--shards={shards.count} must divide --batch_size={batch_size}, and be at most the "
-            f"number of examples, {len(examples)}"
-        )
+    _check(len(examples), batch_size, seed, start_step, stop_step, shards)
 
     # Python hands out the bytes of one batch at a time: no second copy of the images in a
     # tensor, and none in the graph, where 2 GB would be the end.
@@ -127,3 +117,20 @@ def _indices(
         batch = step % per_epoch
         rows = slice(batch * share, None if batch + 1 == per_epoch else (batch + 1) * share)
         yield np.concatenate([order[rows] for order in orders])
+
+
+def _check(
+    n: int, batch_size: int, seed: int, start_step: int, stop_step: int, shards: Shards
+) -> None:
+    """Refuses arguments of `batches` that are out of range."""
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1; found {batch_size}")
+    if not 0 <= seed < 2**64:
+        raise InputError(f"seed must be between 0 and 2^64 - 1; found {seed}")
+    if not 0 <= start_step <= stop_step:
+        raise InputError(f"steps must satisfy 0 <= start <= stop; found {start_step}, {stop_step}")
+    if batch_size % shards.count or n < shards.count:
+        raise InputError(
+            f"--shards={shards.count} must divide --batch_size={batch_size}, and be at most the "
+            f"number of examples, {n}"
+        )

@@ -42,9 +42,8 @@ class Chains(tf.Module):
             states = np.empty([len(self.ids), dim], np.float32)
             for row in range(0, len(states), _STARTED):
                 rows = slice(row, row + _STARTED)
-                states[rows] = example_normal(
-                    seed, 0, tf.constant(self.ids[rows]), stream, 1, dim
-                )[0]
+                ids = tf.constant(self.ids[rows])
+                states[rows] = example_normal(seed, 0, ids, stream, 1, dim)[0]
             return np.eye(dim, dtype=np.float32)[states.argmax(1)] if name in classes else states
 
         self.on_host = 4 * len(self.ids) * sum(latent_dims.values()) > HOST_BYTES

@@ -1,28 +1,33 @@
 """A program for test_devices: one training on one, two and four devices of one process."""
 
+import functools
 import sys
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.config import ModelConfig
-from dgn_tf.data.examples import Examples
-from dgn_tf.learning import devices as devices_module
-from dgn_tf.learning.alternating import AlternatingBackprop
-from dgn_tf.learning.average import Averaging
-from dgn_tf.learning.chains import Chains
-from dgn_tf.learning.devices import Devices, Distributed
-from dgn_tf.learning.loop import fit
-from dgn_tf.learning.replicas import Adam
-from dgn_tf.models.catalog import make_model
+# As in slow/forkserver.py: nothing has to be translated, and looking takes half of the time.
+tf.function = functools.partial(tf.function, autograph=False)
+
+from dgn_tf.config import ModelConfig  # noqa: E402
+from dgn_tf.data.examples import Examples  # noqa: E402
+from dgn_tf.learning import devices as devices_module  # noqa: E402
+from dgn_tf.learning.alternating import AlternatingBackprop  # noqa: E402
+from dgn_tf.learning.average import Averaging  # noqa: E402
+from dgn_tf.learning.chains import Chains  # noqa: E402
+from dgn_tf.learning.devices import Devices, Distributed  # noqa: E402
+from dgn_tf.learning.loop import fit  # noqa: E402
+from dgn_tf.learning.replicas import Adam  # noqa: E402
+from dgn_tf.models.catalog import make_model  # noqa: E402
 
 # Four shards of 7, 7, 6 and 6; three steps an epoch, the last of 10.
 SHARDS, COUNT, BATCH, EPOCHS = 4, 26, 8, 2
-MODEL = ModelConfig(
-    appearance_dim=3, geometry_dim=2, alpha=0.1, fold_penalty=3.0, mean_penalty=1000.0,
-    variation_penalty=0.1,
-)  # fmt: skip
+SMALL = {"appearance_dim": 3, "geometry_dim": 2, "alpha": 0.1}
+MODELS = {
+    "deformable": {"fold_penalty": 3.0, "mean_penalty": 1000.0, "variation_penalty": 0.1},
+    "abp": {},
+}
 
 
 class Rows(keras.callbacks.Callback):
@@ -36,12 +41,14 @@ class Rows(keras.callbacks.Callback):
         self.rows.append([logs[name] for name in sorted(logs)])
 
 
-def train(devices, examples):
+def train(name, devices, examples):
     """Networks, moments, averages, chains and logs after the training, by name."""
     keras.utils.set_random_seed(1)
     rows = Rows()
     with devices.strategy.scope():
-        model = make_model(MODEL, 32, 1)
+        model = make_model(ModelConfig(name, **SMALL, **MODELS[name]), 32, 1)
+        # XLA compiles the warp anew for each device and size of batch.
+        model.jit_compile_warp = False
         optimizer = Adam(1e-3, epsilon=1e-8)
     chains = Chains(examples.ids, model.latent_dims, 0)
     with devices.strategy.scope():
@@ -63,8 +70,8 @@ def train(devices, examples):
     return {f"{name}_{k}": v for name, each in values.items() for k, v in enumerate(each)}
 
 
-def main(path, *counts):
-    """Write what each number of devices comes to; TensorFlow can have one number above 1."""
+def main(path, name, *counts):
+    """Write what a model on each number of devices comes to; one of them at most is above 1."""
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 4)
     tf.config.experimental.enable_op_determinism()
@@ -78,7 +85,7 @@ def main(path, *counts):
         devices_module.local_devices = lambda names=names: names
         devices = Devices("one" if count == 1 else "mirrored", SHARDS)
         assert devices.strategy.num_replicas_in_sync == count
-        found |= {f"{count}/{n}": v for n, v in train(devices, examples).items()}
+        found |= {f"{count}/{n}": v for n, v in train(name, devices, examples).items()}
     np.savez(path, **found)
 
 

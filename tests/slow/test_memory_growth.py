@@ -16,7 +16,7 @@ from dgn_tf.learners import make_learner
 from dgn_tf.learning.loop import fit
 from dgn_tf.models.catalog import make_model
 
-COUNT, STEPS = 1_000_000, 300
+COUNT, STEPS = 1_000_000, 250
 
 
 class Drawn:
@@ -63,7 +63,7 @@ def test_a_million_chains_train_in_flat_memory():
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [map(float, line.split()) for line in done.stdout.splitlines()]
     steps, megabytes = zip(*rows, strict=True)
-    assert steps == (50, 100, 150, 200, 250, 300)
+    assert steps == (50, 100, 150, 200, 250)
     # The chains alone are 512 MB; a copy of them for a step, or for each, would be seen.
     assert 600 < megabytes[0] < 2000
     assert megabytes[-1] - megabytes[1] < 20, megabytes

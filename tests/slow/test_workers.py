@@ -1,27 +1,21 @@
 """Two processes that train one run: equal to one process, stopped and killed without loss."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from test_faults import Trainer
 
 from dgn_tf.learning.callbacks import read_metrics
 
 pytestmark = pytest.mark.slow
 
 EPOCHS = 40
-TINY = (
-    "--model=abp", "--side=32", "--channels=1", "--appearance_dim=2", "--alpha=0.1",
-    "--batch_size=8", "--shards=2", "--langevin_steps=1", "--checkpoint_epochs=1",
-    "--picture_epochs=1000", "--appearance_scheme=2", "--sigma=1", "--ema=0.9",
-    "--learning_rate=1e-3", f"--epochs={EPOCHS}",
-)  # fmt: skip
 
 
 def free_ports(count):
@@ -34,44 +28,43 @@ def free_ports(count):
     return ports
 
 
-def start(root, folder, workers=1):
-    """The processes that train a run."""
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(workers)]}
-    strategy = ("--strategy=multi_worker",) if workers > 1 else ()
-    command = [sys.executable, "-m", "dgn_tf.train", *TINY, *strategy]
-    started = []
-    for index in range(workers):
-        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        environment = {
-            **os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3",
-            "TF_CONFIG": json.dumps(task) if workers > 1 else "", "PYTHONWARNINGS": "ignore",
-        }  # fmt: skip
-        started.append(
-            subprocess.Popen(
-                [*command, f"--data=npz:{root}/data.npz", f"--run_dir={folder}"],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env=environment,
-            )
-        )
-    return started
+class Workers(Trainer):
+    """Starts one process or two that train a run on 26 pictures, which two shards have 13 of."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        images = np.random.default_rng(0).integers(0, 256, (26, 32, 32), dtype=np.uint8)
+        np.savez(root / "more.npz", images=images)
+        self.flags = (
+            f"--data=npz:{root}/more.npz", "--batch_size=8", "--shards=2", f"--epochs={EPOCHS}",
+        )  # fmt: skip
+
+    def begin(self, folder, workers):
+        """The ids of the processes."""
+        if workers == 1:
+            return [self.start(folder, *self.flags)]
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(workers)]}
+        started = []
+        for index in range(workers):
+            config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            environment = {"TF_CONFIG": json.dumps(config), "TF_CPP_MIN_LOG_LEVEL": "3"}
+            arguments = (*self.flags, "--strategy=multi_worker")
+            started.append(self.start(folder, *arguments, environment=environment))
+        return started
+
+    def ends(self, processes):
+        """(exit status, output, lines that begin with "error" or a traceback) of each process."""
+        found = []
+        for process in processes:
+            status, said = self.wait(process)
+            lines = [line for line in said.splitlines() if line.startswith(("error", "Traceback"))]
+            found.append((status, said, lines))
+        return found
 
 
-def ends(processes):
-    """(exit status, output, lines of errors that are the program's own) of each process."""
-    found = []
-    for process in processes:
-        out, err = process.communicate(timeout=240)
-        lines = [line for line in err.splitlines() if line.startswith(("error", "Traceback"))]
-        found.append((process.returncode, out, lines))
-    return found
-
-
-def wait_for_epochs(folder, count, processes):
+def wait_for_epochs(folder, count):
     deadline = time.monotonic() + 240
     while len(read_metrics(folder / "metrics.jsonl")) < count:
-        assert all(process.poll() is None for process in processes), ends(processes)
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -80,21 +73,20 @@ def wait_for_epochs(folder, count, processes):
 def trained(tmp_path_factory):
     """Runs by one process, by two, and by two that are stopped, then killed, then let finish."""
     root = tmp_path_factory.mktemp("workers")
-    images = np.random.default_rng(0).integers(0, 256, (26, 32, 32), dtype=np.uint8)
-    np.savez(root / "data.npz", images=images)
-    alone, both = start(root, root / "one"), start(root, root / "two", 2)
-    broken = start(root, root / "broken", 2)
-    wait_for_epochs(root / "broken", 2, broken)
-    broken[1].send_signal(signal.SIGTERM)
-    stopped = ends(broken)
-    broken = start(root, root / "broken", 2)
-    wait_for_epochs(root / "broken", 8, broken)
-    broken[1].kill()
-    killed = ends(broken)
-    before = len(read_metrics(root / "broken" / "metrics.jsonl"))
-    finished = ends(start(root, root / "broken", 2))
-    for status, _, lines in ends([*alone, *both]):
-        assert (status, lines) == (0, [])
+    with contextlib.closing(Workers(root)) as workers:
+        alone, both = workers.begin(root / "one", 1), workers.begin(root / "two", 2)
+        broken = workers.begin(root / "broken", 2)
+        wait_for_epochs(root / "broken", 2)
+        os.kill(broken[1], signal.SIGTERM)
+        stopped = workers.ends(broken)
+        broken = workers.begin(root / "broken", 2)
+        wait_for_epochs(root / "broken", 8)
+        os.kill(broken[1], signal.SIGKILL)
+        killed = workers.ends(broken)
+        before = len(read_metrics(root / "broken" / "metrics.jsonl"))
+        finished = workers.ends(workers.begin(root / "broken", 2))
+        for status, said, _ in workers.ends([*alone, *both]):
+            assert status == 0, said
     return {
         "root": root, "stopped": stopped, "killed": killed, "before": before, "finished": finished,
     }  # fmt: skip
@@ -132,8 +124,8 @@ def test_a_signal_to_one_stops_all_at_the_same_step(trained):
     (chief, chief_said, none), (other, other_said, nothing) = trained["stopped"]
     assert (chief, other, none, nothing) == (0, 0, [], [])
     assert "Stopped by another worker: saved at step " in chief_said
-    step = chief_said.split("saved at step ")[1]
-    assert other_said.endswith(f"Stopped by SIGTERM: saved at step {step}")
+    step = chief_said.split("saved at step ")[1].split(".")[0]
+    assert f"Stopped by SIGTERM: saved at step {step}" in other_said
 
 
 def test_a_worker_that_is_killed_ends_the_others_with_one_line(trained):

@@ -57,7 +57,7 @@ def test_several_devices_learn_what_one_does(trainings, count):
 def test_the_training_moves_what_is_compared(trainings):
     found = trainings[2]
     first, second = found["1/rows_0"], found["1/rows_1"]
-    assert np.abs(second / first - 1).max() > 1e-3
+    assert np.abs(second - first).max() > 1e-3
     start = Chains(np.arange(26), {"appearance": 3, "geometry": 2}, 0)
     for k, states in enumerate(start.groups.values()):
         assert np.abs(found[f"1/chain_{k}"] - states).min(axis=1).max() > 1e-2

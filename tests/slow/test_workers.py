@@ -36,19 +36,20 @@ class Workers(Trainer):
         images = np.random.default_rng(0).integers(0, 256, (26, 32, 32), dtype=np.uint8)
         np.savez(root / "more.npz", images=images)
         self.flags = (
-            f"--data=npz:{root}/more.npz", "--batch_size=8", "--shards=2", f"--epochs={EPOCHS}",
+            f"--data=npz:{root}/more.npz", "--batch_size=8", "--shards=2",
         )  # fmt: skip
 
-    def begin(self, folder, workers):
+    def begin(self, folder, workers, epochs=EPOCHS):
         """The ids of the processes."""
+        flags = (*self.flags, f"--epochs={epochs}")
         if workers == 1:
-            return [self.start(folder, *self.flags)]
+            return [self.start(folder, *flags)]
         cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(workers)]}
         started = []
         for index in range(workers):
             config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
             environment = {"TF_CONFIG": json.dumps(config), "TF_CPP_MIN_LOG_LEVEL": "3"}
-            arguments = (*self.flags, "--strategy=multi_worker")
+            arguments = (*flags, "--strategy=multi_worker", "--steps_per_execution=2")
             started.append(self.start(folder, *arguments, environment=environment))
         return started
 
@@ -71,10 +72,11 @@ def wait_for_epochs(folder, count):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Runs by one process, by two, and by two that are stopped, then killed, then let finish."""
+    """Runs by two processes; by one, then two; by two that are stopped, killed, let finish."""
     root = tmp_path_factory.mktemp("workers")
     with contextlib.closing(Workers(root)) as workers:
-        alone, both = workers.begin(root / "one", 1), workers.begin(root / "two", 2)
+        alone = workers.begin(root / "one", 1, EPOCHS // 2)
+        both = workers.begin(root / "two", 2)
         broken = workers.begin(root / "broken", 2)
         wait_for_epochs(root / "broken", 2)
         os.kill(broken[1], signal.SIGTERM)
@@ -85,7 +87,8 @@ def trained(tmp_path_factory):
         killed = workers.ends(broken)
         before = len(read_metrics(root / "broken" / "metrics.jsonl"))
         finished = workers.ends(workers.begin(root / "broken", 2))
-        for status, said, _ in workers.ends([*alone, *both]):
+        ends = workers.ends([*alone, *both])
+        for status, said, _ in ends + workers.ends(workers.begin(root / "one", 2)):
             assert status == 0, said
     return {
         "root": root, "stopped": stopped, "killed": killed, "before": before, "finished": finished,
@@ -99,7 +102,7 @@ def rows(folder):
     ]
 
 
-def test_two_processes_learn_what_one_does(trained, tensors):
+def test_two_processes_learn_what_one_does_and_go_on_with_its_run(trained, tensors):
     one, two = tensors(trained["root"] / "one"), tensors(trained["root"] / "two")
     assert one.keys() == two.keys()
     for name, tensor in one.items():

@@ -13,7 +13,7 @@ FLOORS = {
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "explorer", "serving", "visualize"],
-    4: ["flags", "outputs", "results", "runs", "selftest", "subject", "trained"],
+    4: ["benchmarking", "flags", "outputs", "results", "runs", "selftest", "subject", "trained"],
     5: [
         "train",
         "infer",
@@ -43,7 +43,6 @@ SIDEWAYS = {
     ("runs", "flags"),
     ("results", "flags"),
     ("results", "outputs"),
-    ("benchmark_clips", "benchmark"),
     ("subject", "flags"),
     ("subject", "runs"),
     ("trained", "runs"),

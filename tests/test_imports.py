@@ -132,7 +132,9 @@ def test_imports_run_one_way(path):
     assert import_violations(path, read(path)) == []
 
 
-@pytest.mark.parametrize("path", files_under("dgn_tf") + files_under("tests"))
+@pytest.mark.parametrize(
+    "path", files_under("dgn_tf") + files_under("tests") + files_under("benchmarks")
+)
 def test_files_and_functions_are_short(path):
     assert length_violations(path, read(path)) == []
 

@@ -69,7 +69,7 @@ def phases_chart(found: dict) -> np.ndarray:
 
 
 def warps_chart(found: dict) -> np.ndarray:
-    """Milliseconds of the warps that `time_warps` measured, on a log scale: uint8 [H, W, 3]."""
+    """Milliseconds of the warps that `time_warps` measured: uint8 [H, W, 3]."""
     figure, canvas = _canvas((9, 3.2))
     for panel, measured in zip(figure.subplots(1, len(found)), found.values(), strict=True):
         names = list(measured["seconds"]["forward"])
@@ -77,11 +77,10 @@ def warps_chart(found: dict) -> np.ndarray:
         for place, name in enumerate(names):
             medians = [1e3 * statistics.median(measured["seconds"][t][name]) for t in TARGETS]
             at = np.arange(len(TARGETS)) + (place - (len(names) - 1) / 2) * width
-            panel.bar(at, medians, width, label=name)
-        panel.set(yscale="log", ylabel="ms", xticks=range(len(TARGETS)), xticklabels=TARGETS)
-        panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        panel.yaxis.set_minor_locator(NullLocator())
-        panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            bars = panel.bar(at, medians, width, label=name)
+            panel.bar_label(bars, fmt="%.1f", padding=2)
+        panel.set(ylabel="ms", xticks=range(len(TARGETS)), xticklabels=TARGETS)
+        panel.margins(y=0.35)
         panel.set_title("batch {}, {}x{}x{}".format(*measured["shape"]))
         panel.legend(frameon=False)
     return _drawn(canvas)

@@ -138,7 +138,7 @@ def test_a_chart_is_a_picture(chart, found):
 
 
 def test_labels_of_logarithmic_axes_do_not_overlap():
-    figure, canvas = plots._canvas((3.4, 3.4))
+    figure, canvas = plots.new_canvas((3.4, 3.4))
     panel = figure.subplots()
     panel.plot([25, 50, 100, 200], [0.31, 0.9, 1.8, 3.5])
     plots.log_axes(panel, [25, 50, 100, 200])

@@ -40,7 +40,7 @@ def sweep_chart(sweep: dict[str, dict]) -> np.ndarray:
     Returns:
         uint8 [H, W, 3].
     """
-    figure, canvas = _canvas((3.4 * len(sweep), 3.4))
+    figure, canvas = new_canvas((3.4 * len(sweep), 3.4))
     panels = np.atleast_1d(figure.subplots(1, len(sweep)))
     for panel, (axis, found) in zip(panels, sweep.items(), strict=True):
         sizes, seconds = np.array(found["sizes"], float), np.array(found["seconds"])
@@ -51,12 +51,12 @@ def sweep_chart(sweep: dict[str, dict]) -> np.ndarray:
         log_axes(panel, found["sizes"])
         panel.set(xlabel=_AXES[axis][0], ylabel=_AXES[axis][1])
         panel.legend(frameon=False)
-    return _drawn(canvas)
+    return drawn(canvas)
 
 
 def phases_chart(found: dict) -> np.ndarray:
     """Share of a step's time of each phase, of what `time_phases` measured: uint8 [H, W, 3]."""
-    figure, canvas = _canvas((7, 3))
+    figure, canvas = new_canvas((7, 3))
     panel = figure.subplots()
     names = list(found["phases"])
     shares = [100.0 * found["phases"][name] / found["step"] for name in names]
@@ -65,12 +65,12 @@ def phases_chart(found: dict) -> np.ndarray:
     panel.invert_yaxis()
     panel.margins(x=0.12)
     panel.set(xlabel=f"% of the time of a step, {found['step']:.2f} s")
-    return _drawn(canvas)
+    return drawn(canvas)
 
 
 def warps_chart(found: dict) -> np.ndarray:
     """Milliseconds of the warps that `time_warps` measured: uint8 [H, W, 3]."""
-    figure, canvas = _canvas((9, 3.2))
+    figure, canvas = new_canvas((9, 3.2))
     for panel, measured in zip(figure.subplots(1, len(found)), found.values(), strict=True):
         names = list(measured["seconds"]["forward"])
         width = 0.8 / len(names)
@@ -83,15 +83,17 @@ def warps_chart(found: dict) -> np.ndarray:
         panel.margins(y=0.35)
         panel.set_title("batch {}, {}x{}x{}".format(*measured["shape"]))
         panel.legend(frameon=False)
-    return _drawn(canvas)
+    return drawn(canvas)
 
 
-def _canvas(size):
+def new_canvas(size: tuple[float, float]) -> tuple[Figure, FigureCanvasAgg]:
+    """A figure of `size` in inches and what draws it."""
     figure = Figure(figsize=size, dpi=110, layout="constrained")
     return figure, FigureCanvasAgg(figure)
 
 
-def _drawn(canvas):
+def drawn(canvas: FigureCanvasAgg) -> np.ndarray:
+    """The picture of a figure, without frames: uint8 [H, W, 3]."""
     for panel in canvas.figure.axes:
         panel.spines[["top", "right"]].set_visible(False)
     canvas.draw()

@@ -214,7 +214,8 @@ def chart(result: dict) -> np.ndarray:
         log_axes(panels[1], ticks)
         panels[1].set(yscale="linear", xlabel="seconds of training", ylabel="R² of yaw")
     for panel in panels:
-        panel.legend(frameon=False)
+        panel.margins(y=0.15)
+        panel.legend(fontsize="small", framealpha=0.6)
     return drawn(canvas)
 
 

@@ -31,12 +31,12 @@ from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.pipeline import steps_per_epoch
 from dgn_tf.evaluation.held_out import factor_r2
 from dgn_tf.evaluation.metrics import pca_msre, squared_errors
+from dgn_tf.learners import compiles_step, make_learner
 from dgn_tf.learning.callbacks import ProgressReport
 from dgn_tf.learning.inference import make_inference
 from dgn_tf.learning.loop import fit
 from dgn_tf.models.catalog import make_model
 from dgn_tf.parsing import InputError, require
-from dgn_tf.train import make_learner
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.pictures import save_png
 
@@ -127,6 +127,7 @@ def lasting(config: Config, examples: Examples, seconds: float) -> Config:
         batch_size=learning.batch_size,
         epochs=-(-(_TIMED + 1) // per_epoch),
         callbacks=[ticks],
+        jit=compiles_step(config.execution.jit),
         should_stop=lambda: len(ticks.times) > _TIMED,
     )
     step = statistics.median(np.diff(ticks.times))
@@ -172,6 +173,7 @@ def train(config: Config, train_set: Examples, test_set: Examples, due: list[flo
         epochs=learning.epochs,
         seed=learning.seed,
         callbacks=[ProgressReport(), measurements],
+        jit=compiles_step(config.execution.jit),
     )
     return measurements.rows
 

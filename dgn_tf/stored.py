@@ -8,6 +8,8 @@ import zlib
 from dgn_tf import __version__
 from dgn_tf.parsing import InputError
 
+# Sections that older versions did not write.
+_YOUNG = {"execution"}
 _WANTED = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text"}
 
 
@@ -46,8 +48,8 @@ def config_json(sections: dict) -> str:
 def read_sections(text: str, kinds: dict) -> dict:
     """Settings that this or an older version has written.
 
-    A setting that the older version did not have yet gets its default; `labelled`, which became
-    `appearance`, is translated.
+    A setting or section that the older version did not have yet gets its default; `labelled`, which
+    became `appearance`, is translated.
 
     Args:
         text: of `config_json`.
@@ -65,6 +67,8 @@ def read_sections(text: str, kinds: dict) -> dict:
     except ValueError as error:
         raise InputError(f"not a configuration of this program: {error}") from None
     writer = stored.pop("version", None)
+    for name in _YOUNG & kinds.keys():
+        stored.setdefault(name, {})
     for name in kinds:
         if not isinstance(stored.get(name), dict):
             raise InputError(f"not a configuration of this program: it has no section {name!r}")

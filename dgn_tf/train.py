@@ -17,18 +17,12 @@ from dgn_tf import flags
 from dgn_tf.data import catalog
 from dgn_tf.data.labels import class_labels
 from dgn_tf.data.pipeline import steps_per_epoch
-from dgn_tf.learning.adversarial import Adversarial
-from dgn_tf.learning.alternating import AlternatingBackprop
+from dgn_tf.learners import compiles_step, discriminator, make_learner
 from dgn_tf.learning.average import Averaging
 from dgn_tf.learning.callbacks import MetricsLog, ProgressReport
-from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.checkpoints import Checkpoints
-from dgn_tf.learning.energies import class_groups
 from dgn_tf.learning.loop import Diverged, fit
-from dgn_tf.learning.schedules import RunSchedule
-from dgn_tf.learning.variational import Variational
 from dgn_tf.models.catalog import make_model
-from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.memory import step_memory
 from dgn_tf.parsing import InputError
 from dgn_tf.runs import ENCODER, Run, given_latents, load_into
@@ -157,74 +151,6 @@ def _memory(config, examples, model, judge):
     )
 
 
-def discriminator(learning, examples, precision):
-    """The untrained discriminator that a `LearningConfig` describes."""
-    return Discriminator(
-        examples.side,
-        examples.channels,
-        learning.discriminator_width,
-        learning.minibatch_deviation,
-        dtype=precision,
-    )
-
-
-def scaled(optimizer, precision):
-    """The optimizer; for float16 one that keeps small gradients from becoming zero."""
-    if precision != "mixed_float16":
-        return optimizer
-    return keras.optimizers.LossScaleOptimizer(optimizer)
-
-
-def make_learner(learning, examples, model, given=None, precision="float32"):
-    """The learner that a `LearningConfig` describes; a model with an encoder learns variationally.
-
-    Alternating back-propagation has chains for all `examples`; `given` groups hold what is given.
-    """
-    total_steps = learning.epochs * steps_per_epoch(len(examples), learning.batch_size)
-    scale = tf.Variable(1.0, trainable=False)
-    optimizer = scaled(
-        keras.optimizers.Adam(
-            RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8
-        ),
-        precision,
-    )
-    shared = {
-        "total_steps": total_steps, "sigma": learning.sigma, "scale": scale, "seed": learning.seed,
-    }  # fmt: skip
-    if hasattr(model, "encode"):
-        return Variational(model, optimizer, kl_weight=learning.kl_weight, **shared)
-    likelihood = AlternatingBackprop(
-        model,
-        Chains(examples.ids, model.latent_dims, learning.seed, given, class_groups(model)),
-        optimizer,
-        langevin_steps=learning.langevin_steps,
-        step_size=learning.step_size,
-        head_start=learning.head_start,
-        noise=learning.noise,
-        simultaneous=learning.simultaneous,
-        **shared,
-    )
-    if not learning.adversarial:
-        return likelihood
-    return Adversarial(
-        likelihood,
-        discriminator(learning, examples, precision),
-        # No momentum: the discriminator must forget generators that are gone (Mescheder et al.).
-        scaled(
-            keras.optimizers.Adam(
-                RunSchedule(learning.discriminator_rate, total_steps, scale),
-                beta_1=0.0,
-                beta_2=0.99,
-            ),
-            precision,
-        ),
-        likelihood_weight=learning.likelihood_weight,
-        r1_weight=learning.r1_weight,
-        r1_every=learning.r1_every,
-        warmup=round(learning.warmup * total_steps),
-    )
-
-
 def train(run, config, examples, model, given):
     """Run the loop of a run to its end, or to a signal."""
     learning, record = config.learning, config.record
@@ -267,6 +193,8 @@ def train(run, config, examples, model, given):
             progress=progress,
             checkpoint_epochs=record.checkpoint_epochs,
             should_stop=lambda: bool(stop),
+            jit=compiles_step(config.execution.jit),
+            steps_per_execution=config.execution.steps_per_execution,
         )
     except Diverged as error:
         logging.error("Training stopped: %s", error)

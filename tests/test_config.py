@@ -5,7 +5,14 @@ import json
 
 import pytest
 
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig, RecordConfig
+from dgn_tf.config import (
+    Config,
+    DataConfig,
+    ExecutionConfig,
+    LearningConfig,
+    ModelConfig,
+    RecordConfig,
+)
 from dgn_tf.parsing import InputError, parse_schedule
 
 
@@ -107,7 +114,7 @@ def test_a_value_out_of_range_is_refused_by_the_name_of_its_flag(section, name, 
 
 def test_settings_lists_every_flag_once_with_its_help():
     config = Config(data=DataConfig(side=32))
-    sections = [DataConfig, ModelConfig, LearningConfig, RecordConfig]
+    sections = [DataConfig, ModelConfig, LearningConfig, RecordConfig, ExecutionConfig]
     names = [field.name for section in sections for field in dataclasses.fields(section)]
     settings = config.settings()
     assert list(settings) == names

@@ -6,7 +6,14 @@ import pytest
 from absl import flags as absl_flags
 
 from dgn_tf import flags
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig, RecordConfig
+from dgn_tf.config import (
+    Config,
+    DataConfig,
+    ExecutionConfig,
+    LearningConfig,
+    ModelConfig,
+    RecordConfig,
+)
 from dgn_tf.parsing import InputError
 
 # Between them no setting has its default everywhere.
@@ -54,6 +61,7 @@ OTHER = Config(
         seed=2**31 - 1,
     ),
     record=RecordConfig(2, 5, 6),
+    execution=ExecutionConfig("on", 4),
 )
 JUDGED = Config(
     learning=LearningConfig(

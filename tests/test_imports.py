@@ -13,7 +13,17 @@ FLOORS = {
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "explorer", "serving", "visualize"],
-    4: ["benchmarking", "flags", "outputs", "results", "runs", "selftest", "subject", "trained"],
+    4: [
+        "benchmarking",
+        "flags",
+        "learners",
+        "outputs",
+        "results",
+        "runs",
+        "selftest",
+        "subject",
+        "trained",
+    ],
     5: [
         "train",
         "infer",
@@ -30,9 +40,11 @@ FLOORS = {
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
-# Reports and the explorer hold pictures; a run directory keeps the flags in effect; results are
-# written with a progress bar, under names that are safe.
+# The benchmark compiles a step as a training does. Reports and the explorer hold pictures; a run
+# directory keeps the flags in effect; results are written with a progress bar, under names that are
+# safe.
 SIDEWAYS = {
+    ("benchmarking", "learners"),
     ("config", "parsing"),
     ("config", "stored"),
     ("locks", "parsing"),
@@ -176,7 +188,7 @@ def test_readers_that_run_what_they_read_are_named():
 
 
 def test_the_files_are_found():
-    assert {"dgn_tf/__init__.py", "dgn_tf/config.py"} <= set(files_under("dgn_tf"))
+    assert {"dgn_tf/__init__.py", "dgn_tf/config/__init__.py"} <= set(files_under("dgn_tf"))
     assert "tests/test_imports.py" in files_under("tests")
 
 

@@ -165,6 +165,46 @@ def test_a_step_that_is_not_finite_goes_back_with_half_the_scale(tmp_path, caplo
     assert Learner().checkpoints(tmp_path).restore().rescues == 1
 
 
+@pytest.mark.parametrize("count", [2, 100])
+def test_steps_in_one_execution_are_the_steps_one_by_one(tmp_path, count):
+    single, each = Learner(), Recorder()
+    train(single, callbacks=[each], checkpoints=single.checkpoints(tmp_path / "a"))
+    together, recorder = Learner(), Recorder()
+    checkpoints = together.checkpoints(tmp_path / "b")
+    checkpoints.keep = 10
+    train(
+        together,
+        callbacks=[recorder],
+        checkpoints=checkpoints,
+        checkpoint_epochs=3,
+        steps_per_execution=count,
+    )
+    assert together.weight == single.weight
+    np.testing.assert_array_equal(together.visits, single.visits)
+    assert recorder.epochs == each.epochs
+    # An execution ends where the epoch does.
+    ends = [1, 2] if count == 2 else [2]
+    assert recorder.batches == [row for row in each.batches if row[0] in ends]
+    assert [path.name[-2:] for path in checkpoints.paths()] == ["00", "09", "12"]
+
+
+def test_a_step_within_an_execution_that_is_not_finite_is_found(tmp_path, caplog):
+    learner = Learner(lambda step, scale: (step == 7) & (scale == 1.0))
+    checkpoints = learner.checkpoints(tmp_path)
+    progress = train(learner, checkpoints=checkpoints, checkpoint_epochs=1, steps_per_execution=3)
+    assert (progress.rescues, progress.step) == (1, 4 * PER_EPOCH)
+    np.testing.assert_array_equal(learner.visits, np.full(7, 4))
+    assert "Step 8 gave numbers that are not finite. Back to step 6" in caplog.text
+
+
+def test_xla_may_compile_the_step():
+    plain, compiled = Learner(), Learner()
+    train(plain)
+    train(compiled, jit=True, steps_per_execution=2)
+    assert compiled.weight == pytest.approx(plain.weight, rel=1e-6)
+    np.testing.assert_array_equal(compiled.visits, plain.visits)
+
+
 def test_a_run_that_diverges_again_and_again_ends(tmp_path, caplog):
     learner = Learner(lambda step, scale: step == 4)
     checkpoints = learner.checkpoints(tmp_path)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf import train
+from dgn_tf import learners, train
 from dgn_tf.config import PRECISIONS, ModelConfig
 from dgn_tf.learning.energies import energy
 from dgn_tf.learning.langevin import langevin
@@ -87,7 +87,7 @@ def test_a_scaled_loss_gives_the_step_of_the_loss_itself():
     found = []
     for scaled in (False, True):
         weight = keras.Variable([2.0, -3.0])
-        optimizer = train.scaled(
+        optimizer = learners.scaled(
             keras.optimizers.SGD(0.1), "mixed_float16" if scaled else "float32"
         )
         optimizer.build([weight])
@@ -102,7 +102,7 @@ def test_a_scaled_loss_gives_the_step_of_the_loss_itself():
 
 def test_an_infinite_gradient_is_left_out_where_losses_are_scaled():
     weight = keras.Variable([1.0])
-    optimizer = train.scaled(keras.optimizers.SGD(0.1), "mixed_float16")
+    optimizer = learners.scaled(keras.optimizers.SGD(0.1), "mixed_float16")
     optimizer.build([weight])
     with tf.GradientTape() as tape:
         # The loss is fine, its gradient is not.

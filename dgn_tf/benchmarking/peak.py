@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from dgn_tf.benchmarking.steps import batch, compiled_step, our_learner
+from dgn_tf.benchmarking.steps import compiled_step, our_learner
 from dgn_tf.benchmarking.turns import take_turns
 from dgn_tf.config import Config
 from dgn_tf.models.catalog import make_model
@@ -103,12 +103,11 @@ def _peak_bytes():
 def _grow():
     """Print by how many bytes some steps of the settings on standard input raise the peak."""
     config = Config.from_json(sys.stdin.read())
-    arguments = batch(config)
     tf.matmul(tf.ones([256, 256]), tf.ones([256, 256]))  # The threads and their buffers.
     before = _peak_bytes()
-    step = tf.function(our_learner(config).step, autograph=False)
+    step = compiled_step(our_learner(config), config)
     for _ in range(_MEMORY_STEPS):
-        step(*arguments)
+        step()
     print(json.dumps({"grown": _peak_bytes() - before}))
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from dgn_tf.benchmarking.turns import take_turns
 from dgn_tf.benchmarking.warps import op_by_op_warp
 from dgn_tf.config import Config
+from dgn_tf.learners import compiles_step
 from dgn_tf.learning.alternating import AlternatingBackprop
 from dgn_tf.learning.chains import Chains
 from dgn_tf.learning.noise import example_normal
@@ -140,9 +141,9 @@ def batch(config: Config) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 
 
 def compiled_step(learner, config: Config) -> Callable[[], dict[str, tf.Tensor]]:
-    """A call without arguments that makes one step of `learner`, as a graph."""
-    arguments = batch(config)
-    step = tf.function(learner.step, autograph=False)
+    """A call without arguments that makes one step of `learner`, compiled as --jit says."""
+    arguments, jit = batch(config), compiles_step(config.execution.jit)
+    step = tf.function(learner.step, autograph=False, jit_compile=jit)
     return lambda: step(*arguments)
 
 

@@ -117,7 +117,7 @@ class Adversarial(tf.Module):
             tape.watch(x)
             total = tf.reduce_sum(self.discriminator(x))
         slopes = tape.gradient(total, x)
-        return tf.reduce_mean(tf.reduce_sum(tf.square(slopes), axis=range(1, x.shape.rank)))
+        return tf.reduce_sum(tf.square(slopes)) / tf.cast(tf.shape(x)[0], tf.float32)
 
     def learn(self, x, z, prior, sigma):
         """One step on the generators; latents and discriminator are fixed."""

@@ -28,6 +28,7 @@ class ProgressReport(keras.callbacks.Callback):
         """Open the bar at the steps that were done before."""
         self._total = self.params["epochs"] * self.params["steps"]
         self._done = self._first = self.params["first_step"]
+        self._epoch = self._done - self._done % self.params["steps"]
         self._start = self._last = time.monotonic()
         self._bar = tqdm(
             total=self._total, initial=self._done, unit="step", disable=not self.watched
@@ -35,11 +36,12 @@ class ProgressReport(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Take the position from the epoch, which a rescue may have set back."""
-        self._move(epoch * self.params["steps"])
+        self._epoch = epoch * self.params["steps"]
+        self._move(self._epoch)
 
     def on_train_batch_end(self, batch, logs=None):
         """Move the bar, or log a line when it is time."""
-        self._move(self._done + 1)
+        self._move(self._epoch + batch + 1)
         if self.watched:
             self._bar.set_postfix_str(_headline(logs), refresh=False)
         elif time.monotonic() - self._last >= self.seconds:

@@ -30,6 +30,8 @@ def fit(
     progress=None,
     checkpoint_epochs=10,
     should_stop=lambda: False,
+    jit=False,
+    steps_per_execution=1,
 ):
     """Train until `epochs` passes over the data are done.
 
@@ -43,7 +45,9 @@ def fit(
         checkpoints: the `Checkpoints` to save to, and to go back to when numbers are not finite.
         progress: how far the run has come, as `Checkpoints.restore` told; None for a new run.
         checkpoint_epochs: epochs between two checkpoints.
-        should_stop: asked after every step; True saves and returns.
+        should_stop: asked after every execution; True saves and returns.
+        jit: whether XLA compiles the step, once for every size of batch.
+        steps_per_execution: steps of an epoch that run, and that callbacks hear of, at once.
 
     Returns:
         The `Progress` of the run.
@@ -52,22 +56,18 @@ def fit(
         Diverged: a number was not finite for the fourth time, or the first without checkpoints.
     """
     model, per_epoch = learner.model, steps_per_epoch(len(examples), batch_size)
-    if progress is None:
-        progress = Progress()
-        if checkpoints:
-            checkpoints.save(progress)
-    model.optimizer = learner.optimizer
+    total = epochs * per_epoch
+    progress = progress or _begun(checkpoints)
     model.stop_training = False
-    callbacks = keras.callbacks.CallbackList(
-        list(callbacks), model=model, epochs=epochs, steps=per_epoch, first_step=progress.step
-    )
-    train_step = _compiled(learner.step, examples.images.shape[1:])
-    callbacks.on_train_begin()
-    while progress.step < epochs * per_epoch and not model.stop_training and not should_stop():
+    train_steps = _compiled(learner.step, examples.images.shape[1:], jit)
+    callbacks = _listeners(callbacks, learner, epochs, per_epoch, progress.step)
+    while progress.step < total and not model.stop_training and not should_stop():
         learner.scale.assign(0.5**progress.rescues)
         try:
-            for batch in batches(examples, batch_size, seed, progress.step, epochs * per_epoch):
-                _step(train_step, batch, progress, per_epoch, callbacks)
+            data = iter(batches(examples, batch_size, seed, progress.step, total))
+            while progress.step < total:
+                count = min(steps_per_execution, per_epoch - progress.step % per_epoch)
+                _execute(train_steps, data, count, progress, per_epoch, callbacks)
                 if checkpoints and progress.step % (checkpoint_epochs * per_epoch) == 0:
                     checkpoints.save(progress)
                 if model.stop_training or should_stop():
@@ -80,29 +80,73 @@ def fit(
     return progress
 
 
-def _compiled(step, picture_shape):
-    """`step(index, ids, x)` as one graph for batches of any size."""
+def _begun(checkpoints):
+    """The `Progress` of a new run, whose start is kept."""
+    progress = Progress()
+    if checkpoints:
+        checkpoints.save(progress)
+    return progress
+
+
+def _listeners(callbacks, learner, epochs, per_epoch, first_step):
+    """The callbacks as one, which find the optimizer where Keras would have it; begun."""
+    learner.model.optimizer = learner.optimizer
+    listeners = keras.callbacks.CallbackList(
+        list(callbacks),
+        model=learner.model,
+        epochs=epochs,
+        steps=per_epoch,
+        first_step=first_step,
+    )
+    listeners.on_train_begin()
+    return listeners
+
+
+def _compiled(step, picture_shape, jit):
+    """`steps(data, count)`: the numbers [count] of so many steps by name, as one graph.
+
+    `step(index, ids, x)` takes batches of any size; `data` is an iterator of them.
+    """
     row = tf.TensorSpec([None], tf.int64)
     pictures = tf.TensorSpec([None, *picture_shape], tf.float32)
-    return tf.function(step, input_signature=[row, row, pictures])
+    step = tf.function(step, input_signature=[row, row, pictures], jit_compile=jit)
+    names = sorted(step.get_concrete_function().structured_outputs)
+
+    @tf.function(reduce_retracing=True)
+    def steps(data, count):
+        def one(done, logged):
+            values = step(*next(data))
+            return done + 1, [
+                array.write(done, values[name]) for name, array in zip(names, logged, strict=True)
+            ]
+
+        logged = [tf.TensorArray(tf.float32, count) for _ in names]
+        _, logged = tf.while_loop(
+            lambda done, _: done < count, one, [0, logged], parallel_iterations=1
+        )
+        return {name: array.stack() for name, array in zip(names, logged, strict=True)}
+
+    return steps
 
 
-def _step(train_step, data, progress, per_epoch, callbacks):
-    """One learning step with its callbacks; `progress` is brought up to date."""
+def _execute(train_steps, data, count, progress, per_epoch, callbacks):
+    """`count` learning steps with their callbacks; `progress` is brought up to date."""
     epoch, batch = divmod(progress.step, per_epoch)
     if batch == 0:
         progress.sums = {}
         callbacks.on_epoch_begin(epoch)
     callbacks.on_train_batch_begin(batch)
-    metrics = {name: float(value) for name, value in train_step(*data).items()}
-    if not metrics.pop("finite"):
+    metrics = {name: each.numpy() for name, each in train_steps(data, tf.constant(count)).items()}
+    finite = metrics.pop("finite") > 0
+    if not finite.all():
+        progress.step += int(finite.argmin())
         raise _NotFinite
-    progress.step += 1
-    for name, value in metrics.items():
-        progress.sums[name] = progress.sums.get(name, 0.0) + value
+    progress.step += count
+    for name, each in metrics.items():
+        progress.sums[name] = sum(each.tolist(), progress.sums.get(name, 0.0))
     logs = progress.means(per_epoch)
-    callbacks.on_train_batch_end(batch, logs)
-    if batch + 1 == per_epoch:
+    callbacks.on_train_batch_end(batch + count - 1, logs)
+    if batch + count == per_epoch:
         callbacks.on_epoch_end(epoch, logs)
 
 

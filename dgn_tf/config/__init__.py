@@ -1,0 +1,104 @@
+"""Settings of a run: frozen dataclasses, checked when made, kept as JSON."""
+
+import dataclasses
+
+from dgn_tf.config.data import SIDES, DataConfig
+from dgn_tf.config.execution import ExecutionConfig
+from dgn_tf.config.learning import FROZEN, LearningConfig
+from dgn_tf.config.model import (
+    APPEARANCES,
+    BORDERS,
+    CLIP_MODELS,
+    MODELS,
+    PRECISIONS,
+    ModelConfig,
+)
+from dgn_tf.config.record import RecordConfig
+from dgn_tf.parsing import InputError
+from dgn_tf.stored import config_json, read_sections
+
+__all__ = [
+    "APPEARANCES",
+    "BORDERS",
+    "CLIP_MODELS",
+    "FROZEN",
+    "MODELS",
+    "PRECISIONS",
+    "SIDES",
+    "Config",
+    "DataConfig",
+    "ExecutionConfig",
+    "LearningConfig",
+    "ModelConfig",
+    "RecordConfig",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of a training run."""
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    learning: LearningConfig = dataclasses.field(default_factory=LearningConfig)
+    record: RecordConfig = dataclasses.field(default_factory=RecordConfig)
+    execution: ExecutionConfig = dataclasses.field(default_factory=ExecutionConfig)
+
+    def __post_init__(self):
+        """Check that model and data go together."""
+        for name, (value, _) in self.settings().items():
+            # A flagfile has a line for each setting.
+            if isinstance(value, str) and any(mark in value for mark in "\n\r\0"):
+                raise InputError(f"--{name}={value!r}: must be one line of text.")
+        model, learning = self.model, self.learning
+        discrete = model.appearance != "continuous"
+        for name, used, models in (
+            (f"appearance={model.appearance}", discrete, ("deformable",)),
+            ("refinement", model.refinement, ("deformable",)),
+            ("adversarial", learning.adversarial, ("deformable", "abp")),
+        ):
+            if used and model.model not in models:
+                wanted = " or ".join(models)
+                raise InputError(f"--{name} is for --model={wanted}, not {model.model}.")
+        for name in ("adversarial", "head_start"):
+            if discrete and getattr(learning, name):
+                raise InputError(f"--{name} needs --appearance=continuous.")
+        self._require_used()
+        if (model.model in CLIP_MODELS) != (self.data.frames > 0):
+            raise InputError(
+                f"--model={model.model} --frames={self.data.frames}: clips (--frames above 0) are "
+                f"for --model={' and '.join(CLIP_MODELS)}, pictures (--frames=0) for other models."
+            )
+
+    def _require_used(self):
+        """Refuse settings of what is switched off."""
+        learning, default = self.learning, LearningConfig.__dataclass_fields__
+        for name in (
+            "likelihood_weight", "r1_weight", "r1_every", "warmup", "discriminator_rate",
+            "discriminator_width", "minibatch_deviation",
+        ):  # fmt: skip
+            if not learning.adversarial and getattr(learning, name) != default[name].default:
+                raise InputError(f"--{name} belongs to --adversarial: give that too.")
+        if self.data.label != "label" and self.model.appearance == "continuous":
+            raise InputError("--label belongs to --appearance=label or categorical: give that too.")
+
+    def to_json(self):
+        """The settings as indented JSON, one object a section."""
+        return config_json(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text):
+        """The settings of a `to_json`.
+
+        Raises:
+            InputError: damaged, or a section or setting that does not exist, or a wrong value.
+        """
+        return cls(**read_sections(text, {f.name: f.type for f in dataclasses.fields(cls)}))
+
+    def settings(self):
+        """Every setting by its flag's name: (value, field)."""
+        return {
+            f.name: (getattr(section, f.name), f)
+            for section in (self.data, self.model, self.learning, self.record, self.execution)
+            for f in dataclasses.fields(section)
+        }

@@ -1,0 +1,45 @@
+"""Settings of the data."""
+
+import dataclasses
+
+from dgn_tf.config.declaring import setting
+from dgn_tf.parsing import check_frames, parse_where, require
+
+SIDES = (32, 64, 128, 256)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which pictures, and in which shape the model sees them."""
+
+    data: str = setting(
+        "heads",
+        "What to learn from: heads[:SPLIT], folder:PATH, tfds:NAME[:SPLIT] or npz:PATH[:KEY]; "
+        "clips, with --frames: heads_clips[:SPLIT], clips:PATH or npz:PATH[:KEY].",
+    )
+    side: int = setting(64, "Height and width of a picture in pixels.", SIDES)
+    channels: int = setting(3, "1 for grey, 3 for colour.", (1, 3))
+    frames: int = setting(0, "Frames of a clip, for data of clips; 0 for pictures.")
+    stride: int = setting(1, "Clips: take every STRIDE-th frame.")
+    fps: float = setting(0.0, "Videos: take so many frames a second; 0 for all there are.")
+    where: str = setting(
+        "", "LABEL=VALUE: use only the examples whose label has this value, for example view=0."
+    )
+    limit: int = setting(0, "Use the first LIMIT of the examples only; 0 for all.")
+    label: str = setting(
+        "label",
+        "The label of the data that z_a is (--appearance=label), or that the classes which were "
+        "found are compared with (--appearance=categorical).",
+    )
+    data_dir: str = setting(
+        "", "Folder of prepared TFDS data sets; empty for the TFDS default.", fixed=False
+    )
+
+    def __post_init__(self):
+        """Check the ranges."""
+        require(self.side in SIDES, "side", self.side, f"one of {SIDES}")
+        require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
+        require(self.limit >= 0, "limit", self.limit, "0 or more")
+        check_frames(self.frames, self.stride, self.fps)
+        if self.where:
+            parse_where(self.where)

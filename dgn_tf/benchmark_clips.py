@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from dgn_tf import flags
-from dgn_tf.benchmark import LEARNING_RATE, SEED, SIGMA, STEP_SIZE, take_turns
+from dgn_tf.benchmarking.steps import LEARNING_RATE, SEED, SIGMA, STEP_SIZE
+from dgn_tf.benchmarking.turns import take_turns
 from dgn_tf.config import ModelConfig
 from dgn_tf.learning.alternating import AlternatingBackprop
 from dgn_tf.learning.chains import Chains

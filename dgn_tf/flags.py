@@ -24,16 +24,17 @@ _DEFINERS = {
 }
 
 
-def define_config_flags(names=None):
+def define_config_flags(flag_values=flags.FLAGS, names=None):
     """Declare one flag for every setting of `Config`, or for those with the given names alone."""
     for name, (default, field) in Config().settings().items():
         if names is not None and name not in names:
             continue
         text = field.metadata["help"]
         if field.type is str and field.metadata["choices"]:
-            flags.DEFINE_enum(name, default, field.metadata["choices"], text)
+            choices = field.metadata["choices"]
+            flags.DEFINE_enum(name, default, choices, text, flag_values=flag_values)
         else:
-            _DEFINERS[field.type](name, default, text)
+            _DEFINERS[field.type](name, default, text, flag_values=flag_values)
 
 
 def config_from_flags(values):
@@ -49,6 +50,21 @@ def config_from_flags(values):
             for section, kind in sections.items()
         }
     )
+
+
+def config_from_file(path):
+    """The `Config` that a flagfile says, whatever the program's own flags are.
+
+    Raises:
+        InputError: it cannot be read, or has something that is no setting.
+    """
+    values = flags.FlagValues()
+    define_config_flags(values)
+    try:
+        values(["flagfile", f"--flagfile={path}"])
+    except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
+    return config_from_flags(values)
 
 
 def flagfile(config):

@@ -17,7 +17,7 @@ from dgn_tf import flags
 from dgn_tf.data import catalog
 from dgn_tf.data.labels import class_labels
 from dgn_tf.data.pipeline import steps_per_epoch
-from dgn_tf.learners import discriminator, make_learner
+from dgn_tf.learners import compiles_step, discriminator, make_learner
 from dgn_tf.learning.average import Averaging
 from dgn_tf.learning.callbacks import MetricsLog, ProgressReport
 from dgn_tf.learning.checkpoints import Checkpoints
@@ -172,23 +172,6 @@ def _memory(config, examples, model, judge):
     )
 
 
-def compiles_step(execution, chains):
-    """Whether XLA compiles the whole step: what --jit says, or where it wins.
-
-    Raises:
-        InputError: it should, and cannot.
-    """
-    gpu = bool(tf.config.list_logical_devices("GPU"))
-    apart = gpu and chains is not None and chains.on_host
-    if execution.jit == "on" and apart:
-        raise InputError(
-            "--jit=on: so many chains are kept in the host's memory, where a step that XLA has "
-            "compiled for a GPU cannot read them: leave out --jit."
-        )
-    able = gpu and not apart and execution.strategy == "one"
-    return execution.jit == "on" or (execution.jit == "auto" and able)
-
-
 def train(run, config, examples, model, given, devices):
     """Run the loop of a run to its end, or to a signal."""
     learning, record = config.learning, config.record
@@ -220,7 +203,7 @@ def train(run, config, examples, model, given, devices):
             progress=progress,
             checkpoint_epochs=record.checkpoint_epochs,
             should_stop=lambda: devices.agree(stop),
-            jit=compiles_step(config.execution, state.get("chains")),
+            jit=compiles_step(config.execution.jit, state.get("chains"), devices),
             steps_per_execution=config.execution.steps_per_execution,
             shards=devices.shards,
         )

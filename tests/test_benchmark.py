@@ -1,28 +1,36 @@
-"""The rival of the benchmark computes the same step, and the app reports both."""
+"""The rival of the benchmark computes the same step, and the app reports what it measures."""
 
-import dataclasses
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from dgn_tf import benchmark
-from dgn_tf.benchmark import Settings, compiled_step, make_learners, op_by_op_warp
-from dgn_tf.models.warp import warp
+from dgn_tf.benchmarking import steps
+from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
 from dgn_tf.parsing import InputError
 
-TINY = Settings(side=32, batch_size=3, langevin_steps=2, repeats=2, latent_dim=4)
+TINY = Config(
+    DataConfig(side=32),
+    ModelConfig(
+        appearance_dim=4, geometry_dim=4, alpha=0.25, smoothing=0.06, fold_penalty=30,
+        mean_penalty=300,
+    ),
+    LearningConfig(batch_size=3, langevin_steps=2),
+)  # fmt: skip
+FLAGS = (
+    "--side=32", "--batch_size=2", "--langevin_steps=1", "--repeats=2", "--appearance_dim=2",
+    "--geometry_dim=2", "--alpha=0.25",
+)  # fmt: skip
 
 
 def test_both_steps_give_the_same_numbers():
-    ours, obvious = make_learners(TINY)
+    ours, obvious = steps.make_learners(TINY)
     start = {name: states.numpy() for name, states in ours.chains.groups.items()}
     weights = ours.model.get_weights()
-    scalars = [compiled_step(learner, TINY)() for learner in (ours, obvious)]
+    scalars = [steps.compiled_step(learner, TINY)() for learner in (ours, obvious)]
     for name, states in ours.chains.groups.items():
         np.testing.assert_allclose(states, obvious.chains.groups[name], rtol=0, atol=1e-5)
         assert np.abs(states - start[name]).max() > 0.1  # two noisy steps of size 0.1
@@ -33,74 +41,83 @@ def test_both_steps_give_the_same_numbers():
     learned = [model.get_weights() for model in (ours.model, obvious.model)]
     for before, mine, rival in zip(weights, *learned, strict=True):
         assert np.mean(np.abs(mine - rival) > 1e-5) < 0.01
-        assert np.abs(rival - before).max() == pytest.approx(benchmark.LEARNING_RATE, rel=1e-2)
+        assert np.abs(rival - before).max() == pytest.approx(steps.LEARNING_RATE, rel=1e-2)
 
 
 def test_a_step_that_differs_is_refused():
-    ours, obvious = make_learners(TINY)
+    ours, obvious = steps.make_learners(TINY)
     scalars = {"loss": tf.constant(2.0)}
-    assert benchmark.disagreement(ours, obvious, scalars, scalars) == {
+    assert steps.disagreement(ours, obvious, scalars, scalars) == {
         "appearance": 0.0,
         "geometry": 0.0,
         "loss": 0.0,
     }
     with pytest.raises(RuntimeError, match="disagree.*'loss': 0.5"):
-        benchmark.disagreement(ours, obvious, {"loss": tf.constant(3.0)}, scalars)
+        steps.disagreement(ours, obvious, {"loss": tf.constant(3.0)}, scalars)
     obvious.chains.groups["geometry"][0, 0].assign(float("nan"))
     with pytest.raises(RuntimeError, match="'geometry': nan"):
-        benchmark.disagreement(ours, obvious, scalars, scalars)
+        steps.disagreement(ours, obvious, scalars, scalars)
 
 
-def test_the_plain_warp_is_the_warp():
-    rng = np.random.default_rng(0)
-    image = tf.constant(rng.uniform(-1, 1, (2, 5, 7, 3)), tf.float32)
-    displacement = tf.constant(rng.uniform(-6, 6, (2, 5, 7, 2)), tf.float32)
-    results = []
-    for function in (warp, op_by_op_warp):
-        with tf.GradientTape() as tape:
-            tape.watch([image, displacement])
-            output = function(image, displacement)
-            energy = tf.reduce_sum(tf.square(output))
-        results.append([output, *tape.gradient(energy, [image, displacement])])
-    for mine, rival in zip(*results, strict=True):
-        np.testing.assert_allclose(mine, rival, rtol=0, atol=1e-5)
+def test_steps_and_warps_are_a_table_and_a_file(run_app, tmp_path):
+    said = run_app(benchmark, *FLAGS, "--parts=warps,steps", f"--output={tmp_path}/all.json")
+    assert said.status == 0, said.err
+    result = json.loads((tmp_path / "all.json").read_text())
+    assert result["settings"]["appearance_dim"] == 2 and result["settings"]["side"] == 32
+    found = result["steps"]
+    assert max(found["differences"].values()) < steps.TOLERANCE
+    seconds = found["seconds"]
+    assert found["ratios"] == [seconds["ours"][i] / seconds["obvious"][i] for i in range(2)]
+    rows = {line[:24].strip(): line[24:].split() for line in said.out.splitlines()}
+    assert rows["ours / obvious"][0] == f"{np.mean(found['ratios']):.3f}"
+    measured = result["warps"]["full"]["seconds"]["forward"]["op by op"]
+    assert rows["op by op"][0] == f"{1e3 * np.mean(measured):.2f}"
+    assert os.listdir(tmp_path) == ["all.json"]
 
 
-def test_the_report_is_a_table_and_a_file(tmp_path, capsys):
-    settings = dataclasses.replace(TINY, langevin_steps=1)
-    output = tmp_path / "benchmark.json"
-    benchmark.report(settings, output)
-    result = json.loads(output.read_text())
-    assert result["settings"] == dataclasses.asdict(settings)
-    assert max(result["differences"].values()) < benchmark.TOLERANCE
-    seconds = result["seconds"]
-    assert result["ratios"] == [seconds["ours"][i] / seconds["obvious"][i] for i in range(2)]
-    printed = capsys.readouterr().out
-    assert "compiling the step: ours" in printed
-    rows = {line[:16].strip(): line[16:].split() for line in printed.splitlines()}
-    assert rows["ours / obvious"][0] == f"{np.mean(result['ratios']):.3f}"
-    forward = result["warp_seconds"]["forward"]["obvious"]
-    assert rows["obvious"][0] == f"{1e3 * np.mean(forward):.2f}"
-    assert os.listdir(tmp_path) == ["benchmark.json"]
+def test_the_charts_of_what_was_measured_lie_in_the_folder(run_app, tmp_path):
+    output = tmp_path / "new" / "folder"
+    said = run_app(benchmark, *FLAGS, "--repeats=1", "--parts=phases", f"--output={output}")
+    assert said.status == 0, said.err
+    assert sorted(os.listdir(output)) == ["benchmark.json", "phases.png"]
+    found = json.loads((output / "benchmark.json").read_text())["phases"]
+    assert list(found["phases"]) == [
+        "generators, forward", "generators, gradient", "warp, with gradients", "noise", "learning",
+        "chains", "rest",
+    ]  # fmt: skip
+    assert sum(found["phases"].values()) == pytest.approx(found["step"])
+    assert min(seconds for name, seconds in found["phases"].items() if name != "rest") >= 0
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("side", 48), ("batch_size", 0), ("langevin_steps", 0), ("repeats", 0), ("latent_dim", -1)],
+    ("flag", "message"),
+    [
+        ("--side=48", "--side=48: must be one of"),
+        ("--batch_size=0", "--batch_size=0: must be at least 1"),
+        ("--repeats=0", "--repeats=0: must be at least 1"),
+        ("--parts=steps,speed", "--parts=steps,speed: must be some of steps,warps"),
+        ("--model=abp", "--model=abp: steps are measured with --model=deformable only"),
+        ("--border=zeros", "--border=zeros: steps are measured with --border=edge only"),
+    ],
 )
-def test_a_size_that_cannot_be_used_is_named(name, value):
-    with pytest.raises(InputError, match=f"--{name}={value}: must be"):
-        Settings(**{name: value})
+def test_what_cannot_be_measured_is_named(run_app, flag, message):
+    said = run_app(benchmark, *FLAGS, flag)
+    assert said.status == 2
+    assert said.err.splitlines()[-1].startswith(f"error: {message}")
 
 
-def test_an_output_without_a_folder_is_refused_before_the_work(tmp_path):
-    arguments = ["--side=32", "--batch_size=1", f"--output={tmp_path}/missing/file.json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "dgn_tf.benchmark", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.splitlines()[-1].startswith(f"error: --output={tmp_path}")
+@pytest.mark.parametrize("name", ["missing/file.json", "folder.json", "file"])
+def test_an_output_that_cannot_be_is_refused_before_the_work(run_app, tmp_path, name):
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "file").touch()
+    said = run_app(benchmark, *FLAGS, f"--output={tmp_path}/{name}")
+    assert said.status == 2 and said.out == ""
+    assert said.err.splitlines()[-1].startswith(f"error: --output={tmp_path}/{name}: must be")
+
+
+def test_other_sizes_leave_the_rest_as_it_is():
+    other = steps.resized(TINY, side=64, langevin_steps=7)
+    assert other.settings()["side"][0] == 64 and other.settings()["langevin_steps"][0] == 7
+    assert other.settings()["batch_size"][0] == 3 and other.model == TINY.model
+    with pytest.raises(InputError, match="--batch_size=0"):
+        steps.resized(TINY, batch_size=0)

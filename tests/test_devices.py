@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf import train
+from dgn_tf import learners, train
 from dgn_tf.config import Config, ExecutionConfig, LearningConfig, ModelConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.pipeline import Shards, batches, epoch_order, steps_per_epoch
@@ -166,14 +167,14 @@ def test_many_chains_are_kept_on_the_host(monkeypatch):
     many = Chains(np.arange(4), {"appearance": 3}, 0)
     assert (few.on_host, many.on_host) == (False, True)
     assert "CPU:0" in many.groups["appearance"].device
-    on, auto, plain = (ExecutionConfig(jit=jit) for jit in ("on", "auto", "off"))
-    assert train.compiles_step(on, many) and not train.compiles_step(auto, few)
+    compiles = learners.compiles_step
+    assert compiles("on", many) and not compiles("auto", few)
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU:0"])
-    assert train.compiles_step(auto, few) and train.compiles_step(auto, None)
-    assert not train.compiles_step(auto, many) and not train.compiles_step(plain, few)
-    assert not train.compiles_step(ExecutionConfig(strategy="mirrored"), few)
+    assert compiles("auto", few) and compiles("auto")
+    assert not compiles("auto", many) and not compiles("off", few)
+    assert not compiles("auto", few, types.SimpleNamespace(several=True))
     with pytest.raises(InputError, match="--jit=on: so many chains are kept in the host's memory"):
-        train.compiles_step(on, many)
+        compiles("on", many)
 
 
 def test_of_one_replica_a_mean_is_the_mean_and_adam_is_adam():

@@ -13,7 +13,17 @@ FLOORS = {
     1: ["models", "data"],
     2: ["learning"],
     3: ["evaluation", "explorer", "serving", "visualize"],
-    4: ["flags", "learners", "outputs", "results", "runs", "selftest", "subject", "trained"],
+    4: [
+        "benchmarking",
+        "flags",
+        "learners",
+        "outputs",
+        "results",
+        "runs",
+        "selftest",
+        "subject",
+        "trained",
+    ],
     5: [
         "train",
         "infer",
@@ -31,9 +41,11 @@ FLOORS = {
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
-# Reports and the explorer hold pictures; a run directory keeps the flags in effect; results are
-# written with a progress bar, under names that are safe.
+# The benchmark compiles a step as a training does. Reports and the explorer hold pictures; a run
+# directory keeps the flags in effect; results are written with a progress bar, under names that are
+# safe.
 SIDEWAYS = {
+    ("benchmarking", "learners"),
     ("config", "parsing"),
     ("config", "stored"),
     ("locks", "parsing"),
@@ -44,7 +56,6 @@ SIDEWAYS = {
     ("runs", "flags"),
     ("results", "flags"),
     ("results", "outputs"),
-    ("benchmark_clips", "benchmark"),
     ("subject", "flags"),
     ("subject", "runs"),
     ("trained", "runs"),
@@ -134,7 +145,9 @@ def test_imports_run_one_way(path):
     assert import_violations(path, read(path)) == []
 
 
-@pytest.mark.parametrize("path", files_under("dgn_tf") + files_under("tests"))
+@pytest.mark.parametrize(
+    "path", files_under("dgn_tf") + files_under("tests") + files_under("benchmarks")
+)
 def test_files_and_functions_are_short(path):
     assert length_violations(path, read(path)) == []
 

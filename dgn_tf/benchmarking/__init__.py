@@ -1,0 +1,1 @@
+"""What `dgn_tf.benchmark` measures: steps, warps, phases, growth with size, peaks."""

@@ -1,0 +1,115 @@
+"""The step against the machine: arithmetic done, and memory taken."""
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from dgn_tf.benchmarking.steps import compiled_step, our_learner
+from dgn_tf.benchmarking.turns import take_turns
+from dgn_tf.config import Config
+from dgn_tf.models.catalog import make_model
+from dgn_tf.models.layers import leaf_layers
+from dgn_tf.models.memory import step_memory
+
+# Side of the square matrices whose product is the machine's peak.
+MATRIX_SIDE = 2048
+# After so many steps everything that a step keeps is there.
+_MEMORY_STEPS = 3
+_STATUS = Path("/proc/self/status")
+
+
+def forward_flops(network: keras.Model) -> int:
+    """Floating-point operations of one pass of one example: 2 for each weight and place it is at.
+
+    Of fully connected layers and transposed convolutions, all that Table IV has; without biases and
+    activations. A transposed convolution puts every weight to every pixel of its input.
+    """
+    total = 0
+    for layer in leaf_layers(network):
+        if isinstance(layer, keras.layers.Dense | keras.layers.Conv2DTranspose):
+            places = math.prod(layer.input.shape[1:-1])
+            total += 2 * math.prod(layer.kernel.shape) * places
+    return total
+
+
+def step_flops(config: Config) -> int:
+    """Floating-point operations of the networks in one of our training steps.
+
+    A gradient to the latents costs one more pass; the one to the weights, two. The appearance is
+    made once more than the displacement, before the first Langevin step.
+    """
+    model = make_model(config.model, config.data.side, config.data.channels)
+    l_steps, learned = config.learning.langevin_steps, 3
+    appearance = forward_flops(model.appearance) * (2 * l_steps + 1 + learned)
+    geometry = forward_flops(model.geometry) * (2 * l_steps + learned)
+    return config.learning.batch_size * (appearance + geometry)
+
+
+def time_peak(config: Config, repeats: int) -> dict[str, float]:
+    """Operations a second of the step's networks, and of a product of large matrices.
+
+    Returns:
+        "step_gflop" of one step, "gflops" it reaches by its median time, and "peak_gflops", that of
+        the fastest product, with the step's time "step" in seconds.
+    """
+    a = tf.random.stateless_normal([MATRIX_SIDE, MATRIX_SIDE], (0, 1))
+    product = tf.function(lambda: tf.matmul(a, a), autograph=False)
+    step = compiled_step(our_learner(config), config)
+    times = take_turns({"step": step, "product": product}, repeats)
+    gflop, seconds = step_flops(config) / 1e9, statistics.median(times["step"])
+    return {
+        "step": seconds,
+        "step_gflop": gflop,
+        "gflops": gflop / seconds,
+        "peak_gflops": 2.0 * MATRIX_SIDE**3 / 1e9 / min(times["product"]),
+    }
+
+
+def measure_memory(config: Config) -> dict[str, int | None]:
+    """Bytes by which a fresh process grows when it makes a step, and what `step_memory` guesses.
+
+    Returns:
+        "grown", None where the system does not tell (it is read from /proc), and "guessed".
+    """
+    model = make_model(config.model, config.data.side, config.data.channels)
+    count, steps = config.learning.batch_size, config.learning.langevin_steps
+    found = {"guessed": step_memory(model, count, examples=count, langevin_steps=steps)}
+    if not _STATUS.exists():
+        return {"grown": None, **found}
+    done = subprocess.run(
+        [sys.executable, "-m", "dgn_tf.benchmarking.peak"],
+        input=config.to_json(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    return {"grown": json.loads(done.stdout)["grown"], **found}
+
+
+def _peak_bytes():
+    """The most memory that this process has had so far: its own, unlike what getrusage says."""
+    (line,) = [row for row in _STATUS.read_text().splitlines() if row.startswith("VmHWM:")]
+    return 1024 * int(line.split()[1])
+
+
+def _grow():
+    """Print by how many bytes some steps of the settings on standard input raise the peak."""
+    config = Config.from_json(sys.stdin.read())
+    tf.matmul(tf.ones([256, 256]), tf.ones([256, 256]))  # The threads and their buffers.
+    before = _peak_bytes()
+    step = compiled_step(our_learner(config), config)
+    for _ in range(_MEMORY_STEPS):
+        step()
+    print(json.dumps({"grown": _peak_bytes() - before}))
+
+
+if __name__ == "__main__":
+    _grow()

@@ -26,7 +26,7 @@ _SETTINGS = ("data", "side", "channels", "frames", "stride", "fps", "where", "li
 
 def define_flags():
     """Declare the flags of this app."""
-    flags.define_config_flags(_SETTINGS)
+    flags.define_config_flags(names=_SETTINGS)
     absl_flags.DEFINE_string("output", "", "New folder for the TFRecord files and their index.")
     absl_flags.DEFINE_integer("shards", 1, "How many TFRecord files to write.", lower_bound=1)
 

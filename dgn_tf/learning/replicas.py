@@ -18,7 +18,7 @@ def over_replicas(gradients, means, count):
     Args:
         gradients: of `count` times the replica's mean loss; of a single replica, of its mean loss.
         means: scalars by name, means over the replica's examples.
-        count: scalar, how many examples they are.
+        count: scalar, how many examples they are; of a single replica, anything.
 
     Returns:
         (gradients of the mean loss, means), the same on all replicas.

@@ -39,10 +39,11 @@ def update(optimizer, tape, loss, variables, latents, logged):
     for name, latent in latents.items():
         means[f"{name}_mean"] = tf.reduce_mean(latent)
         means[f"{name}_square"] = tf.reduce_mean(tf.square(latent))
-    count = tf.cast(tf.shape(next(iter(latents.values())))[0], tf.float32)
-    weight = count if several() else 1.0
+    weight = 1.0
+    if several():
+        weight = tf.cast(tf.shape(next(iter(latents.values())))[0], tf.float32)
     gradients, scale = gradients_of(optimizer, tape, loss, variables, weight)
-    gradients, means = over_replicas(gradients, means, count)
+    gradients, means = over_replicas(gradients, means, weight)
     gradient_norm = tf.linalg.global_norm(gradients) / scale
     watched = means["loss"] + gradient_norm
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):

@@ -209,7 +209,7 @@ def chart(result: dict) -> np.ndarray:
             if f"r2_{group}" in rows[0]:
                 values = [row[f"r2_{group}"] for row in rows]
                 panels[1].plot(seconds, values, line, color=colour, label=f"{name}, {group}")
-    ticks = [float(f"{result['seconds'] * part:.2g}") for part in (*FRACTIONS, 1.0)]
+    ticks = [float(f"{result['seconds'] * part:.2g}") for part in FRACTIONS]
     log_axes(panels[0], ticks)
     panels[0].set(xlabel="seconds of training", ylabel="held-out MSRE")
     if known:

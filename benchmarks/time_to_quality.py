@@ -127,7 +127,7 @@ def lasting(config: Config, examples: Examples, seconds: float) -> Config:
         batch_size=learning.batch_size,
         epochs=-(-(_TIMED + 1) // per_epoch),
         callbacks=[ticks],
-        jit=compiles_step(config.execution.jit),
+        jit=compiles_step(config.execution),
         should_stop=lambda: len(ticks.times) > _TIMED,
     )
     step = statistics.median(np.diff(ticks.times))
@@ -173,7 +173,7 @@ def train(config: Config, train_set: Examples, test_set: Examples, due: list[flo
         epochs=learning.epochs,
         seed=learning.seed,
         callbacks=[ProgressReport(), measurements],
-        jit=compiles_step(config.execution.jit),
+        jit=compiles_step(config.execution),
     )
     return measurements.rows
 
@@ -209,7 +209,7 @@ def chart(result: dict) -> np.ndarray:
             if f"r2_{group}" in rows[0]:
                 values = [row[f"r2_{group}"] for row in rows]
                 panels[1].plot(seconds, values, line, color=colour, label=f"{name}, {group}")
-    ticks = [float(f"{result['seconds'] * part:.2g}") for part in (*FRACTIONS, 1.0)]
+    ticks = [float(f"{result['seconds'] * part:.2g}") for part in FRACTIONS]
     log_axes(panels[0], ticks)
     panels[0].set(xlabel="seconds of training", ylabel="held-out MSRE")
     if known:

@@ -24,7 +24,7 @@ _DEFINERS = {
 }
 
 
-def define_config_flags(flag_values=flags.FLAGS, names=None):
+def define_config_flags(names=None, flag_values=flags.FLAGS):
     """Declare one flag for every setting of `Config`, or for those with the given names alone."""
     for name, (default, field) in Config().settings().items():
         if names is not None and name not in names:
@@ -59,7 +59,7 @@ def config_from_file(path):
         InputError: it cannot be read, or has something that is no setting.
     """
     values = flags.FlagValues()
-    define_config_flags(values)
+    define_config_flags(flag_values=values)
     try:
         values(["flagfile", f"--flagfile={path}"])
     except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:

@@ -16,26 +16,21 @@ from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.parsing import InputError
 
 
-def compiles_step(jit, chains=None, devices=None):
+def compiles_step(execution, chains=None):
     """Whether XLA compiles the whole step: what --jit says, or where it wins.
-
-    Args:
-        jit: "on", "off" or "auto".
-        chains: the `Chains` of the learner, if it has some.
-        devices: the `Devices`; None for one.
 
     Raises:
         InputError: it should, and cannot.
     """
     gpu = bool(tf.config.list_logical_devices("GPU"))
     apart = gpu and chains is not None and chains.on_host
-    if jit == "on" and apart:
+    if execution.jit == "on" and apart:
         raise InputError(
             "--jit=on: so many chains are kept in the host's memory, where a step that XLA has "
             "compiled for a GPU cannot read them: leave out --jit."
         )
-    able = gpu and not apart and not (devices and devices.several)
-    return jit == "on" or (jit == "auto" and able)
+    able = gpu and not apart and execution.strategy == "one"
+    return execution.jit == "on" or (execution.jit == "auto" and able)
 
 
 def discriminator(learning, examples, precision):

@@ -203,7 +203,7 @@ def train(run, config, examples, model, given, devices):
             progress=progress,
             checkpoint_epochs=record.checkpoint_epochs,
             should_stop=lambda: devices.agree(stop),
-            jit=compiles_step(config.execution.jit, state.get("chains"), devices),
+            jit=compiles_step(config.execution, state.get("chains")),
             steps_per_execution=config.execution.steps_per_execution,
             shards=devices.shards,
         )

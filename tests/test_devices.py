@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import keras
@@ -167,14 +166,14 @@ def test_many_chains_are_kept_on_the_host(monkeypatch):
     many = Chains(np.arange(4), {"appearance": 3}, 0)
     assert (few.on_host, many.on_host) == (False, True)
     assert "CPU:0" in many.groups["appearance"].device
-    compiles = learners.compiles_step
-    assert compiles("on", many) and not compiles("auto", few)
+    on, auto, plain = (ExecutionConfig(jit=jit) for jit in ("on", "auto", "off"))
+    assert learners.compiles_step(on, many) and not learners.compiles_step(auto, few)
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU:0"])
-    assert compiles("auto", few) and compiles("auto")
-    assert not compiles("auto", many) and not compiles("off", few)
-    assert not compiles("auto", few, types.SimpleNamespace(several=True))
+    assert learners.compiles_step(auto, few) and learners.compiles_step(auto, None)
+    assert not learners.compiles_step(auto, many) and not learners.compiles_step(plain, few)
+    assert not learners.compiles_step(ExecutionConfig(strategy="mirrored"), few)
     with pytest.raises(InputError, match="--jit=on: so many chains are kept in the host's memory"):
-        compiles("on", many)
+        learners.compiles_step(on, many)
 
 
 def test_of_one_replica_a_mean_is_the_mean_and_adam_is_adam():

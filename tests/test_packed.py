@@ -14,6 +14,7 @@ from dgn_tf.data.examples import Examples
 from dgn_tf.data.packed import load_packed, pack
 from dgn_tf.data.pipeline import batches
 from dgn_tf.parsing import InputError
+from dgn_tf.stored import sealed, unsealed
 
 COUNT = 11
 RNG = np.random.default_rng(0)
@@ -139,6 +140,13 @@ def flip(path, place):
     path.write_bytes(content)
 
 
+def escape(folder):
+    """Name a file outside of the folder, with the checksum that the index then has."""
+    described = unsealed((folder / "index.json").read_text())
+    described["files"] = {f"../{name}": size for name, size in described["files"].items()}
+    (folder / "index.json").write_text(json.dumps(sealed(described)))
+
+
 def replace_text(path, old, new):
     path.write_text(path.read_text().replace(old, new))
 
@@ -153,6 +161,7 @@ def replace_text(path, old, new):
         (lambda f: (f / "index.npz").unlink(), "index.npz is missing or damaged"),
         (lambda f: (f / "data-00001-of-00002.tfrecord").unlink(), "is missing or not"),
         (lambda f: (f / "data-00000-of-00002.tfrecord").write_bytes(b""), "is missing or not"),
+        (escape, r"names '\.\./data-00000-of-00002.tfrecord', which is no file of that folder"),
     ],
 )
 def test_what_is_missing_or_damaged_is_told_at_once(folder, tmp_path, harm, message):

@@ -248,6 +248,8 @@ def _described(folder: Path, shape: tuple[int, ...]) -> dict:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read ({reason}): {hint}") from None
     for name, size in sizes.items():
+        if Path(name).name != name:
+            raise InputError(f"{path} names {name!r}, which is no file of that folder: {hint}")
         if not (folder / name).is_file() or (folder / name).stat().st_size != size:
             raise InputError(f"{folder / name} is missing or not {size} bytes long: {hint}")
     if not (folder / _ARRAYS).is_file() or _checksum(folder / _ARRAYS) != index:

@@ -127,7 +127,7 @@ def lasting(config: Config, examples: Examples, seconds: float) -> Config:
         batch_size=learning.batch_size,
         epochs=-(-(_TIMED + 1) // per_epoch),
         callbacks=[ticks],
-        jit=compiles_step(config.execution.jit),
+        jit=compiles_step(config.execution),
         should_stop=lambda: len(ticks.times) > _TIMED,
     )
     step = statistics.median(np.diff(ticks.times))
@@ -173,7 +173,7 @@ def train(config: Config, train_set: Examples, test_set: Examples, due: list[flo
         epochs=learning.epochs,
         seed=learning.seed,
         callbacks=[ProgressReport(), measurements],
-        jit=compiles_step(config.execution.jit),
+        jit=compiles_step(config.execution),
     )
     return measurements.rows
 

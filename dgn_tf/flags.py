@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import re
 import sys
 import time
 import typing
@@ -13,7 +14,7 @@ from absl import app, flags, logging
 from tqdm import tqdm
 
 from dgn_tf.config import Config
-from dgn_tf.parsing import DiskError, InputError, disk_reason
+from dgn_tf.parsing import DiskError, InputError, WorkerLost, disk_reason
 
 _DEFINERS = {
     bool: flags.DEFINE_bool,
@@ -23,9 +24,11 @@ _DEFINERS = {
 }
 
 
-def define_config_flags(flag_values=flags.FLAGS):
-    """Declare one flag for every setting of `Config`."""
+def define_config_flags(names=None, flag_values=flags.FLAGS):
+    """Declare one flag for every setting of `Config`, or for those with the given names alone."""
     for name, (default, field) in Config().settings().items():
+        if names is not None and name not in names:
+            continue
         text = field.metadata["help"]
         if field.type is str and field.metadata["choices"]:
             choices = field.metadata["choices"]
@@ -56,7 +59,7 @@ def config_from_file(path):
         InputError: it cannot be read, or has something that is no setting.
     """
     values = flags.FlagValues()
-    define_config_flags(values)
+    define_config_flags(flag_values=values)
     try:
         values(["flagfile", f"--flagfile={path}"])
     except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
@@ -104,7 +107,7 @@ def parse(argv, positionals=()):
 
 
 def guarded(main):
-    """`main(argv)` that tells errors in one line: status 2 for the user's, 1 for a full disk."""
+    """`main(argv)` that tells errors in one line: status 2 for the user's, else 1."""
 
     def call(argv):
         # The libraries' notes on what they are doing would bury the program's own lines.
@@ -114,9 +117,12 @@ def guarded(main):
             return main(argv)
         except InputError as error:
             _fail(str(error))
-        except DiskError as error:
+        except (DiskError, WorkerLost) as error:
             _fail(str(error), status=1)
         except Exception as error:
+            # Batches are read inside TensorFlow, which passes messages on in errors of its own.
+            if told := re.search("InputError: (.+)", str(error)):
+                _fail(told[1])
             reason = disk_reason(error)
             if reason is None:
                 raise

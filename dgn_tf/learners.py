@@ -7,15 +7,30 @@ from dgn_tf.data.pipeline import steps_per_epoch
 from dgn_tf.learning.adversarial import Adversarial
 from dgn_tf.learning.alternating import AlternatingBackprop
 from dgn_tf.learning.chains import Chains
+from dgn_tf.learning.devices import Devices, Distributed
 from dgn_tf.learning.energies import class_groups
+from dgn_tf.learning.replicas import Adam
 from dgn_tf.learning.schedules import RunSchedule
 from dgn_tf.learning.variational import Variational
 from dgn_tf.models.discriminator import Discriminator
+from dgn_tf.parsing import InputError
 
 
-def compiles_step(jit):
-    """Whether XLA compiles the whole step: what --jit says, or where it wins."""
-    return jit == "on" or (jit == "auto" and bool(tf.config.list_logical_devices("GPU")))
+def compiles_step(execution, chains=None):
+    """Whether XLA compiles the whole step: what --jit says, or where it wins.
+
+    Raises:
+        InputError: it should, and cannot.
+    """
+    gpu = bool(tf.config.list_logical_devices("GPU"))
+    apart = gpu and chains is not None and chains.on_host
+    if execution.jit == "on" and apart:
+        raise InputError(
+            "--jit=on: so many chains are kept in the host's memory, where a step that XLA has "
+            "compiled for a GPU cannot read them: leave out --jit."
+        )
+    able = gpu and not apart and execution.strategy == "one"
+    return execution.jit == "on" or (execution.jit == "auto" and able)
 
 
 def discriminator(learning, examples, precision):
@@ -36,49 +51,85 @@ def scaled(optimizer, precision):
     return keras.optimizers.LossScaleOptimizer(optimizer)
 
 
-def make_learner(learning, examples, model, given=None, precision="float32"):
+def make_learner(learning, examples, model, given=None, precision="float32", devices=None):
     """The learner that a `LearningConfig` describes; a model with an encoder learns variationally.
 
-    Alternating back-propagation has chains for all `examples`; `given` groups hold what is given.
+    Alternating back-propagation has chains for all `examples`, or, of several processes, for those
+    of this one; `given` groups hold what is given.
+
+    Args:
+        learning: the `LearningConfig`.
+        examples: the training examples.
+        model: the model, made in the scope of the devices' strategy.
+        given: latents [N, d] by group, as of `runs.given_latents`.
+        precision: of the networks.
+        devices: the `Devices`; None for one.
     """
-    total_steps = learning.epochs * steps_per_epoch(len(examples), learning.batch_size)
-    scale = tf.Variable(1.0, trainable=False)
-    optimizer = scaled(
-        keras.optimizers.Adam(
-            RunSchedule(learning.learning_rate, total_steps, scale), epsilon=1e-8
-        ),
-        precision,
-    )
-    shared = {
-        "total_steps": total_steps, "sigma": learning.sigma, "scale": scale, "seed": learning.seed,
-    }  # fmt: skip
+    devices = devices or Devices(shards=learning.shards)
     if hasattr(model, "encode"):
-        return Variational(model, optimizer, kl_weight=learning.kl_weight, **shared)
-    likelihood = AlternatingBackprop(
-        model,
-        Chains(examples.ids, model.latent_dims, learning.seed, given, class_groups(model)),
-        optimizer,
-        langevin_steps=learning.langevin_steps,
-        step_size=learning.step_size,
-        head_start=learning.head_start,
-        noise=learning.noise,
-        simultaneous=learning.simultaneous,
-        **shared,
+        return Variational(
+            model, kl_weight=learning.kl_weight, **_shared(learning, examples, precision)
+        )
+    # Mirrored in the scope of a strategy, chains stay where they are outside of it.
+    chains = _chains(learning, examples, model, given or {}, devices.shards)
+    with devices.strategy.scope():
+        likelihood = AlternatingBackprop(
+            model,
+            chains,
+            langevin_steps=learning.langevin_steps,
+            step_size=learning.step_size,
+            head_start=learning.head_start,
+            noise=learning.noise,
+            simultaneous=learning.simultaneous,
+            **_shared(learning, examples, precision),
+        )
+    if devices.several:
+        return Distributed(likelihood, devices)
+    if learning.adversarial:
+        return _adversarial(learning, examples, likelihood, precision)
+    return likelihood
+
+
+def _shared(learning, examples, precision):
+    """Arguments of every learner of a likelihood."""
+    total_steps = _total_steps(learning, examples)
+    scale = tf.Variable(1.0, trainable=False)
+    schedule = RunSchedule(learning.learning_rate, total_steps, scale)
+    return {
+        "optimizer": scaled(Adam(schedule, epsilon=1e-8), precision),
+        "total_steps": total_steps,
+        "sigma": learning.sigma,
+        "scale": scale,
+        "seed": learning.seed,
+    }
+
+
+def _total_steps(learning, examples):
+    return learning.epochs * steps_per_epoch(len(examples), learning.batch_size, learning.shards)
+
+
+def _chains(learning, examples, model, given, shards):
+    """The chains of the examples in a process's shards."""
+    first, end = shards.rows(len(examples))
+    return Chains(
+        examples.ids[first:end],
+        model.latent_dims,
+        learning.seed,
+        {name: values[first:end] for name, values in given.items()},
+        class_groups(model),
+        first,
     )
-    if not learning.adversarial:
-        return likelihood
+
+
+def _adversarial(learning, examples, likelihood, precision):
+    """The learner that has a discriminator beside the likelihood."""
+    total_steps = _total_steps(learning, examples)
+    schedule = RunSchedule(learning.discriminator_rate, total_steps, likelihood.scale)
     return Adversarial(
         likelihood,
         discriminator(learning, examples, precision),
         # No momentum: the discriminator must forget generators that are gone (Mescheder et al.).
-        scaled(
-            keras.optimizers.Adam(
-                RunSchedule(learning.discriminator_rate, total_steps, scale),
-                beta_1=0.0,
-                beta_2=0.99,
-            ),
-            precision,
-        ),
+        scaled(keras.optimizers.Adam(schedule, beta_1=0.0, beta_2=0.99), precision),
         likelihood_weight=learning.likelihood_weight,
         r1_weight=learning.r1_weight,
         r1_every=learning.r1_every,

@@ -12,6 +12,10 @@ class DiskError(RuntimeError):
     """Something cannot be written; the message says what, and what is kept."""
 
 
+class WorkerLost(RuntimeError):
+    """Another process that takes part has ended; the message says how to go on."""
+
+
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 

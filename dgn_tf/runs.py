@@ -15,6 +15,7 @@ from dgn_tf.data.labels import class_folders, one_hot
 from dgn_tf.data.pipeline import steps_per_epoch
 from dgn_tf.flags import flagfile, write_text
 from dgn_tf.learning.average import WeightAverage
+from dgn_tf.learning.chains import read_chains
 from dgn_tf.learning.checkpoints import Checkpoints, check_files
 from dgn_tf.locks import LOCK, lock_folder
 from dgn_tf.models.catalog import make_model
@@ -202,7 +203,7 @@ def load_finished(run_dir):
     config, model, step = _restored(run_dir)
     run, learning = Run(run_dir), config.learning
     count = run._described()["examples"]
-    steps = learning.epochs * steps_per_epoch(count, learning.batch_size)
+    steps = learning.epochs * steps_per_epoch(count, learning.batch_size, learning.shards)
     if step < steps:
         raise InputError(
             f"--run_dir={run_dir} is not finished: the newest checkpoint that can be read is of "
@@ -315,16 +316,10 @@ def load_chains(run_dir):
     learning = Run(run_dir).config().learning
     if learning.adversarial and not learning.likelihood_weight:
         return None
-    start, end = "chains/groups/", "/.ATTRIBUTES/VARIABLE_VALUE"
     for path in reversed(Checkpoints(Run(run_dir) / "checkpoints").paths()):
         try:
             check_files(path)
-            reader = tf.train.load_checkpoint(str(path / "state"))
-            chains = {
-                name.removeprefix(start).removesuffix(end): reader.get_tensor(name)
-                for name in reader.get_variable_to_shape_map()
-                if name.startswith(start) and name.endswith(end)
-            }
+            _, chains = read_chains(path)
         # A broken checkpoint; loading the model has reported it already.
         except (tf.errors.OpError, OSError, ValueError, IndexError):
             continue

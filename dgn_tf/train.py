@@ -21,6 +21,7 @@ from dgn_tf.learners import compiles_step, discriminator, make_learner
 from dgn_tf.learning.average import Averaging
 from dgn_tf.learning.callbacks import MetricsLog, ProgressReport
 from dgn_tf.learning.checkpoints import Checkpoints
+from dgn_tf.learning.devices import Devices
 from dgn_tf.learning.loop import Diverged, fit
 from dgn_tf.models.catalog import make_model
 from dgn_tf.models.memory import step_memory
@@ -52,11 +53,41 @@ def main(argv):
     run = Run(FLAGS.run_dir or ".")
     if not FLAGS.dry_run:
         run.check(config, FLAGS.fresh)
+    # TensorFlow wants to know of other processes before anything else.
+    devices = Devices(config.execution.strategy, config.learning.shards)
+    if devices.chief and not FLAGS.dry_run:
         run.lock()
     # Bits that do not depend on how threads meet: what makes a resumed run the same as one that was
     # never interrupted.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.learning.seed)
+    examples, given = load(config)
+    data = config.data
+    with devices.together(), devices.strategy.scope():
+        model = make_model(config.model, data.side, data.channels, data.frames)
+        if config.learning.init_from:
+            load_into(model, config, config.learning.init_from)
+    freeze(model, config)
+    if devices.chief:
+        describe(config, examples, model)
+    if FLAGS.dry_run:
+        return
+    if devices.chief:
+        if FLAGS.fresh:
+            run.clear()
+        run.begin(config, examples, given)
+    with devices.together():
+        devices.meet()
+        train(run, config, examples, model, given, devices)
+        devices.meet()
+
+
+def load(config):
+    """The examples that a `Config` describes, and what a labelled model is given of them.
+
+    Raises:
+        InputError: the data cannot be used, or have not the labels that the model needs.
+    """
     with flags.progress("Reading pictures") as report:
         examples = catalog.load(
             config.data.data,
@@ -70,7 +101,7 @@ def main(argv):
             stride=config.data.stride,
             fps=config.data.fps,
         )
-    data, given = config.data, given_latents(config, examples)
+    given = given_latents(config, examples)
     for group, labels in given.items():
         missing = np.flatnonzero(~labels.any(axis=0))
         if len(missing):
@@ -81,18 +112,8 @@ def main(argv):
             )
     if config.model.appearance == "categorical":
         # What the classes will be compared with is missed now, not after the training.
-        class_labels(examples, data.label)
-    model = make_model(config.model, data.side, data.channels, data.frames)
-    if config.learning.init_from:
-        load_into(model, config, config.learning.init_from)
-    freeze(model, config)
-    describe(config, examples, model)
-    if FLAGS.dry_run:
-        return
-    if FLAGS.fresh:
-        run.clear()
-    run.begin(config, examples, given)
-    train(run, config, examples, model, given)
+        class_labels(examples, config.data.label)
+    return examples, given
 
 
 def freeze(model, config):
@@ -127,7 +148,7 @@ def describe(config, examples, model):
     if config.learning.adversarial:
         judge = discriminator(config.learning, examples, config.model.precision)
         print(f"discriminator: {judge.count_params():,} parameters")
-    per_epoch = steps_per_epoch(len(examples), config.learning.batch_size)
+    per_epoch = steps_per_epoch(len(examples), config.learning.batch_size, config.learning.shards)
     print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
     print(f"memory: about {_memory(config, examples, model, judge) / 1e9:.1f} GB for a step")
     gpus = tf.config.list_logical_devices("GPU")
@@ -151,35 +172,24 @@ def _memory(config, examples, model, judge):
     )
 
 
-def train(run, config, examples, model, given):
+def train(run, config, examples, model, given, devices):
     """Run the loop of a run to its end, or to a signal."""
     learning, record = config.learning, config.record
-    learner = make_learner(learning, examples, model, given, config.model.precision)
+    learner = make_learner(learning, examples, model, given, config.model.precision, devices)
     if learning.ema:
-        learner = Averaging(learner, learning.ema)
-    sheets = SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs)
-    callbacks = [
-        ProgressReport(),
-        MetricsLog(run / "metrics.jsonl", len(examples)),
-        keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
-        sheets,
-    ]
+        with devices.strategy.scope():
+            learner = Averaging(learner, learning.ema)
     state = {"model": model, "optimizer": learner.optimizer, **learner.state}
-    checkpoints = Checkpoints(run / "checkpoints", record.keep_checkpoints, **state)
+    checkpoints = Checkpoints(
+        run / "checkpoints", record.keep_checkpoints, devices=devices, **state
+    )
+    sheets = SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs)
     progress = checkpoints.restore()
-    per_epoch = steps_per_epoch(len(examples), learning.batch_size)
+    per_epoch = steps_per_epoch(len(examples), learning.batch_size, learning.shards)
     if progress and progress.step >= learning.epochs * per_epoch:
-        if not (run / "model.keras").exists():
-            # Killed after its last step: what comes after that is made up for.
-            sheets.write(progress.step // per_epoch)
-            _export(run, model, learner)
-        print(
-            f"Nothing to do: {run.folder} is trained for {progress.step // per_epoch} epochs. "
-            "Raise --epochs to go on."
-        )
+        if devices.chief:
+            _make_up(run, model, learner, sheets, progress.step // per_epoch)
         return
-    # An encoder of the weights as they were would guess wrong.
-    (run / ENCODER).unlink(missing_ok=True)
     stop = _stop_on_signals()
     try:
         progress = fit(
@@ -188,25 +198,46 @@ def train(run, config, examples, model, given):
             batch_size=learning.batch_size,
             epochs=learning.epochs,
             seed=learning.seed,
-            callbacks=callbacks,
+            callbacks=_callbacks(run, len(examples), sheets) if devices.chief else (),
             checkpoints=checkpoints,
             progress=progress,
             checkpoint_epochs=record.checkpoint_epochs,
-            should_stop=lambda: bool(stop),
-            jit=compiles_step(config.execution.jit),
+            should_stop=lambda: devices.agree(stop),
+            jit=compiles_step(config.execution, state.get("chains")),
             steps_per_execution=config.execution.steps_per_execution,
+            shards=devices.shards,
         )
     except Diverged as error:
         logging.error("Training stopped: %s", error)
         sys.exit(1)
-    if stop:
+    if devices.agree(stop):
         print(
-            f"Stopped by {stop[0]}: saved at step {progress.step}. "
+            f"Stopped by {stop[0] if stop else 'another worker'}: saved at step {progress.step}. "
             "The same command goes on from there."
         )
-        return
-    _export(run, model, learner)
-    print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
+    elif devices.chief:
+        _export(run, model, learner)
+        print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
+
+
+def _callbacks(run, count, sheets):
+    """What is written while a run with `count` examples goes on."""
+    # An encoder of the weights as they were would guess wrong.
+    (run / ENCODER).unlink(missing_ok=True)
+    return [
+        ProgressReport(),
+        MetricsLog(run / "metrics.jsonl", count),
+        keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+        sheets,
+    ]
+
+
+def _make_up(run, model, learner, sheets, epochs):
+    """What comes after the last step, if the process was killed then."""
+    if not (run / "model.keras").exists():
+        sheets.write(epochs)
+        _export(run, model, learner)
+    print(f"Nothing to do: {run.folder} is trained for {epochs} epochs. Raise --epochs to go on.")
 
 
 def _export(run, model, learner):

@@ -16,6 +16,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from dgn_tf import flags, train
 from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.learning.chains import read_chains
 from dgn_tf.learning.checkpoints import Checkpoints
 from dgn_tf.models.catalog import make_model
 from dgn_tf.serving.saved_model import export_saved_model
@@ -73,11 +74,14 @@ def tiny_run(tmp_path_factory):
 
 
 def _tensors(folder):
-    """Every tensor of the newest checkpoint of a run by name."""
+    """Every tensor and every chain of the newest checkpoint of a run by name."""
     newest = Checkpoints(folder / "checkpoints").paths()[-1]
     reader = tf.train.load_checkpoint(str(newest / "state"))
     names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
-    return {name: reader.get_tensor(name) for name in names}
+    _, chains = read_chains(newest)
+    return {name: reader.get_tensor(name) for name in names} | {
+        f"chains/{name}": z for name, z in chains.items()
+    }
 
 
 @pytest.fixture(scope="session")

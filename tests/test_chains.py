@@ -66,11 +66,29 @@ def test_one_group_can_be_written_alone():
     np.testing.assert_array_equal(states(chains)["geometry"][0], np.zeros(3))
 
 
-def test_a_checkpoint_holds_every_state(tmp_path):
+def test_a_part_of_the_data_set_is_read_and_written_by_its_index_there():
+    whole, part = Chains(np.arange(6), DIMS, 0), Chains(np.arange(2, 6), DIMS, 0, first=2)
+    index = tf.constant([5, 2], tf.int64)
+    for name in DIMS:
+        np.testing.assert_allclose(part.read(index)[name], whole.read(index)[name], atol=1e-6)
+    part.write(index, {"geometry": tf.fill([2, 3], 4.0)})
+    np.testing.assert_array_equal(states(part)["geometry"][[3, 0]], np.full((2, 3), 4.0))
+
+
+def test_many_chains_start_in_blocks(monkeypatch):
+    whole = states(Chains(np.arange(10), DIMS, 0))
+    monkeypatch.setattr("dgn_tf.learning.chains._STARTED", 4)
+    blocks = states(Chains(np.arange(10), DIMS, 0))
+    for name in DIMS:
+        np.testing.assert_allclose(blocks[name], whole[name], atol=1e-6)
+
+
+def test_files_hold_every_state(tmp_path):
     chains = Chains(np.arange(5), DIMS, 0)
     chains.write(tf.constant([2]), {"appearance": tf.fill([1, 4], 9.0)})
-    path = tf.train.Checkpoint(chains=chains).save(str(tmp_path / "checkpoint"))
+    chains.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["chains-0000000000-0000000005.npz"]
     other = Chains(np.arange(5), DIMS, seed=8)
-    tf.train.Checkpoint(chains=other).restore(path).assert_consumed()
+    other.restore(tmp_path)
     for name in DIMS:
         np.testing.assert_array_equal(states(other)[name], states(chains)[name])

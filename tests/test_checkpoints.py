@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dgn_tf.learning.chains import Chains, read_chains
 from dgn_tf.learning.checkpoints import Checkpoints, Progress, check_files
 from dgn_tf.parsing import DiskError, InputError
 
@@ -101,7 +102,7 @@ def test_leftovers_of_a_killed_save_are_ignored_and_removed(tmp_path):
 
 
 def test_a_part_of_a_checkpoint_is_restored_only_on_demand(tmp_path):
-    both = {"weights": tf.Variable([1.0, 2.0]), "chains": tf.Variable([3.0])}
+    both = {"weights": tf.Variable([1.0, 2.0]), "more": tf.Variable([3.0])}
     Checkpoints(tmp_path, **both).save(Progress(9))
     weights = tf.Variable([0.0, 0.0])
     assert Checkpoints(tmp_path, weights=weights).restore(partial=True).step == 9
@@ -174,3 +175,91 @@ def test_checkpoints_without_checksums_are_read(tmp_path):
     path = tmp_path / "step-0000000001" / "progress.json"
     path.write_text('{"step": 1, "sums": {"msre": 0.5}, "rescues": 1}')
     assert make(tmp_path)[0].restore() == Progress(1, {"msre": 0.5}, rescues=1)
+
+
+DIMS = {"appearance": 3, "geometry": 2}
+
+
+def chains_of(first, end, seed=0):
+    return Chains(100 + np.arange(first, end), DIMS, seed, first=first)
+
+
+def save_with_chains(folder, step, *ranges):
+    """A checkpoint whose chains, those of `seed` step, several have written."""
+    chains, weights = chains_of(*ranges[0], step), tf.Variable([1.0])
+    checkpoints = Checkpoints(folder, chains=chains, weights=weights)
+    checkpoints.save(Progress(step))
+    path = checkpoints.paths()[-1]
+    for other in ranges[1:]:
+        chains_of(*other, step).save(path)
+    return path
+
+
+@pytest.mark.parametrize("writers", [[(0, 7)], [(0, 3), (3, 7)], [(0, 2), (2, 4), (4, 7)]])
+@pytest.mark.parametrize("readers", [[(0, 7)], [(0, 5), (5, 7)]])
+def test_chains_are_restored_onto_other_numbers_of_workers(tmp_path, writers, readers):
+    path = save_with_chains(tmp_path, 4, *writers)
+    wanted = chains_of(0, 7, seed=4)
+    for first, end in readers:
+        chains = chains_of(first, end, seed=9)
+        assert Checkpoints(tmp_path, chains=chains, weights=tf.Variable([0.0])).restore().step == 4
+        for name in DIMS:
+            np.testing.assert_allclose(
+                chains.groups[name], wanted.groups[name][first:end], atol=1e-6
+            )
+    ids, states = read_chains(path)
+    np.testing.assert_array_equal(ids, wanted.ids)
+    assert {name: z.shape for name, z in states.items()} == {n: (7, d) for n, d in DIMS.items()}
+
+
+def damage_chains(path):
+    (file,) = path.glob("chains-*")
+    content = bytearray(file.read_bytes())
+    content[-400] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (damage_chains, "chains-0000000000-0000000007.npz was changed or damaged"),
+        (lambda path: next(path.glob("chains-*")).unlink(), "No such file"),
+    ],
+)
+def test_damaged_chains_are_passed_over(tmp_path, caplog, harm, reason):
+    save_with_chains(tmp_path, 1, (0, 7))
+    harm(save_with_chains(tmp_path, 2, (0, 7)))
+    checkpoints = Checkpoints(tmp_path, chains=chains_of(0, 7), weights=tf.Variable([0.0]))
+    assert checkpoints.restore().step == 1
+    assert reason in caplog.text
+    np.testing.assert_array_equal(
+        checkpoints.chains.groups["geometry"], chains_of(0, 7, 1).groups["geometry"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("chains", "reason"),
+    [
+        (lambda: chains_of(0, 8), "a file of its chains is missing"),
+        (lambda: Chains(np.arange(7), DIMS, 0), "its chains are of other examples"),
+        (lambda: Chains(100 + np.arange(7), {"appearance": 3}, 0), "its chains have other latents"),
+    ],
+)
+def test_chains_of_something_else_are_not_taken(tmp_path, caplog, chains, reason):
+    save_with_chains(tmp_path, 1, (0, 3), (3, 7))
+    with pytest.raises(InputError, match="none of the 1 checkpoints"):
+        Checkpoints(tmp_path, chains=chains(), weights=tf.Variable([0.0])).restore()
+    assert reason in caplog.text
+
+
+def test_chains_that_older_versions_kept_among_the_tensors_are_restored(tmp_path):
+    old = chains_of(0, 7, seed=3)
+    path = tmp_path / "step-0000000005"
+    path.mkdir()
+    tf.train.Checkpoint(weights=tf.Variable([8.0]), chains=old).write(str(path / "state"))
+    (path / "progress.json").write_text('{"step": 5, "sums": {}, "rescues": 0}')
+    weights, chains = tf.Variable([0.0]), chains_of(0, 7)
+    assert Checkpoints(tmp_path, chains=chains, weights=weights).restore().step == 5
+    np.testing.assert_array_equal(weights, [8.0])
+    for name in DIMS:
+        np.testing.assert_array_equal(chains.groups[name], old.groups[name])

@@ -59,9 +59,10 @@ OTHER = Config(
         init_from="runs/a",
         freeze="geometry",
         seed=2**31 - 1,
+        shards=4,
     ),
     record=RecordConfig(2, 5, 6),
-    execution=ExecutionConfig("on", 4),
+    execution=ExecutionConfig("off", 4, "mirrored"),
 )
 JUDGED = Config(
     learning=LearningConfig(

@@ -32,6 +32,7 @@ FLOORS = {
         "export",
         "explore",
         "prepare",
+        "pack",
         "benchmark",
         "benchmark_clips",
         "amortise",

@@ -24,7 +24,7 @@ TOLERANCE = 1e-4
 # What the obvious step does not have.
 _FIXED = (
     "model", "appearance", "border", "refinement", "precision", "noise", "simultaneous", "freeze",
-    "adversarial", "ema",
+    "adversarial", "ema", "strategy",
 )  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def batch(config: Config) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 
 def compiled_step(learner, config: Config) -> Callable[[], dict[str, tf.Tensor]]:
     """A call without arguments that makes one step of `learner`, compiled as --jit says."""
-    arguments, jit = batch(config), compiles_step(config.execution.jit)
+    arguments, jit = batch(config), compiles_step(config.execution, learner.chains)
     step = tf.function(learner.step, autograph=False, jit_compile=jit)
     return lambda: step(*arguments)
 

@@ -9,6 +9,7 @@ from dgn_tf.config.model import (
     APPEARANCES,
     BORDERS,
     CLIP_MODELS,
+    ENCODED_MODELS,
     MODELS,
     PRECISIONS,
     ModelConfig,
@@ -21,6 +22,7 @@ __all__ = [
     "APPEARANCES",
     "BORDERS",
     "CLIP_MODELS",
+    "ENCODED_MODELS",
     "FROZEN",
     "MODELS",
     "PRECISIONS",
@@ -64,6 +66,7 @@ class Config:
             if discrete and getattr(learning, name):
                 raise InputError(f"--{name} needs --appearance=continuous.")
         self._require_used()
+        self._require_shared()
         if (model.model in CLIP_MODELS) != (self.data.frames > 0):
             raise InputError(
                 f"--model={model.model} --frames={self.data.frames}: clips (--frames above 0) are "
@@ -81,6 +84,17 @@ class Config:
                 raise InputError(f"--{name} belongs to --adversarial: give that too.")
         if self.data.label != "label" and self.model.appearance == "continuous":
             raise InputError("--label belongs to --appearance=label or categorical: give that too.")
+
+    def _require_shared(self):
+        """Refuse what several devices cannot learn together."""
+        strategy = f"--strategy={self.execution.strategy}"
+        for flag, used in (
+            ("adversarial", self.learning.adversarial),
+            (f"model={self.model.model}", self.model.model in ENCODED_MODELS),
+            ("precision=mixed_float16", self.model.precision == "mixed_float16"),
+        ):
+            if used and self.execution.strategy != "one":
+                raise InputError(f"{strategy} --{flag}: cannot be combined: leave one of them out.")
 
     def to_json(self):
         """The settings as indented JSON, one object a section."""

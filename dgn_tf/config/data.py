@@ -14,7 +14,8 @@ class DataConfig:
 
     data: str = setting(
         "heads",
-        "What to learn from: heads[:SPLIT], folder:PATH, tfds:NAME[:SPLIT] or npz:PATH[:KEY]; "
+        "What to learn from: heads[:SPLIT], folder:PATH, tfds:NAME[:SPLIT], npz:PATH[:KEY] or "
+        "shards:PATTERN (written by dgn_tf.pack); "
         "clips, with --frames: heads_clips[:SPLIT], clips:PATH or npz:PATH[:KEY].",
     )
     side: int = setting(64, "Height and width of a picture in pixels.", SIDES)

@@ -3,9 +3,10 @@
 import dataclasses
 
 from dgn_tf.config.declaring import setting
-from dgn_tf.parsing import require
+from dgn_tf.parsing import InputError, require
 
 JIT = ("auto", "on", "off")
+STRATEGIES = ("one", "mirrored", "multi_worker")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +26,24 @@ class ExecutionConfig:
         "waiting. Logs and the answer to SIGTERM come as often.",
         fixed=False,
     )
+    strategy: str = setting(
+        "one",
+        "one device; mirrored, all GPUs of this process (all logical CPUs if it has none); "
+        "multi_worker, the processes that the environment variable TF_CONFIG names. See --shards.",
+        STRATEGIES,
+        fixed=False,
+    )
 
     def __post_init__(self):
         """Check the ranges."""
+        require(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {STRATEGIES}")
         require(self.jit in JIT, "jit", self.jit, f"one of {JIT}")
         require(
             self.steps_per_execution >= 1, "steps_per_execution", self.steps_per_execution,
             "at least 1",
         )  # fmt: skip
+        if self.strategy != "one" and self.jit == "on":
+            raise InputError(
+                f"--strategy={self.strategy} --jit=on: XLA cannot compile what devices tell each "
+                "other: leave out --jit."
+            )

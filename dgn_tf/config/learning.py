@@ -20,7 +20,7 @@ class LearningConfig:
         "Passes over the data; a longer run goes on from where a shorter one ended.",
         fixed=False,
     )
-    batch_size: int = setting(100, "Examples in a learning step.")
+    batch_size: int = setting(100, "Examples in a learning step, on all devices together.")
     langevin_steps: int = setting(20, "l, Langevin steps before each learning step.")
     step_size: str = setting("0.1", "delta of Eq. 7, a number or a schedule.")
     sigma: str = setting(
@@ -78,11 +78,20 @@ class LearningConfig:
     seed: int = setting(
         0, "Seed of the networks, the chains, the noise and the order of the examples."
     )
+    shards: int = setting(
+        1,
+        "Parts of the data that batches are drawn from equally: a multiple of the number of "
+        "devices (--strategy). The batches depend on it, and not on the devices.",
+    )
 
     def __post_init__(self):
         """Check the ranges."""
-        for name in ("epochs", "batch_size", "langevin_steps"):
+        for name in ("epochs", "batch_size", "shards", "langevin_steps"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        require(
+            self.batch_size % self.shards == 0, "batch_size", self.batch_size,
+            f"a multiple of --shards={self.shards}",
+        )  # fmt: skip
         require(0 <= self.head_start < 1, "head_start", self.head_start, "at least 0 and below 1")
         require(self.freeze in FROZEN, "freeze", self.freeze, "appearance, geometry or empty")
         for name in ("kl_weight", "likelihood_weight", "r1_weight"):

@@ -6,8 +6,9 @@ from dgn_tf.config.declaring import setting
 from dgn_tf.parsing import require
 
 CLIP_MODELS = ("dynamic", "mocogan")
+ENCODED_MODELS = ("vae", "deformable_vae", "deforming_autoencoder")
 MODELS = (
-    "deformable", "abp", "vae", "deformable_vae", "deforming_autoencoder", *CLIP_MODELS,
+    "deformable", "abp", *ENCODED_MODELS, *CLIP_MODELS,
 )  # fmt: skip
 APPEARANCES = ("continuous", "label", "categorical")
 BORDERS = ("edge", "zeros")

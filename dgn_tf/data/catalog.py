@@ -18,11 +18,13 @@ from dgn_tf.data.folders import Progress, load_folder
 from dgn_tf.data.heads import Heads, HeadsConfig
 from dgn_tf.data.heads_clips import HeadsClips, HeadsClipsConfig, clip_names
 from dgn_tf.data.network import any_reachable
+from dgn_tf.data.packed import load_packed
 from dgn_tf.parsing import InputError, check_frames, parse_where
 
 _FORMS = (
     "heads[:SPLIT] (heads:test), folder:PATH (folder:photos/cats), "
-    "tfds:NAME[:SPLIT] (tfds:mnist:train), npz:PATH[:KEY] (npz:faces.npz:images); "
+    "tfds:NAME[:SPLIT] (tfds:mnist:train), npz:PATH[:KEY] (npz:faces.npz:images), "
+    "shards:PATTERN (shards:packed); "
     "of clips: heads_clips[:SPLIT], clips:PATH (clips:videos)"
 )
 _DRAWN_SPLITS = {"heads": ("train", "test", "views"), "heads_clips": ("train", "test")}
@@ -49,6 +51,8 @@ def load(
       SPLIT (train by default) may be any TFDS split expression, such as `train[:10%]`.
     * `npz:PATH[:KEY]`: an array [N, H, W] or [N, H, W, 1 or 3] of uint8, or of floats in [0, 1];
       with `frames`, clips that its arrays `clip` and `frame` tell apart.
+    * `shards:PATTERN`: folders that `dgn_tf.pack` has written, pictures or clips; they stay there
+      and are read as they are used.
     * `heads_clips[:SPLIT]`: the rendered heads with expressions, split train or test.
     * `clips:PATH`: the videos and folders of frames under a folder, or one video file.
 
@@ -114,6 +118,9 @@ def _load(
         name, _, split = rest.partition(":")
         builder = _find_builder(name, data_dir)
         return _load_builder(builder, spec, split or "train", side, channels, limit, progress)
+    if kind == "shards" and rest:
+        packed = load_packed(rest, side, channels, frames)
+        return packed.subset(np.arange(min(limit, len(packed)))) if limit else packed
     if kind == "npz" and rest:
         return load_npz(rest, side, channels, limit, progress, frames, stride)
     raise InputError(f"data set {spec!r} is not one of the forms {_FORMS}")
@@ -143,6 +150,8 @@ def _check_clips(spec: str, frames: int, stride: int, fps: float) -> None:
         )
     if kind == "heads_clips" and (stride != 1 or fps):
         raise InputError(f"{spec} is drawn frame by frame: leave out --stride and --fps.")
+    if kind == "shards" and (stride != 1 or fps):
+        raise InputError(f"{spec} was packed frame by frame: leave out --stride and --fps.")
     if kind == "npz" and fps:
         raise InputError(f"--fps={fps:g}: {spec} states no rate: use --stride.")
 

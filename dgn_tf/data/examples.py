@@ -1,12 +1,14 @@
-"""A data set in memory: pictures or clips, ids, names and, where known, true factors."""
+"""A data set: pictures or clips, ids, names and, where known, true factors."""
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from dgn_tf.parsing import InputError
+
+_BLOCK = 1024
 
 
 def as_float(images: np.ndarray) -> np.ndarray:
@@ -30,7 +32,8 @@ class Examples:
     """A data set of N square pictures, or of N clips of F square frames each.
 
     Attributes:
-      images: uint8 [N, S, S, C] or, clips, [N, F, S, S, C], 0..255, C is 1 or 3.
+      images: uint8 [N, S, S, C] or, clips, [N, F, S, S, C], 0..255, C is 1 or 3: an array, or
+        what reads it from files (`dgn_tf.data.packed`).
       ids: int64 [N], unique and non-negative. An example's id depends on neither its position
         nor the other examples, so whatever is kept by id survives a change of the data set.
       names: N names for people: a relative path, a TFDS id or a row number.
@@ -103,12 +106,20 @@ class Examples:
 
     def mean_image(self) -> np.ndarray:
         """Returns the mean picture, of all frames for clips, float32 [S, S, C] in [-1, 1]."""
-        mean = self.images.mean(axis=tuple(range(self.images.ndim - 3)), dtype=np.float64)
+        axes = tuple(range(self.images.ndim - 3))
+        total = sum(block.sum(axis=axes, dtype=np.float64) for block in self._blocks())
+        mean = total / (len(self) * (self.frames or 1))
         return (mean / 127.5 - 1).astype(np.float32)
 
     def fingerprint(self) -> str:
         """Returns the SHA-256, in hex, of shape, ids and pixels: equal only for equal data."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
         digest.update(np.ascontiguousarray(self.ids, dtype="<i8"))
-        digest.update(np.ascontiguousarray(self.images))
+        for block in self._blocks():
+            digest.update(np.ascontiguousarray(block))
         return digest.hexdigest()
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """The images a few at a time: those of `PackedExamples` are read only then."""
+        for first in range(0, len(self), _BLOCK):
+            yield self.images[first : first + _BLOCK]

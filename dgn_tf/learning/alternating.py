@@ -78,12 +78,18 @@ class AlternatingBackprop(tf.Module):
             Scalars to log, by name. `finite` is 1 when loss, latents and gradient are all finite,
             else 0.
         """
-        sigma = self.sigma(self.optimizer.iterations)
-        z = self.chains.read(index)
-        z = self.infer(x, z, ids, sigma)
-        metrics = self.learn(x, z, sigma)
+        z, metrics = self.advance(ids, x, self.chains.read(index))
         self.chains.write(index, z)
         return metrics
+
+    def advance(self, ids, x, z):
+        """(Latents after the Langevin steps from `z`, scalars to log); the networks have learned.
+
+        Replicas of tf.distribute may call this with parts of a batch.
+        """
+        sigma = self.sigma(self.optimizer.iterations)
+        z = self.infer(x, z, ids, sigma)
+        return z, self.learn(x, z, sigma)
 
     def infer(self, x, z, ids, sigma):
         """The Langevin steps of one iteration; the networks are fixed (Eq. 7)."""
@@ -134,5 +140,7 @@ class AlternatingBackprop(tf.Module):
         return {"chains": self.chains}
 
     def latents(self, examples):
-        """The chains' states [N, d] for each group, of all `examples`, which the chains are of."""
-        return {name: z.numpy() for name, z in self.chains.read(np.arange(len(examples))).items()}
+        """The chains' states [N, d] for each group, of `examples`, or of the first N there are."""
+        count = min(len(examples), len(self.chains.ids))
+        rows = self.chains.first + np.arange(count)
+        return {name: z.numpy() for name, z in self.chains.read(rows).items()}

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shutil
 import zlib
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from absl import logging
 
+from dgn_tf.learning.devices import Devices
 from dgn_tf.parsing import DiskError, InputError, disk_reason
 from dgn_tf.stored import sealed, unsealed
 
@@ -60,17 +60,22 @@ def _checksum(path):
 
 
 class Checkpoints:
-    """The newest `keep` states of a run in `folder`, as `step-00001200/{state.*,progress.json}`.
+    """The newest `keep` states of a run, as `step-0000001200/{state.*,chains-*.npz,progress.json}`.
 
     Args:
         folder: where the checkpoints are; made when the first is saved.
         keep: how many to keep.
+        chains: the `Chains` of a run that has them. They are kept in files of their own.
+        devices: the `Devices` of a run: where several processes learn together, all of them save
+            and restore, each its own chains, and the chief the rest.
         objects: what to save, by name: built Keras models and optimizers, tf.Modules, tf.Variables.
     """
 
-    def __init__(self, folder, keep=3, **objects):
+    def __init__(self, folder, keep=3, chains=None, devices=None, **objects):
         self.folder = Path(folder)
         self.keep = keep
+        self.chains = chains
+        self.devices = devices or Devices()
         self.state = tf.train.Checkpoint(**objects)
 
     def paths(self):
@@ -82,13 +87,21 @@ class Checkpoints:
 
         Raises:
             DiskError: it cannot be written; those that were there before remain.
+            WorkerLost: another process has ended.
         """
-        partial = self.folder / f"partial-{os.getpid()}"
+        partial = self.folder / f"partial-{progress.step:010d}"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._remove(*self.folder.glob("partial-*"))
-            partial.mkdir()
-            self.state.write(str(partial / "state"))
+            if self.devices.chief:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._remove(*self.folder.glob("partial-*"))
+                partial.mkdir()
+                self.state.write(str(partial / "state"))
+            self.devices.meet()
+            if self.chains:
+                self.chains.save(partial)
+            self.devices.meet()
+            if not self.devices.chief:
+                return
             files = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
             row = sealed({**dataclasses.asdict(progress), "files": files})
             (partial / PROGRESS).write_text(json.dumps(row))
@@ -130,15 +143,18 @@ class Checkpoints:
         for path in reversed(paths):
             try:
                 progress = check_files(path)
+                if self.chains:
+                    self.chains.restore(path)
                 status = self.state.read(str(path / "state"))
-                if partial:
+                # Older versions kept the chains here too.
+                if partial or (self.chains and not any(path.glob("chains-*"))):
                     status.assert_existing_objects_matched().expect_partial()
                 else:
                     status.assert_consumed()
                 return progress
             # Seen of broken files: OpError (a flipped bit, a missing file), IndexError (a truncated
-            # index), AssertionError (variables missing from it) and, for progress.json, ValueError
-            # or TypeError. Files that were checked before cannot make the reader do worse.
+            # index), AssertionError (variables missing from it) and, for progress.json and chains,
+            # ValueError or TypeError. Files that were checked cannot make the reader do worse.
             except (
                 tf.errors.OpError,
                 OSError,

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from dgn_tf.data.pipeline import batches, steps_per_epoch
+from dgn_tf.data.pipeline import Shards, batches, steps_per_epoch
 from dgn_tf.learning.checkpoints import Progress
 
 MAX_RESCUES = 3
@@ -32,6 +32,7 @@ def fit(
     should_stop=lambda: False,
     jit=False,
     steps_per_execution=1,
+    shards=Shards(),  # noqa: B008
 ):
     """Train until `epochs` passes over the data are done.
 
@@ -48,6 +49,7 @@ def fit(
         should_stop: asked after every execution; True saves and returns.
         jit: whether XLA compiles the step, once for every size of batch.
         steps_per_execution: steps of an epoch that run, and that callbacks hear of, at once.
+        shards: what the batches are drawn from, as of `batches`.
 
     Returns:
         The `Progress` of the run.
@@ -55,16 +57,15 @@ def fit(
     Raises:
         Diverged: a number was not finite for the fourth time, or the first without checkpoints.
     """
-    model, per_epoch = learner.model, steps_per_epoch(len(examples), batch_size)
+    model, per_epoch = learner.model, steps_per_epoch(len(examples), batch_size, shards.count)
     total = epochs * per_epoch
-    progress = progress or _begun(checkpoints)
-    model.stop_training = False
+    progress = progress or _saved(Progress(), checkpoints)
     train_steps = _compiled(learner.step, examples.images.shape[1:], jit)
     callbacks = _listeners(callbacks, learner, epochs, per_epoch, progress.step)
     while progress.step < total and not model.stop_training and not should_stop():
         learner.scale.assign(0.5**progress.rescues)
         try:
-            data = iter(batches(examples, batch_size, seed, progress.step, total))
+            data = iter(batches(examples, batch_size, seed, progress.step, total, shards))
             while progress.step < total:
                 count = min(steps_per_execution, per_epoch - progress.step % per_epoch)
                 _execute(train_steps, data, count, progress, per_epoch, callbacks)
@@ -74,15 +75,13 @@ def fit(
                     break
         except _NotFinite:
             progress = _rescue(progress, checkpoints, callbacks)
-    if checkpoints:
-        checkpoints.save(progress)
+    _saved(progress, checkpoints)
     callbacks.on_train_end(progress.means(per_epoch))
     return progress
 
 
-def _begun(checkpoints):
-    """The `Progress` of a new run, whose start is kept."""
-    progress = Progress()
+def _saved(progress, checkpoints):
+    """The `Progress`, once it is kept where there are checkpoints."""
     if checkpoints:
         checkpoints.save(progress)
     return progress
@@ -90,7 +89,7 @@ def _begun(checkpoints):
 
 def _listeners(callbacks, learner, epochs, per_epoch, first_step):
     """The callbacks as one, which find the optimizer where Keras would have it; begun."""
-    learner.model.optimizer = learner.optimizer
+    learner.model.optimizer, learner.model.stop_training = learner.optimizer, False
     listeners = keras.callbacks.CallbackList(
         list(callbacks),
         model=learner.model,

@@ -27,7 +27,9 @@ class Deconvolution(keras.layers.Conv2DTranspose):
         """The map [B, H, W, C] at `strides` times the size."""
         if self.plain or self.kernel_size != _KERNEL or self.strides != _STRIDE:
             return super().call(inputs)
-        outputs = _interleaved(inputs, self.kernel.value, self.bias.value)
+        # A custom gradient takes tensors, and a variable that tf.distribute mirrors is none.
+        kernel, bias = map(tf.convert_to_tensor, (self.kernel.value, self.bias.value))
+        outputs = _interleaved(inputs, kernel, bias)
         return outputs if self.activation is None else self.activation(outputs)
 
 

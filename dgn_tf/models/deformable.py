@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from dgn_tf.config import APPEARANCES
+from dgn_tf.models.batches import batch_mean
 from dgn_tf.models.folding import displacement_jacobian, slope_variation
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.models.refinement import Refinement
@@ -131,7 +132,7 @@ class DeformableGenerator(keras.Model):
             folded = tf.nn.relu(0.1 - displacement_jacobian(displacement))
             total += self.fold_penalty * tf.reduce_mean(tf.square(folded))
         if self.mean_penalty:
-            shift = tf.reduce_mean(displacement, axis=0) / displacement.shape[1]
+            shift = batch_mean(displacement) / displacement.shape[1]
             total += self.mean_penalty * tf.reduce_mean(tf.reduce_sum(tf.square(shift), axis=-1))
         if self.variation_penalty:
             total += self.variation_penalty * slope_variation(displacement)

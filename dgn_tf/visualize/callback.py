@@ -29,8 +29,8 @@ class SampleSheets(keras.callbacks.Callback):
 
     Args:
         generator: the model being trained.
-        latents: `latents(examples)` gives the latents [N, d] of each group; all of them give the
-            principal directions.
+        latents: `latents(examples)` gives the latents [N, d] of each group, of all examples or of
+            the first N of them; all of these give the principal directions.
         examples: the training examples.
         folder: where the pictures go.
         every_epochs: epochs between pictures.
@@ -75,7 +75,8 @@ class SampleSheets(keras.callbacks.Callback):
         """The sheets as they are now, uint8 [height, width, 3] by name."""
         latents = self.latents(self.examples)
         shown = {name: z[: self.count] for name, z in latents.items()}
-        images, model = self.examples.images[: self.count], self.generator
+        count = len(next(iter(shown.values())))
+        images, model = self.examples.images[:count], self.generator
         if self.examples.frames is not None:
             few = {name: z[:_CLIPS] for name, z in shown.items()}
             sheets = {"sheet": clip_sheet(model, images[:_CLIPS], few)}

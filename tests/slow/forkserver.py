@@ -7,6 +7,7 @@ threads. What may be given beside "argv" happens to the process:
 
 * "kill": [N, SECONDS] sends it SIGKILL, SECONDS after its N-th change of a folder --run_dir.
 * "largest": BYTES is the limit of every file that it writes (RLIMIT_FSIZE).
+* "environment": {NAME: VALUE} is added to its environment.
 * "clock": true sets the clock to another year at every look.
 """
 
@@ -55,11 +56,12 @@ def _kill_at(folder, number, seconds):
     sys.addaudithook(hook)
 
 
-def _become(argv, output, kill=None, largest=None, clock=False):
+def _become(argv, output, kill=None, largest=None, clock=False, environment=None):
     """What the forked process does before the program begins."""
     with open(output, "wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    os.environ.update(environment or {})
     if largest:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     if clock:

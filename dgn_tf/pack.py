@@ -1,0 +1,68 @@
+"""Pictures or clips as TFRecord files, from which dgn_tf.train reads what a step needs.
+
+Usage: python -m dgn_tf.pack --data=folder:PHOTOS --output=packed
+       python -m dgn_tf.train --data=shards:packed --run_dir=runs/photos
+
+The pictures are cut and resized as dgn_tf.train would. One call holds its pictures in memory: pack
+what is larger in parts (--data=tfds:NAME:train[:25%] --output=packed/part-0, and so on), and train
+with --data='shards:packed/part-*'.
+"""
+
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from dgn_tf import flags
+from dgn_tf.aside import whole_folder
+from dgn_tf.config import DataConfig
+from dgn_tf.data import catalog
+from dgn_tf.data.packed import pack
+from dgn_tf.parsing import InputError
+
+FLAGS = absl_flags.FLAGS
+# What labels are for is decided by the training.
+_SETTINGS = ("data", "side", "channels", "frames", "stride", "fps", "where", "limit", "data_dir")
+
+
+def define_flags():
+    """Declare the flags of this app."""
+    flags.define_config_flags(names=_SETTINGS)
+    absl_flags.DEFINE_string("output", "", "New folder for the TFRecord files and their index.")
+    absl_flags.DEFINE_integer("shards", 1, "How many TFRecord files to write.", lower_bound=1)
+
+
+def main(argv):
+    """Pack the data that the command line names."""
+    del argv
+    if not FLAGS.output:
+        raise InputError("--output is needed: a new folder for the packed data.")
+    output = Path(FLAGS.output).expanduser()
+    if output.exists():
+        raise InputError(f"--output={output} exists: name a new folder.")
+    data = DataConfig(**{name: FLAGS[name].value for name in _SETTINGS})
+    with flags.progress("Reading pictures") as report:
+        examples = catalog.load(
+            data.data,
+            data.side,
+            data.channels,
+            limit=data.limit,
+            data_dir=data.data_dir or None,
+            progress=report,
+            where=data.where,
+            frames=data.frames,
+            stride=data.stride,
+            fps=data.fps,
+        )
+    with flags.progress("Writing") as report, whole_folder(output) as folder:
+        pack(examples, folder, FLAGS.shards, report)
+    print(f"Packed: {output} holds {len(examples)} examples. Use them with --data=shards:{output}")
+
+
+def main_cli():
+    """Entry point of the command."""
+    define_flags()
+    flags.run(main)
+
+
+if __name__ == "__main__":
+    main_cli()

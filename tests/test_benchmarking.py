@@ -83,9 +83,9 @@ def test_each_axis_changes_one_size():
 
 
 def test_an_epoch_is_its_steps(monkeypatch):
-    times = {"20": [3.0, 2.0], "200": [2.0, 4.0], "2000": [5.0, 2.0]}
+    times = {"20": [9.0, 2.0, 1.0], "200": [2.0, 2.0, 4.0], "2000": [5.0, 2.0, 1.0]}
     monkeypatch.setattr(sweep, "take_turns", lambda calls, repeats: times)
-    found = sweep.time_sweep(TINY, 2, "examples")
+    found = sweep.time_sweep(TINY, 3, "examples")
     assert found["seconds"] == [20.0, 200.0, 2000.0] and found["exponent"] == pytest.approx(1.0)
     assert found["images_per_second"] == [1.0, 1.0, 1.0]
 

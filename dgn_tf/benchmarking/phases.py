@@ -1,5 +1,6 @@
 """Where the time of a training step goes."""
 
+import statistics
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -18,7 +19,7 @@ def time_phases(config: Config, repeats: int) -> dict:
     field). What a step takes beyond their sum, or less than it, is its "rest".
 
     Returns:
-        "step": seconds of the fastest; "phases": {phase: seconds a step}, of which only "rest" can
+        "step": median seconds; "phases": {phase: seconds a step}, of which only "rest" can
         be below zero.
     """
     learner = our_learner(config)
@@ -26,13 +27,13 @@ def time_phases(config: Config, repeats: int) -> dict:
     counts = {name: count for name, (_, count) in calls.items()}
     timed = {name: call for name, (call, _) in calls.items()}
     times = take_turns({"step": compiled_step(learner, config), **timed}, repeats)
-    fastest = {name: min(values) for name, values in times.items()}
+    medians = {name: statistics.median(values) for name, values in times.items()}
     # The gradient of the networks was timed with the forward pass that it needs.
-    fastest["generators, gradient"] -= fastest["generators, forward"]
-    phases = {name: counts[name] * max(fastest[name], 0.0) for name in timed}
+    medians["generators, gradient"] -= medians["generators, forward"]
+    phases = {name: counts[name] * max(medians[name], 0.0) for name in timed}
     return {
-        "step": fastest["step"],
-        "phases": {**phases, "rest": fastest["step"] - sum(phases.values())},
+        "step": medians["step"],
+        "phases": {**phases, "rest": medians["step"] - sum(phases.values())},
     }
 
 

@@ -1,5 +1,6 @@
 """How the time of a step grows with l, pixels and batch, and that of an epoch with N."""
 
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,8 +47,9 @@ def time_sweep(config: Config, repeats: int, axis: str) -> dict:
     """The measurements along one axis of `sweeps`, taking turns.
 
     Returns:
-        "sizes"; "langevin_steps" of each; "seconds" of the fastest step, along "examples" of as
-        fast an epoch; "images_per_second"; "exponent" of the seconds, None for a single size.
+        "sizes"; "langevin_steps" of each; "seconds", medians of a step, along
+        "examples" of an epoch; "images_per_second"; "exponent" of the seconds, None for a single
+        size.
     """
     points = sweeps(config)[axis]
     calls = {
@@ -58,8 +60,7 @@ def time_sweep(config: Config, repeats: int, axis: str) -> dict:
     seconds, rates = [], []
     for size, (settings, rows) in points.items():
         count = settings.learning.batch_size
-        # The fastest: what a busy machine adds to a time has no exponent.
-        step = min(times[str(size)])
+        step = statistics.median(times[str(size)])
         seconds.append(step * (steps_per_epoch(rows, count) if rows else 1))
         rates.append(count / step)
     return {

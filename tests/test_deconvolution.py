@@ -43,13 +43,14 @@ def test_outputs_and_gradients_are_those_of_keras(inputs, outputs):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_low_precision_is_that_of_keras():
-    layer, other, x = pair(16, 3, "mixed_bfloat16", None)
-    found, wanted = layer(x), other(x)
-    assert found.dtype == wanted.dtype == tf.bfloat16
-    found, wanted = (tf.cast(y, tf.float32).numpy() for y in (found, wanted))
-    # bfloat16 has 8 bits; the sums are about 10.
-    np.testing.assert_allclose(found, wanted, rtol=0.02, atol=0.1)
+def test_low_precision_is_as_good_as_that_of_keras():
+    _, exact, x = pair(16, 3, "float32", None)
+    *layers, _ = pair(16, 3, "mixed_bfloat16", None)
+    outputs = [layer(x) for layer in layers]
+    assert all(y.dtype == tf.bfloat16 for y in outputs)
+    ours, theirs = (np.std(tf.cast(y, tf.float32) - exact(x)) for y in outputs)
+    # Processors differ in what they round: the sums, about 10, or every term of them.
+    assert 0 < theirs < 0.2 and ours < 1.5 * theirs
 
 
 def operations(model, group, dim):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dgn_tf.models.folding import displacement_jacobian, folded_fraction
-from dgn_tf.models.warp import BORDERS, warp
+from dgn_tf.models.warp import BORDERS, _compiled, warp
 
 both_borders = pytest.mark.parametrize("border", BORDERS)
 both_compilations = pytest.mark.parametrize("jit_compile", [True, False])
@@ -157,6 +157,19 @@ def test_nan_and_infinite_displacements_are_contained(border, jit_compile):
     np.testing.assert_array_equal(np.argwhere(is_nan), [[0, 1, 2], [0, 2, 3]])
     assert np.isfinite(to_displacement[~is_nan]).all()
     np.testing.assert_array_equal(to_displacement[0, [0, 3], [0, 5]], np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_pieces_of_a_batch_give_the_bits_of_the_whole(monkeypatch, batch):
+    arguments = (*example(batch), np.random.default_rng(1).normal(size=(batch, 4, 6, 3)))
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        _compiled.cache_clear()
+        found.append(value_and_gradients(*arguments[:2], arguments[2].astype(np.float32)))
+    _compiled.cache_clear()
+    for whole, pieces in zip(*found, strict=True):
+        np.testing.assert_array_equal(pieces, whole)
 
 
 def test_runs_with_unknown_sizes_inside_a_graph():

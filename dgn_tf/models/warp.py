@@ -1,11 +1,14 @@
 """The warp F_w (Eqs. 2-4): backward bilinear sampling with a gradient of its own."""
 
 import functools
+import itertools
+import os
 from typing import NamedTuple
 
 import tensorflow as tf
 
 BORDERS = ("edge", "zeros")
+_MOST_PIECES = 8
 
 
 class _Axis(NamedTuple):
@@ -75,7 +78,7 @@ def _check(image: tf.Tensor, displacement: tf.Tensor, border: str) -> None:
 
 def _warp_float32(image, displacement, border, jit_compile):
     forward, image_gradient, displacement_gradient = (
-        _COMPILED if jit_compile else (_forward, _image_gradient, _displacement_gradient)
+        _compiled() if jit_compile else (_forward, _image_gradient, _displacement_gradient)
     )
 
     @tf.custom_gradient
@@ -191,5 +194,32 @@ def _corners(image, x, y):
     return tf.reshape(image, [-1, channels]), corners
 
 
-_compile = functools.partial(tf.function, jit_compile=True, autograph=False)
-_COMPILED = (_compile(_forward), _compile(_image_gradient), _compile(_displacement_gradient))
+@functools.cache
+def _compiled():
+    """Forward pass and both gradients, compiled by XLA when first called."""
+    xla = functools.partial(tf.function, jit_compile=True, autograph=False)
+    # The pieces of a batch that go side by side. What XLA makes of a gradient keeps one core of a
+    # CPU busy, whatever there are; of the forward pass, and on a GPU, it makes use of all.
+    pieces = 1 if tf.config.list_physical_devices("GPU") else min(os.cpu_count(), _MOST_PIECES)
+    gradients = (
+        _in_pieces(xla(each), pieces) for each in (_image_gradient, _displacement_gradient)
+    )
+    return xla(_forward), *gradients
+
+
+def _in_pieces(gradient, pieces):
+    """`gradient(*tensors, border)` of so many pieces of a batch; no example meets another in it."""
+
+    def whole(*arguments):
+        *tensors, border = arguments
+        batch = tf.shape(tensors[0])[0]
+        ends = [batch * piece // pieces for piece in range(pieces + 1)]
+        return tf.concat(
+            [
+                gradient(*(tensor[first:end] for tensor in tensors), border)
+                for first, end in itertools.pairwise(ends)
+            ],
+            axis=0,
+        )
+
+    return gradient if pieces == 1 else whole

@@ -130,6 +130,7 @@ def main(_: list[str]) -> None:
     output = pathlib.Path(values.output) if values.output else None
     if output:
         check_output(output)
+    keras.utils.set_random_seed(steps.SEED)
     result = measure(config, values.repeats, parts)
     print("\n" + table(result), flush=True)
     if output:

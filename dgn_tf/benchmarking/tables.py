@@ -30,7 +30,7 @@ def _steps(found):
         f"{'ours / obvious':<24}{middle:>10.3f}   "
         f"(median of {len(found['ratios'])} pairs, {low:.3f} to {high:.3f})"
     )
-    yield f"99 of 100 numbers differ, after few Langevin steps, by at most: {differences}"
+    yield f"9 of 10 numbers differ, after few Langevin steps, by at most: {differences}"
 
 
 def _warps(found):

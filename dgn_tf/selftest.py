@@ -39,7 +39,7 @@ def self_test() -> dict[str, float]:
     images = _waves(COUNT * SIDE * SIDE).reshape(COUNT, SIDE, SIDE, 1)
     ids = tf.range(COUNT, dtype=tf.int64)
     row, pictures = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, *images.shape[1:]])
-    compiled = tf.function(step, input_signature=[row, row, pictures])
+    compiled = tf.function(step, input_signature=[row, row, pictures], autograph=False)
     metrics = compiled(ids, ids, tf.constant(images))
     names = ("loss", "msre", "gradient_norm", "appearance_std", "geometry_std", "displacement")
     return {"warp": _warped()} | {name: float(metrics[name]) for name in names}

@@ -1,9 +1,7 @@
 """Trainings are measured at the times that were asked for, and what is measured is written."""
 
 import dataclasses
-import json
 
-import numpy as np
 import pytest
 
 from benchmarks import time_to_quality
@@ -80,23 +78,6 @@ def test_a_flagfile_is_read_beside_the_programs_own_flags(tmp_path):
     for name in ("b.cfg", "missing.cfg"):
         with pytest.raises(InputError, match=name):
             flags.config_from_file(tmp_path / name)
-
-
-def test_numbers_a_table_and_a_chart_are_written(run_app, tmp_path):
-    output = tmp_path / "quality.json"
-    said = run_app(
-        time_to_quality, "--settings=debug", "--limit=50", "--held_out=10", "--inference_steps=10",
-        "--seconds=1", f"--output={output}",
-    )  # fmt: skip
-    assert said.status == 0, said.err
-    found = json.loads(output.read_text())["trainings"]["debug"]
-    rows = found["rows"]
-    assert rows[-1]["step"] == found["config"]["learning"]["epochs"]
-    assert all(np.isfinite(row[key]) for row in rows for key in ("msre", "r2_geometry"))
-    text = output.with_suffix(".md").read_text()
-    assert text in said.out and len(text.splitlines()) == 2 + len(rows) + 1
-    assert f"| debug | {rows[-1]['seconds']:.0f} | {rows[-1]['step']} |" in text
-    assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class Painter:
     def __init__(self, model, chains: dict[str, np.ndarray] | None):
         self.model = model
         self.bases = direction_bases(model, chains)
-        self._make = tf.function(self._parts_and_picture, reduce_retracing=True)
+        self._make = tf.function(self._parts_and_picture, reduce_retracing=True, autograph=False)
         # Tracing takes a second, and the first move of a slider should not wait for it.
         self.paint({name: np.zeros(dim) for name, dim in model.latent_dims.items()})
 

@@ -50,7 +50,7 @@ def fit_encoder(
         away = [tf.reduce_mean(tf.square(guess[name] - z[name]) / spread[name]) for name in z]
         return tf.add_n(away) / len(away), guess
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(x, z, mixed):
         painted = model(mixed)
         with tf.GradientTape() as tape:

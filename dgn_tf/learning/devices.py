@@ -60,7 +60,7 @@ class Devices:
         self.workers, self.chief = workers, worker == 0
         each = shards // workers
         self.shards = Shards(shards, worker * each, (worker + 1) * each)
-        self._total = tf.function(self._sum)
+        self._total = tf.function(self._sum, autograph=False)
 
     @property
     def several(self):

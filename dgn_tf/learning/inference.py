@@ -270,7 +270,7 @@ class EncoderInference:
 
     def __init__(self, model):
         self.model = model
-        self._encode = tf.function(model.encode, reduce_retracing=True)
+        self._encode = tf.function(model.encode, reduce_retracing=True, autograph=False)
 
     def __call__(self, images, ids=None, batch_size=100, progress=None, given=None):
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] for each group.

@@ -108,13 +108,14 @@ def _compiled(step, picture_shape, jit):
     """
     row = tf.TensorSpec([None], tf.int64)
     pictures = tf.TensorSpec([None, *picture_shape], tf.float32)
-    step = tf.function(step, input_signature=[row, row, pictures], jit_compile=jit)
+    signature = [row, row, pictures]
+    step = tf.function(step, input_signature=signature, jit_compile=jit, autograph=False)
     names = sorted(step.get_concrete_function().structured_outputs)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def steps(data, count):
         def one(done, logged):
-            values = step(*next(data))
+            values = step(*data.get_next())
             return done + 1, [
                 array.write(done, values[name]) for name, array in zip(names, logged, strict=True)
             ]

@@ -15,7 +15,7 @@ from dgn_tf.learning.callbacks import read_metrics
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 40
+EPOCHS = 24
 
 
 def free_ports(count):

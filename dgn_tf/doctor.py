@@ -40,6 +40,7 @@ EXTRAS = {
     "lite": ("ai-edge-litert",),
     "serving": ("tensorflow-serving-api",),
     "addons": ("tfa-nightly",),
+    "bench": ("torch",),
     "test": ("hypothesis", "playwright", "pytest", "pytest-xdist", "ruff"),
 }
 # The first version of Python for which a package is not made.

@@ -15,7 +15,7 @@ from absl import flags as absl_flags
 from dgn_tf import flags
 from dgn_tf.aside import whole_folder
 from dgn_tf.config import DataConfig
-from dgn_tf.data import catalog
+from dgn_tf.data.described import load_described
 from dgn_tf.data.packed import pack
 from dgn_tf.parsing import InputError
 
@@ -41,18 +41,7 @@ def main(argv):
         raise InputError(f"--output={output} exists: name a new folder.")
     data = DataConfig(**{name: FLAGS[name].value for name in _SETTINGS})
     with flags.progress("Reading pictures") as report:
-        examples = catalog.load(
-            data.data,
-            data.side,
-            data.channels,
-            limit=data.limit,
-            data_dir=data.data_dir or None,
-            progress=report,
-            where=data.where,
-            frames=data.frames,
-            stride=data.stride,
-            fps=data.fps,
-        )
+        examples = load_described(data, report)
     with flags.progress("Writing") as report, whole_folder(output) as folder:
         pack(examples, folder, FLAGS.shards, report)
     print(f"Packed: {output} holds {len(examples)} examples. Use them with --data=shards:{output}")

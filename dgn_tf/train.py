@@ -14,7 +14,7 @@ from absl import flags as absl_flags
 from absl import logging
 
 from dgn_tf import flags
-from dgn_tf.data import catalog
+from dgn_tf.data.described import load_described
 from dgn_tf.data.labels import class_labels
 from dgn_tf.data.pipeline import steps_per_epoch
 from dgn_tf.learners import compiles_step, discriminator, make_learner
@@ -89,18 +89,7 @@ def load(config):
         InputError: the data cannot be used, or have not the labels that the model needs.
     """
     with flags.progress("Reading pictures") as report:
-        examples = catalog.load(
-            config.data.data,
-            config.data.side,
-            config.data.channels,
-            limit=config.data.limit,
-            data_dir=config.data.data_dir or None,
-            progress=report,
-            where=config.data.where,
-            frames=config.data.frames,
-            stride=config.data.stride,
-            fps=config.data.fps,
-        )
+        examples = load_described(config.data, report)
     given = given_latents(config, examples)
     for group, labels in given.items():
         missing = np.flatnonzero(~labels.any(axis=0))

@@ -149,9 +149,8 @@ class Distributed(tf.Module):
         self.model, self.optimizer = learner.model, learner.optimizer
         self.scale, self.chains = learner.scale, learner.chains
         self._strategy = devices.strategy
-        first = devices.strategy.num_replicas_in_sync // devices.workers
-        self._local = first
-        self._first = first * (devices.shards.first * devices.workers // devices.shards.count)
+        self._local = devices.strategy.num_replicas_in_sync // devices.workers
+        self._first = self._local * (devices.shards.first * devices.workers // devices.shards.count)
 
     def step(self, index, ids, x):
         """One iteration of Algorithm 1 with the examples that are this process's.

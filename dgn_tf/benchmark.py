@@ -4,33 +4,35 @@
     python -m dgn_tf.benchmark --flagfile=flags/quickstart.cfg --parts=steps,phases
 
 Of the settings, those that shape a step count: the networks and penalties, side, channels, batch
-and l. Pictures are random; sigma, delta and the learning rate are fixed. What is compared runs in
+and l. Images are random; sigma, delta and the learning rate are fixed. What is compared runs in
 one process and takes turns (ours, other, ours, ...), so that the ratio holds on a machine that does
 other work at the same time.
 """
 
 import json
-import os
 import pathlib
-import platform
 import statistics
 
 import absl.flags
 import keras
-import tensorflow as tf
 
-from dgn_tf import flags
-from dgn_tf.benchmarking import peak, phases, plots, steps, sweep, warps
+from dgn_tf.benchmarking import charts, peak, phases, reference_step, scaling, warps
 from dgn_tf.benchmarking.tables import table
-from dgn_tf.benchmarking.turns import ratios
+from dgn_tf.benchmarking.timing import check_output, machine, ratios
+from dgn_tf.cli.app import run_app
+from dgn_tf.cli.flags import config_from_flags, define_config_flags
 from dgn_tf.config import Config
-from dgn_tf.parsing import InputError, require
-from dgn_tf.visualize.pictures import save_png
+from dgn_tf.config.fields import require
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import write_text
+from dgn_tf.visualize.images import save_png
 
 PARTS = ("steps", "warps", "phases", "peak", "memory", "sweep")
 _CHARTS = {
-    "warps": plots.warps_chart, "phases": plots.phases_chart, "sweep": plots.sweep_chart,
-}  # fmt: skip
+    "warps": charts.warps_chart,
+    "phases": charts.phases_chart,
+    "sweep": charts.sweep_chart,
+}
 
 
 def measure(config: Config, repeats: int, parts: tuple[str, ...] = PARTS) -> dict:
@@ -44,7 +46,7 @@ def measure(config: Config, repeats: int, parts: tuple[str, ...] = PARTS) -> dic
     Raises:
         InputError: a setting that the obvious step does not have.
     """
-    steps.check(config)
+    reference_step.check(config)
     settings = {name: value for name, (value, _) in config.settings().items()}
     result = {"settings": settings, "machine": machine()}
     measures = {
@@ -61,18 +63,10 @@ def measure(config: Config, repeats: int, parts: tuple[str, ...] = PARTS) -> dic
     return result
 
 
-def machine() -> dict[str, str]:
-    """Device and versions."""
-    device = f"{platform.machine()} CPU, {os.cpu_count()} cores"
-    for gpu in tf.config.list_physical_devices("GPU")[:1]:
-        device = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-    return {"device": device, "tensorflow": tf.__version__, "keras": keras.__version__}
-
-
 def _steps(config, repeats):
-    differences = steps.compare(config)
+    differences = reference_step.compare(config)
     print("compiling both steps (this takes long) ...", flush=True)
-    seconds = steps.time_steps(config, repeats)
+    seconds = reference_step.time_steps(config, repeats)
     count = config.learning.batch_size
     return {
         "differences": differences,
@@ -84,9 +78,9 @@ def _steps(config, repeats):
 
 def _sweep(config, repeats):
     found = {}
-    for axis in sweep.sweeps(config):
+    for axis in scaling.sweeps(config):
         print(f"  along {axis} ...", flush=True)
-        found[axis] = sweep.time_sweep(config, repeats, axis)
+        found[axis] = scaling.time_sweep(config, repeats, axis)
     return found
 
 
@@ -94,11 +88,11 @@ def write(result: dict, output: pathlib.Path) -> list[pathlib.Path]:
     """Write a result: to a .json file the numbers, to a folder benchmark.json and the charts."""
     numbers = json.dumps(result, indent=2) + "\n"
     if output.suffix == ".json":
-        flags.write_text(output, numbers)
+        write_text(output, numbers)
         return [output]
     output.mkdir(parents=True, exist_ok=True)
     written = [output / "benchmark.json"]
-    flags.write_text(written[0], numbers)
+    write_text(written[0], numbers)
     for part, chart in _CHARTS.items():
         if part in result:
             written.append(output / f"{part}.png")
@@ -106,23 +100,10 @@ def write(result: dict, output: pathlib.Path) -> list[pathlib.Path]:
     return written
 
 
-def check_output(output: pathlib.Path) -> None:
-    """Whether results can be written to a .json file or a folder.
-
-    Raises:
-        InputError: they cannot.
-    """
-    if output.suffix == ".json":
-        if output.is_dir() or not output.parent.is_dir():
-            raise InputError(f"--output={output}: must be a file in a folder that exists.")
-    elif output.exists() and not output.is_dir():
-        raise InputError(f"--output={output}: must be a folder or end in .json.")
-
-
 def main(_: list[str]) -> None:
     """Measure, print the table and write what --output asks for."""
     values = absl.flags.FLAGS
-    config = flags.config_from_flags(values)
+    config = config_from_flags(values)
     require(values.repeats >= 1, "repeats", values.repeats, "at least 1")
     parts = tuple(values.parts)
     if not parts or set(parts) - set(PARTS):
@@ -130,7 +111,7 @@ def main(_: list[str]) -> None:
     output = pathlib.Path(values.output) if values.output else None
     if output:
         check_output(output)
-    keras.utils.set_random_seed(steps.SEED)
+    keras.utils.set_random_seed(reference_step.SEED)
     result = measure(config, values.repeats, parts)
     print("\n" + table(result), flush=True)
     if output:
@@ -139,7 +120,7 @@ def main(_: list[str]) -> None:
 
 def define_flags() -> None:
     """Declares the flags of this app: the settings of a training, and three of its own."""
-    flags.define_config_flags()
+    define_config_flags()
     absl.flags.DEFINE_integer("repeats", 5, "Timed runs of everything that is compared.")
     absl.flags.DEFINE_list("parts", list(PARTS), f"What to measure: some of {','.join(PARTS)}.")
     absl.flags.DEFINE_string(
@@ -150,7 +131,7 @@ def define_flags() -> None:
 def main_cli() -> None:
     """Entry point of the command."""
     define_flags()
-    flags.run(main)
+    run_app(main)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dgn_tf import __version__
+from dgn_tf.utils.memory import free_memory
 
 OK, LACKS, FAILS = "ok", "--", "FAIL"
 # As in setup.cfg: from this version on, and below that one.
@@ -132,10 +133,6 @@ def _space():
 
 def _memory():
     """Bytes that are free, or None where it cannot be told."""
-    if importlib.util.find_spec("numpy") is None:
-        return None
-    from dgn_tf.data.npz import free_memory
-
     return free_memory()
 
 
@@ -162,14 +159,16 @@ def has_nvidia() -> bool:
     )
 
 
-def run_self_test(module: str = "dgn_tf.selftest") -> dict:
-    """What `dgn_tf.selftest` says, or {"error": why it says nothing}.
+def run_self_test(
+    program: str = "from dgn_tf.benchmarking.self_test import main; main()",
+) -> dict:
+    """What the self-test says, or {"error": why it says nothing}.
 
     In a process of its own: TensorFlow ends a process whose processor it does not fit.
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-m", module],
+            [sys.executable, "-c", program],
             capture_output=True,
             text=True,
             timeout=_SELF_TEST_SECONDS,
@@ -204,8 +203,11 @@ def main(argv: list[str] | None = None) -> int:
     for state, what, text in findings:
         print(f"{state:>4}  {what:<{width}}  {text}")
     failed = [finding.what for finding in findings if finding.state == FAILS]
-    print(f"\nTrainings will not work: see {', '.join(failed)}." if failed
-          else "\nTrainings will work.")  # fmt: skip
+    print(
+        f"\nTrainings will not work: see {', '.join(failed)}."
+        if failed
+        else "\nTrainings will work."
+    )
     return 1 if failed else 0
 
 

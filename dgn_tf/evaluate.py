@@ -5,24 +5,27 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags as absl_flags
 
-from dgn_tf import flags, runs
-from dgn_tf.data.files import load_photographs
-from dgn_tf.data.heads_clips import EXPRESSIONS
+from dgn_tf.cli.app import run_app
 from dgn_tf.data.labels import labels_of, read_labels
 from dgn_tf.data.landmarks import landmarks_of, read_landmarks
-from dgn_tf.evaluation.adversarial import OURS, RIVAL, adversarial
-from dgn_tf.evaluation.basis import basis
-from dgn_tf.evaluation.clips import clips
-from dgn_tf.evaluation.expressions import check_labels, describe, expressions
-from dgn_tf.evaluation.face_features import load_face_features
-from dgn_tf.evaluation.geometry import MOST_PHOTOGRAPHS, geometry
-from dgn_tf.evaluation.held_out import held_out
-from dgn_tf.evaluation.landmarks import landmarks
+from dgn_tf.data.sources.files import load_photographs
+from dgn_tf.data.synthetic.heads_clips import EXPRESSIONS
+from dgn_tf.evaluation.experiments.adversarial import OURS, RIVAL, adversarial
+from dgn_tf.evaluation.experiments.basis import basis
+from dgn_tf.evaluation.experiments.clips import clips
+from dgn_tf.evaluation.experiments.expressions import check_labels, describe, expressions
+from dgn_tf.evaluation.experiments.geometry import MOST_PHOTOGRAPHS, geometry
+from dgn_tf.evaluation.experiments.held_out import held_out
+from dgn_tf.evaluation.experiments.landmarks import landmarks
+from dgn_tf.evaluation.metrics.face_features import load_face_features
+from dgn_tf.evaluation.metrics.views import balanced, view_labels
 from dgn_tf.evaluation.report import Report, show, write_report
-from dgn_tf.evaluation.views import balanced, view_labels
-from dgn_tf.learning.inference import MAX_STARTS
-from dgn_tf.parsing import InputError
-from dgn_tf.subject import Subject, overlap
+from dgn_tf.inference.posterior import MAX_STARTS
+from dgn_tf.runs.directory import Run
+from dgn_tf.runs.evaluated import EvaluatedRun, overlap
+from dgn_tf.runs.restoring import load_chains
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import progress_bar
 
 FLAGS = absl_flags.FLAGS
 
@@ -37,13 +40,13 @@ def define_flags():
         "latents do, whether they follow the view, disentanglement, health of the field (E1). "
         "adversarial: what a discriminator changes (E3). geometry: the learned field on sampled "
         "looks and on photographs (E4). landmarks: how well fields tell landmarks (E5). clips: "
-        "films taken apart (E6). expressions: how well their motion tells expressions (Table III).",
+        "videos taken apart (E6). expressions: how well their motion tells expressions (Table III).",
     )
     absl_flags.DEFINE_string(
         "data",
         "",
-        "Held-out pictures, in a form of --data of dgn_tf.train; for a run on heads, heads:test "
-        "if not given. expressions: any labelled clips; the run's own, with the latents that its "
+        "Held-out images, in a form of --data of dgn_tf.train; for a run on heads, heads:test "
+        "if not given. expressions: any labeled clips; the run's own, with the latents that its "
         "learning has inferred, if not given. geometry: where directions come from; likewise.",
     )
     absl_flags.DEFINE_string("where", "", "LABEL=VALUE: of --data, only what has this label.")
@@ -51,12 +54,12 @@ def define_flags():
     absl_flags.DEFINE_integer(
         "limit",
         500,
-        "Use the first LIMIT held-out pictures; 0 for all. expressions: all if not given.",
+        "Use the first LIMIT held-out images; 0 for all. expressions: all if not given.",
         lower_bound=0,
     )
     absl_flags.DEFINE_integer("steps", 300, "Langevin steps, rounded up to tens.", lower_bound=1)
     absl_flags.DEFINE_integer(
-        "starts", 4, "Starts for each picture; the best goes on alone.", 1, MAX_STARTS
+        "starts", 4, "Starts for each image; the best goes on alone.", 1, MAX_STARTS
     )
     absl_flags.DEFINE_bool(
         "amortised",
@@ -74,22 +77,22 @@ def define_experiment_flags():
     absl_flags.DEFINE_string(
         "views",
         "",
-        "basis: pictures with a label `view`, LIMIT of them in equal parts, in a form of --data; "
+        "basis: images with a label `view`, LIMIT of them in equal parts, in a form of --data; "
         "for a run on heads, heads:views if not given.",
     )
     absl_flags.DEFINE_string(
         "train_data",
         "",
-        "landmarks: labelled pictures to fit the regressors on; the run's own if not given.",
+        "landmarks: labeled images to fit the regressors on; the run's own if not given.",
     )
     absl_flags.DEFINE_string("train_where", "", "landmarks: LABEL=VALUE, of --train_data.")
     absl_flags.DEFINE_integer(
-        "labelled", 1000, "landmarks: at most so many labelled pictures.", lower_bound=20
+        "labelled", 1000, "landmarks: at most so many labeled images.", lower_bound=20
     )
     absl_flags.DEFINE_string(
         "landmarks",
         "",
-        "landmarks: CSV file for data of folder:PATH, a row a picture: path, x1, y1, ..., x5, y5 "
+        "landmarks: CSV file for data of folder:PATH, a row an image: path, x1, y1, ..., x5, y5 "
         "in its pixels. Other data bring their own array `landmarks`.",
     )
     absl_flags.DEFINE_string(
@@ -101,7 +104,7 @@ def define_experiment_flags():
     absl_flags.DEFINE_string(
         "pictures",
         "",
-        "geometry: a picture file, or a folder of them, of anything, to move by the learned field.",
+        "geometry: an image file, or a folder of them, of anything, to move by the learned field.",
     )
     absl_flags.DEFINE_string(
         "labels",
@@ -109,7 +112,7 @@ def define_experiment_flags():
         "expressions: CSV file for data of clips:PATH: a column `clip`, the path of a source in "
         "PATH, and the columns that --label and --person name.",
     )
-    absl_flags.DEFINE_string("label", "expression", "expressions: the label to recognise.")
+    absl_flags.DEFINE_string("label", "expression", "expressions: the label to recognize.")
     absl_flags.DEFINE_string("person", "person", "expressions: the label that tells who it is.")
     absl_flags.DEFINE_float(
         "gamma", 10.0, "basis: single latents run from -gamma to gamma.", lower_bound=0.1
@@ -117,10 +120,15 @@ def define_experiment_flags():
 
 
 def _subject(run_dir, experiment):
-    return Subject(
-        run_dir, experiment, steps=FLAGS.steps, starts=FLAGS.starts, seed=FLAGS.seed,
-        data_dir=FLAGS.data_dir, amortised=FLAGS.amortised,
-    )  # fmt: skip
+    return EvaluatedRun(
+        run_dir,
+        experiment,
+        steps=FLAGS.steps,
+        starts=FLAGS.starts,
+        seed=FLAGS.seed,
+        data_dir=FLAGS.data_dir,
+        amortised=FLAGS.amortised,
+    )
 
 
 def _test(subject):
@@ -136,13 +144,13 @@ def _require_model(subject, model, flag="run_dir"):
         )
 
 
-def _held_out(subject: Subject) -> Report:
+def _held_out(subject: EvaluatedRun) -> Report:
     test, train = _test(subject), subject.train()
     labels = subject.class_labels(test)
     return held_out(subject.model, train, test, subject.infer(test), FLAGS.seed, labels)
 
 
-def _basis(subject: Subject) -> Report:
+def _basis(subject: EvaluatedRun) -> Report:
     subject.require_geometry("basis")
     if subject.config.model.appearance != "continuous":
         raise InputError("--experiment=basis is for models whose appearance is continuous.")
@@ -165,22 +173,22 @@ def _basis(subject: Subject) -> Report:
     return basis(subject.model, test, latents, seen, gamma=FLAGS.gamma, seed=FLAGS.seed)
 
 
-def _landmarks(subject: Subject) -> Report:
+def _landmarks(subject: EvaluatedRun) -> Report:
     subject.require_geometry("landmarks")
     data, tested = subject.config.data, FLAGS.data or subject.held_out_heads
     spec = FLAGS.train_data or data.data
     where = FLAGS.train_where or ("" if FLAGS.train_data else data.where)
     if FLAGS.landmarks and not any(s.startswith("folder:") for s in (spec, tested)):
         raise InputError(
-            f"--landmarks={FLAGS.landmarks} belongs to pictures of folder:PATH; {spec} must bring "
+            f"--landmarks={FLAGS.landmarks} belongs to images of folder:PATH; {spec} must bring "
             "an array `landmarks`."
         )
     if overlap((spec, where), (tested, FLAGS.where)):
         raise InputError(
-            f"--data={tested}: the regressors would be tested on pictures that they are fitted on; "
+            f"--data={tested}: the regressors would be tested on images that they are fitted on; "
             "give others, or tell them apart by --where and --train_where."
         )
-    # A table may leave pictures out: only then are more read than are needed.
+    # A table may leave images out: only then are more read than are needed.
     train = subject.load(spec, 0 if FLAGS.landmarks else FLAGS.labelled, where)
     train = _first_of(_with_points(train, spec), FLAGS.labelled)
     subject.origin["train_data"] = {"data": spec, "where": where, "examples": len(train[0])}
@@ -202,7 +210,7 @@ def _first_of(labelled, count):
     return examples.subset(np.arange(min(count, len(examples)))), points[:count]
 
 
-def _adversarial(subject: Subject) -> Report:
+def _adversarial(subject: EvaluatedRun) -> Report:
     subjects = {OURS: subject} | ({RIVAL: _rival(subject)} if FLAGS.rival else {})
     for name, each in subjects.items():
         flag, word = ("run_dir", "with") if name == OURS else ("rival", "without")
@@ -218,24 +226,24 @@ def _adversarial(subject: Subject) -> Report:
     return adversarial(models, train, test, features, FLAGS.seed)
 
 
-def _geometry(subject: Subject) -> Report:
+def _geometry(subject: EvaluatedRun) -> Report:
     subject.require_geometry("geometry")
     photographs = load_photographs(FLAGS.pictures, MOST_PHOTOGRAPHS) if FLAGS.pictures else {}
     # Directions are those of what the learning has inferred, where it keeps that.
-    latents = None if FLAGS.data else runs.load_chains(subject.run_dir)
+    latents = None if FLAGS.data else load_chains(subject.run_dir)
     if latents is None:
         latents = subject.infer(_test(subject))
     subject.origin["pictures"] = list(photographs)
     return geometry(subject.model, latents, photographs, FLAGS.seed)
 
 
-def _clips(subject: Subject) -> Report:
+def _clips(subject: EvaluatedRun) -> Report:
     _require_model(subject, "dynamic")
     test, train = _test(subject), subject.train()
     return clips(subject.model, train, test, subject.infer(test), FLAGS.seed)
 
 
-def _expressions(subject: Subject) -> Report:
+def _expressions(subject: EvaluatedRun) -> Report:
     _require_model(subject, "dynamic")
     subjects = {"dynamic": subject}
     if FLAGS.rival:
@@ -250,11 +258,11 @@ def _expressions(subject: Subject) -> Report:
     models = {}
     for name, each in subjects.items():
         # What the learning has inferred already, as in the paper, is not inferred again.
-        kept = None if FLAGS.data else runs.load_chains(each.run_dir)
+        kept = None if FLAGS.data else load_chains(each.run_dir)
         z = each.infer(clips) if kept is None else {n: v[rows] for n, v in kept.items()}
         models[name] = (each.model, z)
     described = describe(models, clips)
-    with flags.progress("Recognisers") as report:
+    with progress_bar("Recognisers") as report:
         return expressions(*described, classes, persons, tuple(names), FLAGS.seed, report)
 
 
@@ -267,7 +275,7 @@ def _rival(subject):
 
 
 def _labelled_clips(subject):
-    """The clips to recognise, their rows in the data, their labels and their persons."""
+    """The clips to recognize, their rows in the data, their labels and their persons."""
     if FLAGS.where and not FLAGS.data:
         raise InputError("--where chooses from --data: give it too.")
     spec, names = FLAGS.data or subject.config.data.data, (FLAGS.label, FLAGS.person)
@@ -282,10 +290,14 @@ def _labelled_clips(subject):
     count = FLAGS.limit if FLAGS.limit and FLAGS["limit"].present else len(rows)
     rows, (labels, persons) = rows[:count], (found[name][:count] for name in names)
     subject.origin["data"] = {
-        "data": spec, "where": FLAGS.where, "examples": len(rows), "labels": FLAGS.labels,
-        "label": FLAGS.label, "person": FLAGS.person,
+        "data": spec,
+        "where": FLAGS.where,
+        "examples": len(rows),
+        "labels": FLAGS.labels,
+        "label": FLAGS.label,
+        "person": FLAGS.person,
         "drawn": spec.split(":")[0] == "heads_clips" and FLAGS.label == "expression",
-    }  # fmt: skip
+    }
     return clips.subset(rows), rows, labels, persons
 
 
@@ -328,12 +340,12 @@ def main(argv):
     subject = _subject(FLAGS.run_dir, name)
     if subject.config.data.frames and name not in _OF_CLIPS:
         raise InputError(
-            f"--experiment={name} is for pictures, but --run_dir={FLAGS.run_dir} holds a model of "
+            f"--experiment={name} is for images, but --run_dir={FLAGS.run_dir} holds a model of "
             f"clips: give --experiment={' or '.join(_OF_CLIPS)}, and a run of --model=mocogan as "
             "--rival of the latter."
         )
     report = EXPERIMENTS[name].report(subject)
-    folder = runs.Run(FLAGS.run_dir) / "evaluation" / name
+    folder = Run(FLAGS.run_dir) / "evaluation" / name
     write_report(folder, report, subject.origin)
     show(report)
     print(f"\nReport: {folder / 'report.html'}")
@@ -342,7 +354,7 @@ def main(argv):
 def main_cli():
     """Entry point of the command."""
     define_flags()
-    flags.run(main)
+    run_app(main)
 
 
 if __name__ == "__main__":

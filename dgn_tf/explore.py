@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from dgn_tf import flags
+from dgn_tf.cli.app import run_app
+from dgn_tf.cli.flags import define_source_flags
 from dgn_tf.explorer.server import ExplorerServer
-from dgn_tf.parsing import InputError
-from dgn_tf.trained import define_source_flags, load_trained, model_name
+from dgn_tf.runs.trained import load_trained, model_name
+from dgn_tf.utils.errors import InputError
 
 
 def define_flags() -> None:
@@ -59,14 +60,20 @@ def make_server(
     trained = load_trained(run_dir, saved_model)
     if trained.config.data.frames:
         raise InputError(
-            f"{trained.flag} holds a model of clips, and the explorer shows pictures: see "
+            f"{trained.flag} holds a model of clips, and the explorer shows images: see "
             "dgn_tf.evaluate --experiment=clips."
         )
     try:
         return ExplorerServer(
-            model_name(run_dir, saved_model), trained.config, trained.model, trained.chains,
-            trained.folders, host=host, port=port, steps=steps,
-        )  # fmt: skip
+            model_name(run_dir, saved_model),
+            trained.config,
+            trained.model,
+            trained.chains,
+            trained.folders,
+            host=host,
+            port=port,
+            steps=steps,
+        )
     except OSError as error:
         raise InputError(
             f"--host={host} --port={port}: cannot listen there: {error.strerror}."
@@ -80,7 +87,7 @@ def _has_display() -> bool:
 def main_cli() -> None:
     """The command dgn-explore."""
     define_flags()
-    flags.run(main)
+    run_app(main)
 
 
 if __name__ == "__main__":

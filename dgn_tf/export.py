@@ -12,12 +12,17 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from dgn_tf import flags, runs
+from dgn_tf.cli.app import run_app
+from dgn_tf.cli.flags import check_source
 from dgn_tf.explorer.web import write_web
-from dgn_tf.parsing import InputError
+from dgn_tf.models.dynamic import DynamicDeformableGenerator
+from dgn_tf.runs.directory import Run
+from dgn_tf.runs.restoring import load_encoder
+from dgn_tf.runs.trained import load_trained, model_name
 from dgn_tf.serving import convert, saved_model
 from dgn_tf.serving.portable import portable
-from dgn_tf.trained import check_source, load_trained, model_name
+from dgn_tf.types import EncodedModel
+from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
 FORMATS = ("saved_model", "tflite", "web")
@@ -62,8 +67,8 @@ def define_flags():
         "part",
         None,
         list(convert.OUTPUTS),
-        "tflite: geometry (the displacement; the default), appearance (the canonical picture), "
-        "generator (the picture, with the warp). Repeat --part for several.",
+        "tflite: geometry (the displacement; the default), appearance (the canonical image), "
+        "generator (the image, with the warp). Repeat --part for several.",
     )
     define.DEFINE_multi_enum(
         "quantization",
@@ -124,14 +129,19 @@ def _check_flags():
 
 def _write_saved_model(target, trained):
     config, model = trained.config, trained.model
-    encoder = runs.load_encoder(FLAGS.run_dir) if FLAGS.amortised else None
-    if encoder is not None and (config.data.frames or hasattr(model, "encode")):
-        raise InputError("--amortised is for models of pictures without an encoder of their own.")
-    run = runs.Run(FLAGS.run_dir)
+    encoder = load_encoder(FLAGS.run_dir) if FLAGS.amortised else None
+    if encoder is not None and (config.data.frames or isinstance(model, EncodedModel)):
+        raise InputError("--amortised is for models of images without an encoder of their own.")
+    run = Run(FLAGS.run_dir)
     path = saved_model.export_saved_model(
-        config, model, target, chains=trained.chains, folders=trained.folders,
-        encoder=encoder, metrics=_metrics(run),
-    )  # fmt: skip
+        config,
+        model,
+        target,
+        chains=trained.chains,
+        folders=trained.folders,
+        encoder=encoder,
+        metrics=_metrics(run),
+    )
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")
     print(
@@ -171,7 +181,7 @@ def _flat(numbers, before=""):
 
 def _write_tflite(target, trained):
     plain = portable(trained.config, trained.model)
-    plain = getattr(plain, "emission", plain)
+    plain = plain.emission if isinstance(plain, DynamicDeformableGenerator) else plain
     parts = convert.make_parts(plain)
     wanted = FLAGS.part or (["geometry"] if "geometry" in parts else ["generator"])
     missing = [name for name in wanted if name not in parts]
@@ -205,7 +215,7 @@ def _write_tflite(target, trained):
 def main_cli():
     """Entry point of the command."""
     define_flags()
-    flags.run(main)
+    run_app(main)
 
 
 if __name__ == "__main__":

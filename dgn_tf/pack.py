@@ -1,9 +1,9 @@
-"""Pictures or clips as TFRecord files, from which dgn_tf.train reads what a step needs.
+"""Images or clips as TFRecord files, from which dgn_tf.train reads what a step needs.
 
 Usage: python -m dgn_tf.pack --data=folder:PHOTOS --output=packed
        python -m dgn_tf.train --data=shards:packed --run_dir=runs/photos
 
-The pictures are cut and resized as dgn_tf.train would. One call holds its pictures in memory: pack
+The images are cut and resized as dgn_tf.train would. One call holds its images in memory: pack
 what is larger in parts (--data=tfds:NAME:train[:25%] --output=packed/part-0, and so on), and train
 with --data='shards:packed/part-*'.
 """
@@ -12,12 +12,14 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from dgn_tf import flags
-from dgn_tf.aside import whole_folder
+from dgn_tf.cli.app import run_app
+from dgn_tf.cli.flags import define_config_flags
 from dgn_tf.config import DataConfig
-from dgn_tf.data.described import load_described
-from dgn_tf.data.packed import pack
-from dgn_tf.parsing import InputError
+from dgn_tf.data.sources.described import load_described
+from dgn_tf.data.sources.packed import pack
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import atomic_folder
+from dgn_tf.utils.progress import progress_bar
 
 FLAGS = absl_flags.FLAGS
 # What labels are for is decided by the training.
@@ -26,7 +28,7 @@ _SETTINGS = ("data", "side", "channels", "frames", "stride", "fps", "where", "li
 
 def define_flags():
     """Declare the flags of this app."""
-    flags.define_config_flags(names=_SETTINGS)
+    define_config_flags(names=_SETTINGS)
     absl_flags.DEFINE_string("output", "", "New folder for the TFRecord files and their index.")
     absl_flags.DEFINE_integer("shards", 1, "How many TFRecord files to write.", lower_bound=1)
 
@@ -40,9 +42,9 @@ def main(argv):
     if output.exists():
         raise InputError(f"--output={output} exists: name a new folder.")
     data = DataConfig(**{name: FLAGS[name].value for name in _SETTINGS})
-    with flags.progress("Reading pictures") as report:
+    with progress_bar("Reading images") as report:
         examples = load_described(data, report)
-    with flags.progress("Writing") as report, whole_folder(output) as folder:
+    with progress_bar("Writing") as report, atomic_folder(output) as folder:
         pack(examples, folder, FLAGS.shards, report)
     print(f"Packed: {output} holds {len(examples)} examples. Use them with --data=shards:{output}")
 
@@ -50,7 +52,7 @@ def main(argv):
 def main_cli():
     """Entry point of the command."""
     define_flags()
-    flags.run(main)
+    run_app(main)
 
 
 if __name__ == "__main__":

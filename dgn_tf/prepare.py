@@ -3,7 +3,7 @@
 Usage: python -m dgn_tf.prepare SOURCE DEST
        python -m dgn_tf.train --data=folder:DEST/crops --run_dir=runs/faces
 
-Every picture under SOURCE is looked at; SOURCE is only read. DEST gets crops/, manifest.csv (where
+Every image under SOURCE is looked at; SOURCE is only read. DEST gets crops/, manifest.csv (where
 each crop comes from) and skipped.csv (what gave none, and why). Interrupted, the same command goes
 on where it was; delete skipped.csv to try what was skipped again.
 """
@@ -22,30 +22,41 @@ from absl import flags as absl_flags
 from absl import logging
 from PIL import Image
 
-from dgn_tf import flags
-from dgn_tf.data import crops
-from dgn_tf.data.detection import Detector, Face, load_detector
-from dgn_tf.data.folders import find_pictures, printable, square
-from dgn_tf.data.journal import Journal
-from dgn_tf.locks import LOCK, lock_folder
-from dgn_tf.outputs import file_names
-from dgn_tf.parsing import DiskError, InputError
+from dgn_tf.cli.app import run_app
+from dgn_tf.data.cropping import crops
+from dgn_tf.data.cropping.detection import Detector, Face, load_detector
+from dgn_tf.data.cropping.journal import Journal
+from dgn_tf.data.sources.folders import find_images, printable, square
+from dgn_tf.runs.outputs import file_names
+from dgn_tf.utils.errors import DiskError, InputError
+from dgn_tf.utils.files import write_text
+from dgn_tf.utils.locks import LOCK, lock_folder
+from dgn_tf.utils.progress import progress_bar
 
 POSITIONALS = ("SOURCE", "DEST")
 _SETTINGS = "settings.json"
 _MANIFEST = (
-    "crop", "source", "left", "top", "width", "height", "confidence",
-    "left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y",
-)  # fmt: skip
+    "crop",
+    "source",
+    "left",
+    "top",
+    "width",
+    "height",
+    "confidence",
+    "left_eye_x",
+    "left_eye_y",
+    "right_eye_x",
+    "right_eye_y",
+)
 _SKIPPED = ("source", "reason")
-# Pictures that are read ahead: a dozen megapixels take 36 MB each.
+# Images that are read ahead: a dozen megapixels take 36 MB each.
 _AHEAD = 8
 _FOR_FACES = ("align", "margin", "all_faces", "min_face", "min_confidence")
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What is cut out of a picture, and how; see `define_flags`."""
+    """What is cut out of an image, and how; see `define_flags`."""
 
     crop: str = "faces"
     align: str = "none"
@@ -60,7 +71,7 @@ class Settings:
         """Checks that no setting would be ignored.
 
         Raises:
-          InputError: with `crop` "centre", if a setting for faces is not at its default.
+          InputError: with `crop` "center", if a setting for faces is not at its default.
         """
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -75,23 +86,30 @@ def define_flags() -> None:
     """Declares the flags of this app."""
     define, default = absl_flags, Settings()
     define.DEFINE_enum(
-        "crop", default.crop, ("faces", "centre"),
-        "Cut out the faces that are found, or the middle of every picture.",
-    )  # fmt: skip
+        "crop",
+        default.crop,
+        ("faces", "centre"),
+        "Cut out the faces that are found, or the middle of every image.",
+    )
     define.DEFINE_enum(
-        "align", default.align, ("none", "eyes"),
+        "align",
+        default.align,
+        ("none", "eyes"),
         "eyes: turn and scale faces so that the eyes lie level at the same places in all crops.",
-    )  # fmt: skip
+    )
     define.DEFINE_integer("side", default.side, "Side of the crops in pixels.", 8, 2048)
     define.DEFINE_float(
         "margin", default.margin, "What to add on each side of a face, in sides of its box.", 0, 2
     )
-    define.DEFINE_bool("all_faces", default.all_faces, "All faces of a picture, not the largest.")
+    define.DEFINE_bool("all_faces", default.all_faces, "All faces of an image, not the largest.")
     define.DEFINE_integer(
-        "min_face", default.min_face,
+        "min_face",
+        default.min_face,
         "Leave out faces whose box has a side shorter than this many pixels. A larger value makes "
-        "large photographs faster.", 20, 10_000,
-    )  # fmt: skip
+        "large photographs faster.",
+        20,
+        10_000,
+    )
     define.DEFINE_float(
         "min_confidence", default.min_confidence, "Leave out less certain faces.", 0, 1
     )
@@ -107,29 +125,29 @@ def main(argv: Sequence[str]) -> None:
     known = f", {counts['known']} of them known from before" if counts["known"] else ""
     listed = " (skipped.csv says why)" if counts["skipped"] else ""
     print(
-        f"{counts['crops']} crops from {counts['pictures']} pictures{known}; "
-        f"{counts['skipped']} pictures skipped{listed}: {dest}"
+        f"{counts['crops']} crops from {counts['pictures']} images{known}; "
+        f"{counts['skipped']} images skipped{listed}: {dest}"
     )
 
 
 def prepare(
     source: str, dest: str, settings: Settings | None = None, detector: Detector | None = None
 ) -> dict[str, int]:
-    """Cuts squares out of every picture under a folder.
+    """Cuts squares out of every image under a folder.
 
-    Into `dest`: crops/ (the name of a crop is its picture's relative path with "__" for "/", and
+    Into `dest`: crops/ (the name of a crop is its image's relative path with "__" for "/", and
     "+2", "+3" ... for further faces, largest first), manifest.csv (a row for each crop: its
-    picture, the box, confidence and eyes in pixels of the upright picture), skipped.csv and
-    settings.json. Pictures that either list has are not looked at again.
+    image, the box, confidence and eyes in pixels of the upright image), skipped.csv and
+    settings.json. Images that either list has are not looked at again.
 
     Args:
-      source: a folder of pictures, read as `folders.load_folder` does.
+      source: a folder of images, read as `folders.load_folder` does.
       dest: a folder that is new, empty, or begun with the same source and settings.
       settings: by default `Settings()`.
       detector: what finds faces, largest first; by default MTCNN.
 
     Returns:
-      "crops", "pictures" and "skipped" as they are in `dest` now; "known", how many pictures were
+      "crops", "images" and "skipped" as they are in `dest` now; "known", how many images were
       done or skipped before.
 
     Raises:
@@ -139,7 +157,7 @@ def prepare(
     """
     settings = settings or Settings()
     root, target = Path(source).expanduser().resolve(), Path(dest).expanduser().resolve()
-    files = find_pictures(root)
+    files = find_images(root)
     _check_dest(root, target, dest, settings)
     if detector is None and settings.crop == "faces":
         detector = load_detector(settings.min_face, settings.min_confidence)
@@ -171,7 +189,7 @@ def _fill(
         "skipped": len(skipped.rows),
         "known": len(finished),
     }
-    with flags.progress("Cropping") as report:
+    with progress_bar("Cropping") as report:
         for done, (file, image) in enumerate(_read(root, todo), 1):
             rows, reason = _crop(image, target, names[file], settings, detector)
             if rows:
@@ -190,7 +208,7 @@ def _fill(
 def _check_dest(root: Path, target: Path, dest: str, settings: Settings) -> None:
     """Raises an `InputError` unless the folder can be begun, or gone on with."""
     if target.is_relative_to(root):
-        raise InputError(f"{dest} is inside the folder of the pictures: name one outside of it.")
+        raise InputError(f"{dest} is inside the folder of the images: name one outside of it.")
     if target.exists() and not target.is_dir():
         raise InputError(f"{dest} is a file: name a folder for the crops.")
     if not target.is_dir() or all(path.name == LOCK for path in target.iterdir()):
@@ -204,7 +222,7 @@ def _check_dest(root: Path, target: Path, dest: str, settings: Settings) -> None
         raise InputError(f"{dest}/{_SETTINGS} cannot be read: name another folder.") from None
     if before["source"] != printable(str(root)):
         raise InputError(
-            f"{dest} was begun with the pictures of {before['source']}: name another folder."
+            f"{dest} was begun with the images of {before['source']}: name another folder."
         )
     for key, value in dataclasses.asdict(settings).items():
         if before[key] != value:
@@ -217,7 +235,7 @@ def _check_dest(root: Path, target: Path, dest: str, settings: Settings) -> None
 def _begin(root: Path, target: Path, settings: Settings) -> None:
     """Makes the folder, which a command with other settings can then tell."""
     begun = {"source": printable(str(root))} | dataclasses.asdict(settings)
-    flags.write_text(target / _SETTINGS, json.dumps(begun, indent=2) + "\n")
+    write_text(target / _SETTINGS, json.dumps(begun, indent=2) + "\n")
     (target / "crops").mkdir(exist_ok=True)
 
 
@@ -243,7 +261,7 @@ def _crop_names(files: Sequence[str]) -> dict[str, str]:
 
 
 def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image | str]]:
-    """Each file with its picture, or with the reason why it cannot be read."""
+    """Each file with its image, or with the reason why it cannot be read."""
 
     def read(file: str) -> Image.Image | str:
         # A broken file makes decoders raise nearly anything: each is told, none ends the run.
@@ -262,7 +280,7 @@ def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image |
 def _crop(
     image: Image.Image | str, target: Path, name: str, settings: Settings, detector: Detector
 ) -> tuple[list[dict[str, str]], str]:
-    """Writes the crops of one picture; returns their rows, or none and the reason."""
+    """Writes the crops of one image; returns their rows, or none and the reason."""
     if isinstance(image, str):
         return [], image
     if settings.crop == "centre":
@@ -299,8 +317,8 @@ def _choose(faces: Sequence[Face], settings: Settings) -> tuple[list[Face], str]
 
 
 def _cut(image: Image.Image, face: Face, settings: Settings) -> Image.Image:
-    centre, edge, angle = crops.face_square(face, settings.align, settings.margin)
-    return crops.cut(image, centre, edge, angle, settings.side)
+    center, edge, angle = crops.face_square(face, settings.align, settings.margin)
+    return crops.cut(image, center, edge, angle, settings.side)
 
 
 def _face_row(face: Face) -> dict[str, str]:
@@ -316,7 +334,7 @@ def _numbers(columns: Sequence[str], values: Sequence[float]) -> dict[str, str]:
 def main_cli() -> None:
     """The command dgn-prepare."""
     define_flags()
-    flags.run(main, POSITIONALS)
+    run_app(main, POSITIONALS)
 
 
 if __name__ == "__main__":

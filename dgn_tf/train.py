@@ -1,4 +1,4 @@
-"""Learn a generator from pictures.
+"""Learn a generator from images.
 
 Usage: python -m dgn_tf.train --flagfile=flags/quickstart.cfg --run_dir=runs/quickstart
 """
@@ -13,20 +13,25 @@ import tensorflow as tf
 from absl import flags as absl_flags
 from absl import logging
 
-from dgn_tf import flags
-from dgn_tf.data.described import load_described
+from dgn_tf.cli.app import run_app
+from dgn_tf.cli.flags import config_from_flags, define_config_flags
+from dgn_tf.config.serialization import flagfile
+from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.labels import class_labels
-from dgn_tf.data.pipeline import steps_per_epoch
-from dgn_tf.learners import compiles_step, discriminator, make_learner
-from dgn_tf.learning.average import Averaging
-from dgn_tf.learning.callbacks import MetricsLog, ProgressReport
-from dgn_tf.learning.checkpoints import Checkpoints
-from dgn_tf.learning.devices import Devices
-from dgn_tf.learning.loop import Diverged, fit
-from dgn_tf.models.catalog import make_model
-from dgn_tf.models.memory import step_memory
-from dgn_tf.parsing import InputError
-from dgn_tf.runs import ENCODER, Run, given_latents, load_into
+from dgn_tf.data.sources.described import load_described
+from dgn_tf.models.factory import make_model
+from dgn_tf.runs.directory import ENCODER, Run
+from dgn_tf.runs.restoring import given_latents, initialize_from
+from dgn_tf.training.callbacks import MetricsLog, ProgressReport
+from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.training.devices import Devices
+from dgn_tf.training.ema import Averaging
+from dgn_tf.training.factory import compiles_step, discriminator, make_learner
+from dgn_tf.training.loop import Diverged, fit
+from dgn_tf.training.memory import step_memory
+from dgn_tf.types import EncodedModel
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize.callback import SampleSheets
 
 FLAGS = absl_flags.FLAGS
@@ -34,7 +39,7 @@ FLAGS = absl_flags.FLAGS
 
 def define_flags():
     """Declare the flags of this app: every setting of `Config`, and three of its own."""
-    flags.define_config_flags()
+    define_config_flags()
     absl_flags.DEFINE_string(
         "run_dir", "", "Folder of the run; the same command goes on with a run that is there."
     )
@@ -47,7 +52,7 @@ def define_flags():
 def main(argv):
     """Train, or describe what would be trained."""
     del argv
-    config = flags.config_from_flags(FLAGS)
+    config = config_from_flags(FLAGS)
     if not FLAGS.run_dir and not FLAGS.dry_run:
         raise InputError("--run_dir is needed: the folder to write the run to.")
     run = Run(FLAGS.run_dir or ".")
@@ -66,7 +71,7 @@ def main(argv):
     with devices.together(), devices.strategy.scope():
         model = make_model(config.model, data.side, data.channels, data.frames)
         if config.learning.init_from:
-            load_into(model, config, config.learning.init_from)
+            initialize_from(model, config, config.learning.init_from)
     freeze(model, config)
     if devices.chief:
         describe(config, examples, model)
@@ -83,12 +88,12 @@ def main(argv):
 
 
 def load(config):
-    """The examples that a `Config` describes, and what a labelled model is given of them.
+    """The examples that a `Config` describes, and what a labeled model is given of them.
 
     Raises:
         InputError: the data cannot be used, or have not the labels that the model needs.
     """
-    with flags.progress("Reading pictures") as report:
+    with progress_bar("Reading images") as report:
         examples = load_described(config.data, report)
     given = given_latents(config, examples)
     for group, labels in given.items():
@@ -123,7 +128,7 @@ def freeze(model, config):
 
 def describe(config, examples, model):
     """Print settings, data and networks."""
-    print(flags.flagfile(config), end="")
+    print(flagfile(config), end="")
     kind = "pictures" if examples.frames is None else f"clips of {examples.frames} frames"
     print(f"data: {len(examples)} {kind} of {examples.side}x{examples.side}x{examples.channels}")
     print(
@@ -149,7 +154,7 @@ def describe(config, examples, model):
 
 def _memory(config, examples, model, judge):
     """Bytes that a step takes, see `step_memory`."""
-    learning, encoded = config.learning, hasattr(model, "encode")
+    learning, encoded = config.learning, isinstance(model, EncodedModel)
     inferred = not (encoded or (judge and not learning.likelihood_weight))
     return step_memory(
         model,
@@ -254,7 +259,7 @@ def _stop_on_signals():
 def main_cli():
     """Entry point of the command."""
     define_flags()
-    flags.run(main)
+    run_app(main)
 
 
 if __name__ == "__main__":

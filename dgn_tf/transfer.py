@@ -11,17 +11,26 @@ import sys
 import numpy as np
 from absl import flags as absl_flags
 
-from dgn_tf import flags, runs
+from dgn_tf.cli.app import run_app
+from dgn_tf.cli.flags import config_from_flags, define_config_flags
 from dgn_tf.config import MODELS
-from dgn_tf.data import catalog
+from dgn_tf.config.fields import last_value
+from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import as_float
+from dgn_tf.data.sources import catalog
+from dgn_tf.evaluation.experiments.transfer import split_views, transfer_report, view_errors
 from dgn_tf.evaluation.report import Figure, show, write_report
-from dgn_tf.evaluation.transfer import split_views, transfer_report, view_errors
-from dgn_tf.learning.inference import MAX_STARTS, Inference, last_settings, make_inference
-from dgn_tf.models.catalog import make_model
-from dgn_tf.parsing import InputError, last_value
+from dgn_tf.inference.encoder import make_inference
+from dgn_tf.inference.posterior import MAX_STARTS, Inference, last_settings
+from dgn_tf.models.factory import make_model
+from dgn_tf.runs.directory import Run
+from dgn_tf.runs.restoring import load_run
+from dgn_tf.types import EncodedModel
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import write_text
+from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize.decoding import decode
-from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
+from dgn_tf.visualize.images import as_images, lay_out, whole_factor
 
 FLAGS = absl_flags.FLAGS
 _SHOWN = 10
@@ -29,7 +38,7 @@ _SHOWN = 10
 
 def define_flags():
     """Declare the flags: every setting of `Config`, for the first training, and the table's own."""
-    flags.define_config_flags()
+    define_config_flags()
     define = absl_flags
     define.DEFINE_string("run_dir", None, "Folder of all runs and the report.", required=True)
     define.DEFINE_list(
@@ -54,7 +63,7 @@ def define_flags():
 def main(argv):
     """Train what is not trained yet, test what is not tested yet, write the table."""
     del argv
-    config = flags.config_from_flags(FLAGS)
+    config = config_from_flags(FLAGS)
     check(config)
     plan = [
         Member(config, method, seed) for seed in range(FLAGS.repeats) for method in FLAGS.methods
@@ -77,9 +86,20 @@ def main(argv):
             parameters[member.method], shown[member.method] = member.describe(test, test_views)
     figure = _figure(test, test_views, shown)
     report = transfer_report(results, parameters, [figure])
-    folder = runs.Run(FLAGS.run_dir) / "report"
-    names = ("target", "view", "frontal", "tuned", "per_view", "tuning_epochs", "tuning_rate",
-             "repeats", "steps", "starts", "methods")  # fmt: skip
+    folder = Run(FLAGS.run_dir) / "report"
+    names = (
+        "target",
+        "view",
+        "frontal",
+        "tuned",
+        "per_view",
+        "tuning_epochs",
+        "tuning_rate",
+        "repeats",
+        "steps",
+        "starts",
+        "methods",
+    )
     origin = {"config": dataclasses.asdict(config), **{n: FLAGS[n].value for n in names}}
     write_report(folder, report, {"experiment": "transfer", "test": len(test), **origin})
     show(report)
@@ -122,8 +142,8 @@ class Member:
             model=fair(config, method),
             learning=dataclasses.replace(config.learning, seed=seed),
         )
-        self.source = runs.Run(FLAGS.run_dir) / self.name
-        self.tuned = runs.Run(FLAGS.run_dir) / f"{self.name}-tuned"
+        self.source = Run(FLAGS.run_dir) / self.name
+        self.tuned = Run(FLAGS.run_dir) / f"{self.name}-tuned"
 
     def train(self):
         """Both trainings, each in a process of its own; a finished one takes seconds."""
@@ -132,35 +152,41 @@ class Member:
 
     def test(self, test, views):
         """`view_errors` by label: a model with an encoder has two rows, one for each inference."""
-        settings = {"steps": FLAGS.steps, "starts": FLAGS.starts, "seed": self.seed,
-                    "examples": test.fingerprint()}  # fmt: skip
+        settings = {
+            "steps": FLAGS.steps,
+            "starts": FLAGS.starts,
+            "seed": self.seed,
+            "examples": test.fingerprint(),
+        }
         path = self.tuned / "evaluation" / "transfer.json"
         if path.exists() and (kept := json.loads(path.read_text()))["settings"] == settings:
             return kept["errors"]
-        _, model = runs.load(self.tuned)
+        _, model = load_run(self.tuned)
         errors = {self.method: view_errors(model, test, views, self._latents(model, test))}
-        if hasattr(model, "encode"):
+        if isinstance(model, EncodedModel):
             latents = self._latents(model, test, by_langevin=True)
             errors[f"{self.method}, Langevin"] = view_errors(model, test, views, latents)
         path.parent.mkdir(exist_ok=True)
-        flags.write_text(path, json.dumps({"settings": settings, "errors": errors}) + "\n")
+        write_text(path, json.dumps({"settings": settings, "errors": errors}) + "\n")
         return errors
 
     def describe(self, test, views):
-        """The numbers of parameters as text, and the reconstructions of the pictures to show."""
-        _, model = runs.load(self.tuned)
+        """The numbers of parameters as text, and the reconstructions of the images to show."""
+        _, model = load_run(self.tuned)
         counts = [f"{n.count_params():,} ({name})" for name, n in model.networks.items()]
         examples = test.subset(_shown(views))
-        pictures, _ = decode(model, self._latents(model, examples))
-        return " + ".join(counts), pictures
+        images, _ = decode(model, self._latents(model, examples))
+        return " + ".join(counts), images
 
     def _latents(self, model, test, by_langevin=False):
         settings = {
-            "steps": FLAGS.steps, "starts": FLAGS.starts, "seed": self.seed,
+            "steps": FLAGS.steps,
+            "starts": FLAGS.starts,
+            "seed": self.seed,
             **last_settings(self.config.learning),
-        }  # fmt: skip
+        }
         infer = Inference(model, **settings) if by_langevin else make_inference(model, **settings)
-        with flags.progress(f"{self.name}: inference") as report:
+        with progress_bar(f"{self.name}: inference") as report:
             return infer(as_float(test.images), test.ids, progress=report)
 
 
@@ -218,11 +244,11 @@ def _train(config, folder):
     Raises:
         InputError: the training failed; it has said why.
     """
-    arguments = flags.flagfile(config).splitlines()[1:]
+    arguments = flagfile(config).splitlines()[1:]
     done = subprocess.run(
         [sys.executable, "-m", "dgn_tf.train", *arguments, f"--run_dir={folder}"], check=False
     )
-    finished = runs.Run(folder) / "model.keras"
+    finished = Run(folder) / "model.keras"
     if done.returncode or not finished.exists():
         raise InputError(
             f"the training in {folder} did not end well (exit status {done.returncode}): see "
@@ -232,7 +258,7 @@ def _train(config, folder):
 
 def _target(config):
     """The target data and the view of each example."""
-    with flags.progress(f"Reading {FLAGS.target}") as report:
+    with progress_bar(f"Reading {FLAGS.target}") as report:
         target = catalog.load(
             FLAGS.target,
             config.data.side,
@@ -250,7 +276,7 @@ def _target(config):
 
 
 def _shown(views):
-    """Places of the pictures to show: in turn from each view."""
+    """Places of the images to show: in turn from each view."""
     each = -(-_SHOWN // len(np.unique(views)))
     return np.concatenate([np.flatnonzero(views == v)[:each] for v in np.unique(views)])[:_SHOWN]
 
@@ -259,15 +285,15 @@ def _figure(test, views, shown):
     rows = {"data": test.images[_shown(views)], **shown}
     factor = whole_factor(test.side)
     headings = [f"{view:g}" for view in views[_shown(views)]]
-    pictures = [as_pictures(row, factor) for row in rows.values()]
-    sheet = lay_out(pictures, list(rows), headings)
-    return Figure("reconstructions", "Unseen pictures by view, and what each method makes.", sheet)
+    images = [as_images(row, factor) for row in rows.values()]
+    sheet = lay_out(images, list(rows), headings)
+    return Figure("reconstructions", "Unseen images by view, and what each method makes.", sheet)
 
 
 def main_cli():
     """Entry point of the command."""
     define_flags()
-    flags.run(main)
+    run_app(main)
 
 
 if __name__ == "__main__":

@@ -14,19 +14,28 @@ from absl import flags as absl_flags
 from absl import logging
 from tensorflow.core.protobuf import config_pb2
 
-from dgn_tf import flags, train
+from dgn_tf import train
+from dgn_tf.cli.app import guarded, parse_command_line
 from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
-from dgn_tf.learning.chains import read_chains
-from dgn_tf.learning.checkpoints import Checkpoints
-from dgn_tf.models.catalog import make_model
+from dgn_tf.models.factory import make_model
 from dgn_tf.serving.saved_model import export_saved_model
+from dgn_tf.training.chains import read_chains
+from dgn_tf.training.checkpoints import Checkpoints
 
-# A plain generator: nothing to compile for long. 10 pictures are 3 steps an epoch.
+# A plain generator: nothing to compile for long. 10 images are 3 steps an epoch.
 TINY = (
-    "--model=abp", "--side=32", "--channels=1", "--appearance_dim=2", "--alpha=0.1",
-    "--batch_size=4", "--langevin_steps=1", "--checkpoint_epochs=1", "--picture_epochs=1000",
-    "--appearance_scheme=2", "--sigma=1",
-)  # fmt: skip
+    "--model=abp",
+    "--side=32",
+    "--channels=1",
+    "--appearance_dim=2",
+    "--alpha=0.1",
+    "--batch_size=4",
+    "--langevin_steps=1",
+    "--checkpoint_epochs=1",
+    "--picture_epochs=1000",
+    "--appearance_scheme=2",
+    "--sigma=1",
+)
 
 
 def _run_app(app, *arguments):
@@ -43,7 +52,7 @@ def _run_app(app, *arguments):
     determinism = mock.patch("tensorflow.config.experimental.enable_op_determinism")
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), determinism:
-            status = flags.guarded(app.main)(flags.parse(["program", *arguments], names)) or 0
+            status = guarded(app.main)(parse_command_line(["program", *arguments], names)) or 0
     except SystemExit as end:
         status = end.code
     finally:
@@ -96,11 +105,17 @@ def served(tmp_path_factory):
     config = Config(
         data=DataConfig(side=32, channels=3),
         model=ModelConfig(
-            appearance_dim=3, geometry_dim=2, alpha=0.1, appearance_scheme=2, geometry_scheme=2,
-            geometry_beta=1.5, smoothing=0.05, border="zeros",
+            appearance_dim=3,
+            geometry_dim=2,
+            alpha=0.1,
+            appearance_scheme=2,
+            geometry_scheme=2,
+            geometry_beta=1.5,
+            smoothing=0.05,
+            border="zeros",
         ),
         learning=LearningConfig(step_size="0:0.5,0.5:0.1", sigma="0.8"),
-    )  # fmt: skip
+    )
     model = make_model(config.model, 32, 3)
     rng = np.random.default_rng(0)
     # Fields of several pixels, and slopes at z = 0, which a new model has not.

@@ -11,12 +11,12 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from dgn_tf.benchmarking.steps import compiled_step, our_learner
-from dgn_tf.benchmarking.turns import take_turns
+from dgn_tf.benchmarking.reference_step import compiled_step, our_learner
+from dgn_tf.benchmarking.timing import interleaved_timings
 from dgn_tf.config import Config
-from dgn_tf.models.catalog import make_model
+from dgn_tf.models.factory import make_model
 from dgn_tf.models.layers import leaf_layers
-from dgn_tf.models.memory import step_memory
+from dgn_tf.training.memory import step_memory
 
 # Side of the square matrices whose product is the machine's peak.
 MATRIX_SIDE = 2048
@@ -62,7 +62,7 @@ def time_peak(config: Config, repeats: int) -> dict[str, float]:
     a = tf.random.stateless_normal([MATRIX_SIDE, MATRIX_SIDE], (0, 1))
     product = tf.function(lambda: tf.matmul(a, a), autograph=False)
     step = compiled_step(our_learner(config), config)
-    times = take_turns({"step": step, "product": product}, repeats)
+    times = interleaved_timings({"step": step, "product": product}, repeats)
     gflop, seconds = step_flops(config) / 1e9, statistics.median(times["step"])
     return {
         "step": seconds,

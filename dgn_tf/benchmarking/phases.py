@@ -5,17 +5,17 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from dgn_tf.benchmarking.steps import SEED, SIGMA, batch, compiled_step, our_learner
-from dgn_tf.benchmarking.turns import take_turns
+from dgn_tf.benchmarking.reference_step import SEED, SIGMA, batch, compiled_step, our_learner
+from dgn_tf.benchmarking.timing import interleaved_timings
 from dgn_tf.config import Config
-from dgn_tf.learning.noise import example_normal
+from dgn_tf.inference.noise import example_normal
 
 
 def time_phases(config: Config, repeats: int) -> dict:
     """Seconds of the whole step and of its phases, each compiled and timed alone, taking turns.
 
     A phase that runs l times in a step counts l times: the generators' forward passes, their
-    gradients to the latents, and the warp with its gradient (once to the picture and once to the
+    gradients to the latents, and the warp with its gradient (once to the image and once to the
     field). What a step takes beyond their sum, or less than it, is its "rest".
 
     Returns:
@@ -26,7 +26,7 @@ def time_phases(config: Config, repeats: int) -> dict:
     calls = _phases(learner, config)
     counts = {name: count for name, (_, count) in calls.items()}
     timed = {name: call for name, (call, _) in calls.items()}
-    times = take_turns({"step": compiled_step(learner, config), **timed}, repeats)
+    times = interleaved_timings({"step": compiled_step(learner, config), **timed}, repeats)
     medians = {name: statistics.median(values) for name, values in times.items()}
     # The gradient of the networks was timed with the forward pass that it needs.
     medians["generators, gradient"] -= medians["generators, forward"]

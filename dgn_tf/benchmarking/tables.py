@@ -2,7 +2,7 @@
 
 import statistics
 
-from dgn_tf.benchmarking.turns import spread
+from dgn_tf.benchmarking.timing import spread
 from dgn_tf.benchmarking.warps import TARGETS
 
 
@@ -77,6 +77,10 @@ def _sweep(found):
 
 
 _PARTS = {
-    "steps": _steps, "warps": _warps, "phases": _phases, "peak": _peak, "memory": _memory,
+    "steps": _steps,
+    "warps": _warps,
+    "phases": _phases,
+    "peak": _peak,
+    "memory": _memory,
     "sweep": _sweep,
-}  # fmt: skip
+}

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from dgn_tf.benchmarking.turns import take_turns
+from dgn_tf.benchmarking.timing import interleaved_timings
 from dgn_tf.config import Config
-from dgn_tf.models.warp import warp
+from dgn_tf.ops.warp import warp
 
 SEED = 0
 TARGETS = ("forward", "to image", "to field")
@@ -111,6 +111,8 @@ def _time(functions, shape, repeats):
         return lambda: graph(image, field, upstream)
 
     return {
-        target: take_turns({name: call(f, target) for name, f in functions.items()}, repeats)
+        target: interleaved_timings(
+            {name: call(f, target) for name, f in functions.items()}, repeats
+        )
         for target in TARGETS
     }

@@ -4,7 +4,6 @@ import dataclasses
 
 from dgn_tf.config.data import SIDES, DataConfig
 from dgn_tf.config.execution import ExecutionConfig
-from dgn_tf.config.learning import FROZEN, LearningConfig
 from dgn_tf.config.model import (
     APPEARANCES,
     BORDERS,
@@ -14,9 +13,10 @@ from dgn_tf.config.model import (
     PRECISIONS,
     ModelConfig,
 )
-from dgn_tf.config.record import RecordConfig
-from dgn_tf.parsing import InputError
-from dgn_tf.stored import config_json, read_sections
+from dgn_tf.config.output import RecordConfig
+from dgn_tf.config.serialization import config_json, read_sections
+from dgn_tf.config.training import FROZEN, LearningConfig
+from dgn_tf.utils.errors import InputError
 
 __all__ = [
     "APPEARANCES",
@@ -70,16 +70,21 @@ class Config:
         if (model.model in CLIP_MODELS) != (self.data.frames > 0):
             raise InputError(
                 f"--model={model.model} --frames={self.data.frames}: clips (--frames above 0) are "
-                f"for --model={' and '.join(CLIP_MODELS)}, pictures (--frames=0) for other models."
+                f"for --model={' and '.join(CLIP_MODELS)}, images (--frames=0) for other models."
             )
 
     def _require_used(self):
         """Refuse settings of what is switched off."""
         learning, default = self.learning, LearningConfig.__dataclass_fields__
         for name in (
-            "likelihood_weight", "r1_weight", "r1_every", "warmup", "discriminator_rate",
-            "discriminator_width", "minibatch_deviation",
-        ):  # fmt: skip
+            "likelihood_weight",
+            "r1_weight",
+            "r1_every",
+            "warmup",
+            "discriminator_rate",
+            "discriminator_width",
+            "minibatch_deviation",
+        ):
             if not learning.adversarial and getattr(learning, name) != default[name].default:
                 raise InputError(f"--{name} belongs to --adversarial: give that too.")
         if self.data.label != "label" and self.model.appearance == "continuous":

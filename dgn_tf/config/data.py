@@ -2,15 +2,14 @@
 
 import dataclasses
 
-from dgn_tf.config.declaring import setting
-from dgn_tf.parsing import check_frames, parse_where, require
+from dgn_tf.config.fields import check_frames, parse_where, require, setting
 
 SIDES = (32, 64, 128, 256)
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Which pictures, and in which shape the model sees them."""
+    """Which images, and in which shape the model sees them."""
 
     data: str = setting(
         "heads",
@@ -18,9 +17,9 @@ class DataConfig:
         "shards:PATTERN (written by dgn_tf.pack); "
         "clips, with --frames: heads_clips[:SPLIT], clips:PATH or npz:PATH[:KEY].",
     )
-    side: int = setting(64, "Height and width of a picture in pixels.", SIDES)
-    channels: int = setting(3, "1 for grey, 3 for colour.", (1, 3))
-    frames: int = setting(0, "Frames of a clip, for data of clips; 0 for pictures.")
+    side: int = setting(64, "Height and width of an image in pixels.", SIDES)
+    channels: int = setting(3, "1 for gray, 3 for color.", (1, 3))
+    frames: int = setting(0, "Frames of a clip, for data of clips; 0 for images.")
     stride: int = setting(1, "Clips: take every STRIDE-th frame.")
     fps: float = setting(0.0, "Videos: take so many frames a second; 0 for all there are.")
     where: str = setting(

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from dgn_tf.config.declaring import setting
-from dgn_tf.parsing import InputError, require
+from dgn_tf.config.fields import require, setting
+from dgn_tf.utils.errors import InputError
 
 JIT = ("auto", "on", "off")
 STRATEGIES = ("one", "mirrored", "multi_worker")
@@ -39,9 +39,11 @@ class ExecutionConfig:
         require(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {STRATEGIES}")
         require(self.jit in JIT, "jit", self.jit, f"one of {JIT}")
         require(
-            self.steps_per_execution >= 1, "steps_per_execution", self.steps_per_execution,
+            self.steps_per_execution >= 1,
+            "steps_per_execution",
+            self.steps_per_execution,
             "at least 1",
-        )  # fmt: skip
+        )
         if self.strategy != "one" and self.jit == "on":
             raise InputError(
                 f"--strategy={self.strategy} --jit=on: XLA cannot compile what devices tell each "

@@ -2,14 +2,16 @@
 
 import dataclasses
 
-from dgn_tf.config.declaring import setting
-from dgn_tf.parsing import require
+from dgn_tf.config.fields import require, setting
 
 CLIP_MODELS = ("dynamic", "mocogan")
 ENCODED_MODELS = ("vae", "deformable_vae", "deforming_autoencoder")
 MODELS = (
-    "deformable", "abp", *ENCODED_MODELS, *CLIP_MODELS,
-)  # fmt: skip
+    "deformable",
+    "abp",
+    *ENCODED_MODELS,
+    *CLIP_MODELS,
+)
 APPEARANCES = ("continuous", "label", "categorical")
 BORDERS = ("edge", "zeros")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -42,7 +44,7 @@ class ModelConfig:
     appearance: str = setting(
         "continuous",
         "What z_a is: continuous, normal as in the paper; label, the one-hot label of each "
-        "picture, given and never inferred (Fig. 13); categorical, one of --appearance_dim "
+        "image, given and never inferred (Fig. 13); categorical, one of --appearance_dim "
         "classes, inferred without labels. The last two are for --model=deformable.",
         APPEARANCES,
     )
@@ -60,7 +62,7 @@ class ModelConfig:
         "Gaussian filter on the displacement, its standard deviation as a fraction of the side.",
     )
     border: str = setting(
-        "edge", "Outside the canonical picture: edge repeats its border, zeros is Eq. 4.", BORDERS
+        "edge", "Outside the canonical image: edge repeats its border, zeros is Eq. 4.", BORDERS
     )
     fold_penalty: float = setting(
         0.0, "Weight on the folded part of the field in the learning loss."
@@ -96,21 +98,34 @@ class ModelConfig:
         )
         require(self.border in BORDERS, "border", self.border, f"one of {BORDERS}")
         for name in (
-            "appearance_dim", "geometry_dim", "appearance_noise_dim", "geometry_noise_dim",
-        ):  # fmt: skip
+            "appearance_dim",
+            "geometry_dim",
+            "appearance_noise_dim",
+            "geometry_noise_dim",
+        ):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in (
-            "alpha", "appearance_beta", "geometry_beta", "max_displacement", "encoder_width",
+            "alpha",
+            "appearance_beta",
+            "geometry_beta",
+            "max_displacement",
+            "encoder_width",
             "width",
-        ):  # fmt: skip
+        ):
             require(
-                0 < getattr(self, name) < float("inf"), name, getattr(self, name),
+                0 < getattr(self, name) < float("inf"),
+                name,
+                getattr(self, name),
                 "above 0 and finite",
-            )  # fmt: skip
+            )
         require(0 <= self.refinement <= 0.25, "refinement", self.refinement, "in [0, 0.25]")
         for name in ("appearance_scheme", "geometry_scheme"):
             require(getattr(self, name) in (1, 2), name, getattr(self, name), "1 or 2")
         for name in (
-            "smoothing", "fold_penalty", "mean_penalty", "variation_penalty", "frames_per_chunk",
-        ):  # fmt: skip
+            "smoothing",
+            "fold_penalty",
+            "mean_penalty",
+            "variation_penalty",
+            "frames_per_chunk",
+        ):
             require(0 <= getattr(self, name) < float("inf"), name, getattr(self, name), "0 or more")

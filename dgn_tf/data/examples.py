@@ -1,4 +1,4 @@
-"""A data set: pictures or clips, ids, names and, where known, true factors."""
+"""A data set: images or clips, ids, names and, where known, true factors."""
 
 import dataclasses
 import hashlib
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dgn_tf.parsing import InputError
+from dgn_tf.utils.errors import InputError
 
 _BLOCK = 1024
 
@@ -29,11 +29,11 @@ def stable_id(name: bytes) -> int:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Examples:
-    """A data set of N square pictures, or of N clips of F square frames each.
+    """A data set of N square images, or of N clips of F square frames each.
 
     Attributes:
       images: uint8 [N, S, S, C] or, clips, [N, F, S, S, C], 0..255, C is 1 or 3: an array, or
-        what reads it from files (`dgn_tf.data.packed`).
+        what reads it from files (`dgn_tf.data.sources.packed`).
       ids: int64 [N], unique and non-negative. An example's id depends on neither its position
         nor the other examples, so whatever is kept by id survives a change of the data set.
       names: N names for people: a relative path, a TFDS id or a row number.
@@ -81,7 +81,7 @@ class Examples:
 
     @property
     def side(self) -> int:
-        """The side S of every picture, in pixels."""
+        """The side S of every image, in pixels."""
         return self.images.shape[-2]
 
     @property
@@ -91,7 +91,7 @@ class Examples:
 
     @property
     def frames(self) -> int | None:
-        """The number of frames F of every clip; None for pictures."""
+        """The number of frames F of every clip; None for images."""
         return self.images.shape[1] if self.images.ndim == 5 else None
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> "Examples":
@@ -105,7 +105,7 @@ class Examples:
         )
 
     def mean_image(self) -> np.ndarray:
-        """Returns the mean picture, of all frames for clips, float32 [S, S, C] in [-1, 1]."""
+        """Returns the mean image, of all frames for clips, float32 [S, S, C] in [-1, 1]."""
         axes = tuple(range(self.images.ndim - 3))
         total = sum(block.sum(axis=axes, dtype=np.float64) for block in self._blocks())
         mean = total / (len(self) * (self.frames or 1))

@@ -6,8 +6,8 @@ import numpy as np
 from absl import logging
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.tables import read_rows
-from dgn_tf.parsing import InputError
+from dgn_tf.utils.csv_files import read_rows
+from dgn_tf.utils.errors import InputError
 
 _NAMED = 10
 
@@ -47,7 +47,7 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
 
 
 def class_folders(examples: Examples) -> list[str]:
-    """The outermost folders of pictures in folders, in their order: the label 0, 1, ... of each."""
+    """The outermost folders of images in folders, in their order: the label 0, 1, ... of each."""
     return sorted({name.partition("/")[0] for name in examples.names})
 
 
@@ -60,8 +60,8 @@ def one_hot(
       examples: N examples.
       name: of the label, whole numbers from 0.
       classes: how many there are.
-      folders: the `class_folders` that the classes were numbered by at first: pictures are then
-        labelled by the names of their folders.
+      folders: the `class_folders` that the classes were numbered by at first: images are then
+        labeled by the names of their folders.
 
     Returns:
       float32 [N, classes].
@@ -83,7 +83,7 @@ def one_hot(
     if name not in known:
         raise InputError(
             f"--appearance=label: the data have no label {name!r} (--label); they have "
-            f"{', '.join(known) or 'none'}. Pictures of folder:PATH have the label `label` if they "
+            f"{', '.join(known) or 'none'}. Images of folder:PATH have the label `label` if they "
             "lie in a folder for each class."
         )
     values = known[name]
@@ -131,7 +131,7 @@ def read_labels(
     Args:
       table: path of the CSV file.
       names: of the columns to read.
-      examples: clips as `dgn_tf.data.clips.load_clips` gives them.
+      examples: clips as `dgn_tf.data.sources.clips.load_clips` gives them.
 
     Returns:
       Which clips have labels, rising indices int64 [M]; and the labels, text [M] for each name.

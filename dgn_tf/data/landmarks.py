@@ -1,7 +1,7 @@
-"""Five landmarks for the pictures of a data set, in the pixels that the model sees.
+"""Five landmarks for the images of a data set, in the pixels that the model sees.
 
 In this order: left eye, right eye, nose, left mouth corner, right mouth corner, where "left" is
-the left of the picture. Coordinates are (x, y) in pixels with pixel centres at whole numbers.
+the left of the image. Coordinates are (x, y) in pixels with pixel centers at whole numbers.
 """
 
 import collections
@@ -13,16 +13,16 @@ from absl import logging
 from PIL import Image
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.folders import FORMATS
-from dgn_tf.data.npz import npz_headers
-from dgn_tf.data.tables import read_rows
-from dgn_tf.parsing import InputError
+from dgn_tf.data.sources.folders import FORMATS
+from dgn_tf.utils.csv_files import read_rows
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.npz_files import npz_headers
 
 POINTS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 _COLUMNS = 1 + 2 * len(POINTS)
 _HEADER = "name,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5"
 # Points may lie beyond the square by at most its side: what the crop cut off may, numbers of a
-# larger picture may not. And they may not all lie within this share of it: those are fractions.
+# larger image may not. And they may not all lie within this share of it: those are fractions.
 _BEYOND = 1.0
 _SPOT = 0.03
 _NAMED = 10
@@ -30,20 +30,20 @@ _EXIF_ORIENTATION = 0x0112
 
 
 def to_square(points: np.ndarray, width: int, height: int, side: int) -> np.ndarray:
-    """Moves points as `dgn_tf.data.folders.square` moves pixels: centre crop, then resize.
+    """Moves points as `dgn_tf.data.sources.folders.square` moves pixels: center crop, then resize.
 
     Args:
-      points: [..., 2], (x, y) in pixels of a picture.
-      width: of that picture, in pixels.
+      points: [..., 2], (x, y) in pixels of an image.
+      width: of that image, in pixels.
       height: likewise.
-      side: the side of the square picture made from it.
+      side: the side of the square image made from it.
 
     Returns:
-      float32 [..., 2], (x, y) in pixels of the square picture.
+      float32 [..., 2], (x, y) in pixels of the square image.
     """
     edge = min(width, height)
     corner = np.array([(width - edge) // 2, (height - edge) // 2])
-    # A pixel's centre is half a pixel from its corner, before and after.
+    # A pixel's center is half a pixel from its corner, before and after.
     moved = (np.asarray(points, np.float64) - corner + 0.5) * (side / edge) - 0.5
     return moved.astype(np.float32)
 
@@ -52,9 +52,9 @@ def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
     """The label `landmarks` that heads and .npz files can bring.
 
     Args:
-      examples: a data set, or a part of it, as `dgn_tf.data.catalog.load` gives it, with landmarks
-        [N, 5, 2] in pixels of its pictures. An .npz file may also hold [N, 10], in pixels of its
-        own pictures, if only one order of the ten numbers makes faces that stand upright.
+      examples: a data set, or a part of it, as `dgn_tf.data.sources.catalog.load` gives it, with landmarks
+        [N, 5, 2] in pixels of its images. An .npz file may also hold [N, 10], in pixels of its
+        own images, if only one order of the ten numbers makes faces that stand upright.
       spec: what it was loaded from, in a form of --data.
 
     Returns:
@@ -83,24 +83,24 @@ def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
 
 
 def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks from a CSV file for the pictures of a folder.
+    """Landmarks from a CSV file for the images of a folder.
 
-    The file has a header and the columns name, x1, y1, ..., x5, y5: a picture's file name, or its
+    The file has a header and the columns name, x1, y1, ..., x5, y5: an image's file name, or its
     path inside the folder, and pixels of the original file as it is shown (its EXIF orientation
-    applied). Pictures without a row are left out, named in one warning.
+    applied). Images without a row are left out, named in one warning.
 
     Args:
       table: path of the CSV file.
       folder: path of the folder.
-      examples: pictures of the folder, as `load_folder` gives them.
+      examples: images of the folder, as `load_folder` gives them.
 
     Returns:
       Which examples have landmarks, rising indices int64 [M]; and these, float32 [M, 5, 2] in
       pixels of `examples.images`.
 
     Raises:
-      InputError: the file is missing or broken, names no picture, or a number is not finite or far
-        outside its picture.
+      InputError: the file is missing or broken, names no image, or a number is not finite or far
+        outside its image.
     """
     rows, root = _read_table(table), Path(folder).expanduser()
     uses = collections.Counter(os.path.basename(path) for path in examples.names)
@@ -109,7 +109,7 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
         name = os.path.basename(path)
         if path not in rows and name in rows and uses[name] > 1:
             raise InputError(
-                f"--landmarks={table}: {name} is the name of several pictures: give their paths "
+                f"--landmarks={table}: {name} is the name of several images: give their paths "
                 f"inside the folder, for example {path}."
             )
         found = rows.get(path) or rows.get(name)
@@ -123,15 +123,18 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
         kept.append(index)
     if not kept:
         raise InputError(
-            f"--landmarks={table}: has no row for any of the {len(examples)} pictures; the first "
+            f"--landmarks={table}: has no row for any of the {len(examples)} images; the first "
             f"is {missing[0]}."
         )
     if missing:
         listing = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
         logging.warning(
-            "%s: %d of %d pictures have no row and are left out: %s",
-            table, len(missing), len(examples), listing,
-        )  # fmt: skip
+            "%s: %d of %d images have no row and are left out: %s",
+            table,
+            len(missing),
+            len(examples),
+            listing,
+        )
     return np.array(kept, np.int64), np.stack(points)
 
 
@@ -172,27 +175,27 @@ def _check(points: np.ndarray, side: int, where: str) -> None:
     if outside.any():
         k = int(np.argmax(outside))
         raise InputError(
-            f"{where}: the {POINTS[k]} lies far outside the picture, at ({points[k, 0]:.0f}, "
+            f"{where}: the {POINTS[k]} lies far outside the image, at ({points[k, 0]:.0f}, "
             f"{points[k, 1]:.0f}) of its {side} x {side} pixel square: give pixels of the original "
             "picture."
         )
 
 
 def _npz_size(rest: str) -> tuple[int, int]:
-    """(width, height) of the pictures in PATH[:KEY], which the catalog has loaded before."""
+    """(width, height) of the images in PATH[:KEY], which the catalog has loaded before."""
     path, key = rest, ""
     if not Path(rest).expanduser().is_file():
         path, _, key = rest.rpartition(":")
-    # The headers alone: the pictures themselves are read already.
+    # The headers alone: the images themselves are read already.
     shapes = {name: header.shape for name, header in npz_headers(path).items()}
     if not key:
-        pictures = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
-        key = "images" if "images" in shapes else pictures[0]
+        images = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
+        key = "images" if "images" in shapes else images[0]
     return shapes[key][2], shapes[key][1]
 
 
 def _of_file(points: np.ndarray, file: Path, side: int) -> np.ndarray:
-    """Points [5, 2] of an original picture file, in pixels of the square made from it."""
+    """Points [5, 2] of an original image file, in pixels of the square made from it."""
     with Image.open(file, formats=FORMATS) as image:
         full = image.width
         # As `load_folder` opens it: JPEGs decode at a whole fraction of their size.

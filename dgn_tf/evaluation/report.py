@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dgn_tf.aside import whole_folder
+from dgn_tf.utils.files import atomic_folder
 from dgn_tf.visualize.animation import save_animation
-from dgn_tf.visualize.pictures import save_png
+from dgn_tf.visualize.images import save_png
 
 Cell = str | float | int | None
 
@@ -89,19 +89,19 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A picture with its caption.
+    """An image with its caption.
 
     Attributes:
         name: file name without suffix.
         caption: what it shows.
-        picture: uint8 [H, W, 3].
-        film: the same in motion, uint8 [T, H, W, 3], ten frames a second; or None.
+        image: uint8 [H, W, 3].
+        video: the same in motion, uint8 [T, H, W, 3], ten frames a second; or None.
     """
 
     name: str
     caption: str
-    picture: np.ndarray
-    film: np.ndarray | None = None
+    image: np.ndarray
+    video: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Report:
         title: one line.
         numbers: every number by name, nested as needed; NumPy scalars and arrays are welcome.
         tables: the numbers for people.
-        figures: the pictures; their names differ.
+        figures: the images; their names differ.
     """
 
     title: str
@@ -125,8 +125,8 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping) -> 
     """Writes report.json, each figure and report.html, in the place of older ones.
 
     report.json holds `title`, `numbers` and `origin`; a number that is not finite becomes null.
-    Figures are NAME.png, their films NAME.gif.
-    report.html is one self-contained page: its pictures are part of it, it has no scripts. All is
+    Figures are NAME.png, their videos NAME.gif.
+    report.html is one self-contained page: its images are part of it, it has no scripts. All is
     written into a folder aside, which then takes the place of `folder`.
 
     Args:
@@ -136,11 +136,11 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping) -> 
     """
     folder = Path(folder)
     text = _json({"title": report.title, "numbers": report.numbers, "origin": dict(origin)})
-    with whole_folder(folder) as aside:
+    with atomic_folder(folder) as aside:
         for figure in report.figures:
-            save_png(aside / f"{figure.name}.png", figure.picture)
-            if figure.film is not None:
-                save_animation(aside / f"{figure.name}.gif", figure.film, rate=_FILM_RATE)
+            save_png(aside / f"{figure.name}.png", figure.image)
+            if figure.video is not None:
+                save_animation(aside / f"{figure.name}.gif", figure.video, rate=_FILM_RATE)
         (aside / "report.json").write_text(text + "\n", encoding="utf-8")
         (aside / "report.html").write_text(_page(report, aside, origin), encoding="utf-8")
 
@@ -205,13 +205,13 @@ def _json(values) -> str:
 
 
 def _page(report: Report, folder: Path, origin: Mapping) -> str:
-    """The page, with the pictures that lie in `folder`."""
+    """The page, with the images that lie in `folder`."""
     parts = [_table_html(table) for table in report.tables]
     if report.figures:
         parts.append("<h2>Figures</h2>")
     for figure in report.figures:
         images = [_image(folder / f"{figure.name}.png")]
-        if figure.film is not None:
+        if figure.video is not None:
             images.append(_image(folder / f"{figure.name}.gif"))
         caption = html.escape(figure.caption)
         parts.append(f"<figure>{''.join(images)}<figcaption>{caption}</figcaption></figure>")

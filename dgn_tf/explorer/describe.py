@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from dgn_tf.learning.energies import given_groups, one_hot_groups
+from dgn_tf.types import has_geometry, one_hot_groups
 from dgn_tf.visualize import editing
-from dgn_tf.visualize.decoding import has_geometry
 
 
 def describe(
@@ -18,8 +17,8 @@ def describe(
 
     Args:
         name: of the model, for people.
-        model: a model of pictures with `latent_dims`, `part` and `combine`.
-        shape: (side, channels) of its pictures.
+        model: a model of images with `latent_dims`, `part` and `combine`.
+        shape: (side, channels) of its images.
         bases: `direction_bases`, along which the sliders move.
         classes: names of the classes of a group that is one-hot; those without one are numbered.
 
@@ -55,7 +54,7 @@ def describe(
         "side": shape[0],
         "channels": shape[1],
         "deforms": has_geometry(model),
-        "given": list(given_groups(model)),
+        "given": list(model.given_groups),
         "groups": groups,
     }
 

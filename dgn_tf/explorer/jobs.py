@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from dgn_tf.config import Config
 from dgn_tf.data.examples import as_float
-from dgn_tf.learning.energies import squared_error
-from dgn_tf.learning.inference import last_settings, make_inference
-from dgn_tf.parsing import InputError
+from dgn_tf.inference.encoder import make_inference
+from dgn_tf.inference.energy import squared_error
+from dgn_tf.inference.posterior import last_settings
+from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.decoding import decode
 
 _STARTS = 4
@@ -47,7 +48,7 @@ class Jobs:
         """Begins to infer the latents of an image, uint8 [S, S, C]; returns the job's number.
 
         Args:
-            image: the picture.
+            image: the image.
             given: one-hot labels [1, d] for each group that the model does not infer.
 
         Raises:
@@ -95,13 +96,13 @@ class Jobs:
             self._states[number] = state
             self._working = False
 
-    def _infer(self, pictures, progress, given):
-        latents = self._inference(pictures, progress=progress, given=given)
+    def _infer(self, images, progress, given):
+        latents = self._inference(images, progress=progress, given=given)
         if not all(np.isfinite(z).all() for z in latents.values()):
             raise InputError("the inference diverged for this photograph: try another crop of it.")
         made, _ = decode(self.model, latents)
         return {
             "state": "done",
             "latents": {name: z[0].tolist() for name, z in latents.items()},
-            "msre": float(squared_error(tf.constant(pictures), made)[0]),
+            "msre": float(squared_error(tf.constant(images), made)[0]),
         }

@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from dgn_tf.data.examples import as_bytes
 from dgn_tf.explorer.describe import direction_bases
+from dgn_tf.types import has_geometry
 from dgn_tf.visualize.animation import save_animation, there_and_back
-from dgn_tf.visualize.decoding import has_geometry
-from dgn_tf.visualize.directions import Directions, traverse
+from dgn_tf.visualize.directions import Directions
 from dgn_tf.visualize.grids import draw_grid
-from dgn_tf.visualize.pictures import as_pictures, png_bytes, whole_factor
+from dgn_tf.visualize.images import as_images, png_bytes, whole_factor
 from dgn_tf.visualize.sheets import recombine
+from dgn_tf.visualize.traversals import traverse
 
 # Sliders should answer at once: deflating harder takes five times as long.
 _QUICK = 1
@@ -24,18 +25,18 @@ class Painter:
     """Paints latents with a trained model; threads may share it.
 
     Args:
-        model: a model of pictures with `latent_dims`, `part` and `combine`.
+        model: a model of images with `latent_dims`, `part` and `combine`.
         chains: latents [N, d] of training examples by group, or None, as for `direction_bases`.
     """
 
     def __init__(self, model, chains: dict[str, np.ndarray] | None):
         self.model = model
         self.bases = direction_bases(model, chains)
-        self._make = tf.function(self._parts_and_picture, reduce_retracing=True, autograph=False)
+        self._make = tf.function(self._parts_and_image, reduce_retracing=True, autograph=False)
         # Tracing takes a second, and the first move of a slider should not wait for it.
         self.paint({name: np.zeros(dim) for name, dim in model.latent_dims.items()})
 
-    def _parts_and_picture(self, z):
+    def _parts_and_image(self, z):
         parts = {name: self.model.part(name, z[name]) for name in self.model.latent_dims}
         return parts, self.model.combine(parts)
 
@@ -43,24 +44,24 @@ class Painter:
         """PNG files of the latents [d] of each group.
 
         Returns:
-            "picture" [S, S]; of a model with geometry also "canonical" [S, S], and "grid", the
-            picture with the deformed grid, enlarged to at least 128 pixels.
+            "image" [S, S]; of a model with geometry also "canonical" [S, S], and "grid", the
+            image with the deformed grid, enlarged to at least 128 pixels.
         """
-        parts, picture = self._make(
+        parts, image = self._make(
             {name: tf.constant(z[None], tf.float32) for name, z in latents.items()}
         )
-        picture = picture.numpy()
-        shown = {"picture": as_bytes(picture)}
+        image = image.numpy()
+        shown = {"picture": as_bytes(image)}
         if has_geometry(self.model):
-            field, factor = parts["geometry"].numpy(), whole_factor(picture.shape[1])
-            shown["grid"] = draw_grid(picture, field, factor)
+            field, factor = parts["geometry"].numpy(), whole_factor(image.shape[1])
+            shown["grid"] = draw_grid(image, field, factor)
             shown["canonical"] = as_bytes(parts["appearance"].numpy())
         return {name: png_bytes(pixels[0], _QUICK) for name, pixels in shown.items()}
 
     def board(self, latents: dict[str, np.ndarray]) -> list[list[bytes]]:
         """PNG files [N][N]: at (i, j) the appearance of latents i in the geometry of latents j."""
-        pictures = as_bytes(recombine(self.model, latents))
-        return [[png_bytes(picture, _QUICK) for picture in row] for row in pictures]
+        images = as_bytes(recombine(self.model, latents))
+        return [[png_bytes(image, _QUICK) for image in row] for row in images]
 
     def animate(self, latents: dict[str, np.ndarray], group: str, direction: int) -> bytes:
         """A GIF file: from -2.5 to +2.5 standard deviations around latents [d], and back.
@@ -74,8 +75,8 @@ class Painter:
         chosen = slice(direction, direction + 1)
         along = Directions(latents[group], axes[chosen], scales[chosen])
         still = {name: z[None] for name, z in latents.items()}
-        pictures, _ = traverse(self.model, still, group, columns=_FRAMES, directions=along)
-        frames = as_pictures(pictures[0], whole_factor(pictures.shape[2]))
+        images, _ = traverse(self.model, still, group, columns=_FRAMES, directions=along)
+        frames = as_images(images[0], whole_factor(images.shape[2]))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "traversal.gif")
             save_animation(path, there_and_back(frames))

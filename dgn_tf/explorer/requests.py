@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from dgn_tf.parsing import InputError
+from dgn_tf.utils.errors import InputError
 
 # Far beyond any latent, and far from what float32 cannot hold.
 _LARGEST = 1e6

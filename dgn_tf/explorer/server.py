@@ -1,4 +1,4 @@
-"""The explorer's server: pages, pictures and inference over HTTP, for the own machine alone."""
+"""The explorer's server: pages, images and inference over HTTP, for the own machine alone."""
 
 import base64
 import ipaddress
@@ -10,13 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from urllib.parse import parse_qs, urlsplit
 
-from dgn_tf.data.files import load_bytes
+from dgn_tf.data.sources.files import load_bytes
 from dgn_tf.explorer import requests
 from dgn_tf.explorer.describe import describe
 from dgn_tf.explorer.jobs import Busy, Jobs
 from dgn_tf.explorer.painter import Painter
-from dgn_tf.parsing import InputError
-from dgn_tf.visualize.pictures import png_bytes
+from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.images import png_bytes
 
 MOST_BYTES = 32_000_000
 _FILES = {
@@ -55,9 +55,9 @@ class ExplorerServer(ThreadingHTTPServer):
     Args:
         name: of the model, for people.
         config: the `Config` that made it.
-        model: a model of pictures with `latent_dims`, `part` and `combine`.
+        model: a model of images with `latent_dims`, `part` and `combine`.
         chains: latents [N, d] of training examples by group, or None.
-        classes: names of the classes of a labelled model, or None.
+        classes: names of the classes of a labeled model, or None.
         host: where to listen. Addresses by other names than this and localhost are refused, so
             that no page elsewhere can pass itself off as the explorer (DNS rebinding).
         port: 0 for any that is free.
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self._get)
 
     def do_POST(self):
-        """Pictures, boards, animations and inferences."""
+        """Images, boards, animations and inferences."""
         self._answer(self._post)
 
     def _get(self, path, _query):
@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {name: _text(png) for name, png in server.painter.paint(latents).items()}
 
     def _infer(self, body, query):
-        """A job for a picture file; `label` numbers the class that a labelled model is given."""
+        """A job for an image file; `label` numbers the class that a labeled model is given."""
         name = query.get("name", ["the file"])[0][:200]
         image = load_bytes(body, name, *self.server.shape)
         given = {

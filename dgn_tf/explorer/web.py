@@ -11,13 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dgn_tf.aside import whole_folder
 from dgn_tf.explorer.describe import describe, direction_bases
 from dgn_tf.explorer.server import read_static
+from dgn_tf.models.autoencoder import EncodedGenerator
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
-from dgn_tf.parsing import InputError
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import atomic_folder
 
 FOLDER = "web"
 _PAGE = {
@@ -42,7 +43,7 @@ def write_web(
         config: the `Config` of its run.
         model: the trained model.
         chains: latents [N, d] of training examples by group, or None, as for `direction_bases`.
-        classes: names of the classes of a labelled model, or None.
+        classes: names of the classes of a labeled model, or None.
 
     Returns:
         The folder; one that was there before is replaced.
@@ -60,7 +61,7 @@ def write_web(
     }
     folder = target / FOLDER
     try:
-        with whole_folder(folder) as partial:
+        with atomic_folder(folder) as partial:
             for name, source in _PAGE.items():
                 (partial / name).write_bytes(read_static(source))
             text = f"const MODEL = {json.dumps(description)};\n"
@@ -72,7 +73,7 @@ def write_web(
 
 def _networks(config, model) -> tuple[dict, np.ndarray]:
     """The layers of each group, and their weights one after the other, float32."""
-    inner = getattr(model, "generator", model)
+    inner = model.generator if isinstance(model, EncodedGenerator) else model
     plain = isinstance(inner, DeformableGenerator | PlainGenerator)
     parts = inner.networks if plain and not config.data.frames else {}
     if not parts or not all(
@@ -114,10 +115,17 @@ def _layers(decoder, start) -> tuple[list[dict], list[np.ndarray]]:
         else:
             kernel, stride = kernel.transpose(0, 1, 3, 2), layer.strides[0]
         side, _, inputs, outputs = kernel.shape
-        layers.append({
-            "kernel": side, "stride": stride, "inputs": inputs, "outputs": outputs,
-            "start": start, "biases": bias.size, "relu": layer.activation.__name__ == "relu",
-        })  # fmt: skip
+        layers.append(
+            {
+                "kernel": side,
+                "stride": stride,
+                "inputs": inputs,
+                "outputs": outputs,
+                "start": start,
+                "biases": bias.size,
+                "relu": layer.activation.__name__ == "relu",
+            }
+        )
         arrays += [kernel * scale, bias]
         start += kernel.size + bias.size
         scale = 1.0

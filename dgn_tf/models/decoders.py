@@ -5,7 +5,7 @@ import math
 import keras
 
 from dgn_tf.config import SIDES
-from dgn_tf.models.deconvolution import Deconvolution
+from dgn_tf.ops.conv_transpose import Deconvolution
 
 # Filters of the last hidden level; each coarser one has twice as many (Table IV: 128, 64, 32, 16).
 FINEST_FILTERS = 16
@@ -15,10 +15,10 @@ VIDEO_SIDES = (32, 64)
 
 
 def table_iv(side, channels, ratio):
-    """Layers for pictures (Table IV).
+    """Layers for images (Table IV).
 
     The table is for side 64. Another side has more or fewer levels at the coarse end, so that a
-    level's filters depend on how many doublings are left to the picture.
+    level's filters depend on how many doublings are left to the image.
 
     Args:
         side: 32, 64, 128 or 256.

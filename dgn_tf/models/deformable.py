@@ -4,11 +4,12 @@ import keras
 import tensorflow as tf
 
 from dgn_tf.config import APPEARANCES
-from dgn_tf.models.batches import batch_mean
-from dgn_tf.models.folding import displacement_jacobian, slope_variation
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.models.refinement import Refinement
-from dgn_tf.models.warp import BORDERS, warp
+from dgn_tf.ops.cross_replica import batch_mean
+from dgn_tf.ops.jacobian import displacement_jacobian
+from dgn_tf.ops.regularizers import slope_variation
+from dgn_tf.ops.warp import BORDERS, warp
 
 # A hyperbolic tangent beyond this counts as saturated: its slope has fallen below 2 %.
 SATURATED = 0.99
@@ -18,19 +19,19 @@ SATURATED = 0.99
 class DeformableGenerator(keras.Model):
     """X = F_w(F_a(z_a), F_g(z_g)) (Eq. 1).
 
-    Parts are made from latent groups: "appearance" is the canonical picture [B, S, S, C] in
+    Parts are made from latent groups: "appearance" is the canonical image [B, S, S, C] in
     [-1, 1], "geometry" the displacement [B, S, S, 2] in pixels.
 
     Args:
         appearance: an `AppearanceGenerator`.
         geometry: a `GeometricGenerator` of the same side.
-        border: "edge" repeats the border of the canonical picture, "zeros" is Eq. 4 to the letter.
+        border: "edge" repeats the border of the canonical image, "zeros" is Eq. 4 to the letter.
         fold_penalty: weight of the folded part of the field in `regularization`.
         mean_penalty: weight of the mean displacement in `regularization`.
         variation_penalty: weight of the field's unevenness in `regularization`.
         appearance_kind: "continuous", z_a is normal; "label", one-hot, given and never inferred
             (Fig. 13); "categorical", one-hot with equal prior probabilities, and inferred.
-        refinement: a `Refinement` of the warped picture, or None.
+        refinement: a `Refinement` of the warped image, or None.
         jit_compile_warp: whether XLA compiles the warp (see `warp`).
 
     Raises:
@@ -82,12 +83,12 @@ class DeformableGenerator(keras.Model):
         }
 
     @property
-    def given(self):
+    def given_groups(self):
         """Groups that come with the data instead of being inferred."""
         return ("appearance",) if self.appearance_kind == "label" else ()
 
     @property
-    def classes(self):
+    def class_groups(self):
         """Groups whose latents are one-hot and inferred by trying every class."""
         return ("appearance",) if self.appearance_kind == "categorical" else ()
 
@@ -98,11 +99,11 @@ class DeformableGenerator(keras.Model):
         return networks | ({"refinement": self.refinement} if self.refinement else {})
 
     def part(self, name, z):
-        """The part of one group: `z` [B, d] to a picture or a displacement."""
+        """The part of one group: `z` [B, d] to an image or a displacement."""
         return self.networks[name](z)
 
     def combine(self, parts):
-        """Eq. 3: the canonical picture warped by the displacement, and refined: [B, S, S, C]."""
+        """Eq. 3: the canonical image warped by the displacement, and refined: [B, S, S, C]."""
         warped = warp(
             parts["appearance"],
             parts["geometry"],
@@ -112,7 +113,7 @@ class DeformableGenerator(keras.Model):
         return self.refinement(warped) if self.refinement else warped
 
     def call(self, latents):
-        """Pictures [B, S, S, C] in [-1, 1] of {"appearance": z_a, "geometry": z_g}."""
+        """Images [B, S, S, C] in [-1, 1] of {"appearance": z_a, "geometry": z_g}."""
         return self.combine({name: self.part(name, latents[name]) for name in self.latent_dims})
 
     def regularization(self, parts):
@@ -122,7 +123,7 @@ class DeformableGenerator(keras.Model):
         penalty is the mean over cells and batch of max(0, 0.1 - J)^2, J the determinant of the
         field's Jacobian: zero on fields that do not fold. The mean penalty is the squared length
         of the batch's mean displacement, as a fraction of the side, averaged over the pixels: it
-        makes the canonical picture stand at the average geometry and leaves single fields free. The
+        makes the canonical image stand at the average geometry and leaves single fields free. The
         variation penalty is the mean |second difference| of the field in pixels, over both axes
         twice: the total variation of the field's slopes (Shu et al. 2018).
         """

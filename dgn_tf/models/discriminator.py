@@ -37,8 +37,8 @@ class Discriminator(keras.Model):
     penalty it uses, with the filters of the geometric generator's levels.
 
     Args:
-        side: side of the pictures in pixels: 32, 64, 128 or 256.
-        channels: 1 (grey) or 3 (RGB).
+        side: side of the images in pixels: 32, 64, 128 or 256.
+        channels: 1 (gray) or 3 (RGB).
         width: filters per level over 16, 32, 64, ...
         minibatch_deviation: whether the last block sees how much the batch varies.
 
@@ -59,7 +59,7 @@ class Discriminator(keras.Model):
         levels = int(math.log2(side // 4))
         filters = [max(1, round(width * FINEST_FILTERS * 2**k)) for k in range(levels + 1)]
         dtype = self.dtype_policy
-        x = pictures = keras.Input((side, side, channels))
+        x = images = keras.Input((side, side, channels))
         x = keras.layers.Conv2D(filters[0], 1, name="from_picture", dtype=dtype)(x)
         for level in range(levels):
             x = _block(x, filters[level], filters[level + 1], dtype)
@@ -69,11 +69,11 @@ class Discriminator(keras.Model):
         x = keras.layers.LeakyReLU(_SLOPE, dtype=dtype)(x)
         # float32 whatever the compute dtype, as the loss is.
         logit = keras.layers.Dense(1, dtype="float32")(keras.layers.Flatten()(x))
-        self.network = keras.Model(pictures, logit, name="network")
+        self.network = keras.Model(images, logit, name="network")
         self.built = True
 
     def call(self, x):
-        """Logits [B] of pictures x [B, S, S, C] in [-1, 1]: above 0 for pictures taken as data."""
+        """Logits [B] of images x [B, S, S, C] in [-1, 1]: above 0 for images taken as data."""
         return self.network(x)[:, 0]
 
     def get_config(self):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dgn_tf.models.chunks import over_frames
+from dgn_tf.ops.remat import over_frames
 
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
@@ -68,7 +68,7 @@ class DynamicDeformableGenerator(keras.Model):
     """X_t = F_w(F_a(Z^a_t), F_g(Z^g_t)), Z_t = Z_0 + s_t, for both groups (Eq. 10 to 12).
 
     The latent vector of a group packs (Z_0, xi_1, ..., xi_T): [B, d + T noise_dim]. Parts are
-    clips: canonical pictures [B, T + 1, S, S, C] in [-1, 1], displacements [B, T + 1, S, S, 2] in
+    clips: canonical images [B, T + 1, S, S, C] in [-1, 1], displacements [B, T + 1, S, S, 2] in
     pixels. T is read off the latent vector, so that a model makes clips longer than those it
     learned from; `latent_dims` are those of `steps`.
 
@@ -124,6 +124,16 @@ class DynamicDeformableGenerator(keras.Model):
         return self.emission.latent_dims
 
     @property
+    def given_groups(self) -> tuple[str, ...]:
+        """Groups that come with the data, as of the emission."""
+        return self.emission.given_groups
+
+    @property
+    def class_groups(self) -> tuple[str, ...]:
+        """Groups that are inferred by trying every class, as of the emission."""
+        return self.emission.class_groups
+
+    @property
     def networks(self):
         """All networks by name."""
         moving = {f"{name}_transition": network for name, network in self.transitions.items()}
@@ -150,10 +160,10 @@ class DynamicDeformableGenerator(keras.Model):
         return over_frames(self.emission.networks[name], frames, self.frames_per_chunk)
 
     def combine(self, parts):
-        """The clip [B, T + 1, S, S, C]: every canonical picture warped by its own displacement."""
+        """The clip [B, T + 1, S, S, C]: every canonical image warped by its own displacement."""
         length = parts["appearance"].shape[1]
-        pictures = self.emission.combine(_flat(parts))
-        return tf.reshape(pictures, [-1, length, *pictures.shape[1:]])
+        images = self.emission.combine(_flat(parts))
+        return tf.reshape(images, [-1, length, *images.shape[1:]])
 
     def call(self, latents):
         """Clips [B, T + 1, S, S, C] in [-1, 1] of packed latents of both groups."""
@@ -191,5 +201,5 @@ class DynamicDeformableGenerator(keras.Model):
 
 
 def _flat(parts):
-    """Clips [B, T + 1, ...] as pictures [B (T + 1), ...]."""
+    """Clips [B, T + 1, ...] as images [B (T + 1), ...]."""
     return {name: tf.reshape(part, [-1, *part.shape[2:]]) for name, part in parts.items()}

@@ -1,9 +1,9 @@
-"""The two generators (Tables IV and V): latent vectors to canonical picture and displacement."""
+"""The two generators (Tables IV and V): latent vectors to canonical image and displacement."""
 
 import keras
 
 from dgn_tf.models.decoders import decoder_network, table_iv, table_v_appearance, table_v_geometry
-from dgn_tf.models.smoothing import gaussian_matrix, smooth
+from dgn_tf.ops.smoothing import gaussian_matrix, smooth
 
 TABLES = ("IV", "V")
 
@@ -15,20 +15,20 @@ def _check_table(table):
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
 class AppearanceGenerator(keras.Model):
-    """F_a of Eq. 1: z_a [B, latent_dim] to the canonical picture.
+    """F_a of Eq. 1: z_a [B, latent_dim] to the canonical image.
 
-    The picture is [B, side, side, channels] in [-1, 1].
+    The image is [B, side, side, channels] in [-1, 1].
 
     Args:
         latent_dim: d_a, length of z_a.
-        side: side of the picture in pixels: 32, 64, 128 or 256.
-        channels: 1 (grey) or 3 (RGB).
+        side: side of the image in pixels: 32, 64, 128 or 256.
+        channels: 1 (gray) or 3 (RGB).
         alpha: filters per layer over those of the geometric generator, any positive number (section
             5.7, scheme 1).
         scheme: 1, weights as stored (truncated normal start, 0.1); 2, N(0, 1) weights scaled at run
             time by beta * sqrt(2 / fan_in).
         beta: factor of scheme 2; without effect on scheme 1.
-        table: "IV", the layers for pictures; "V", those for clips, side 32 or 64, where alpha is
+        table: "IV", the layers for images; "V", those for clips, side 32 or 64, where alpha is
             the filters per layer over those of the table.
 
     Raises:
@@ -62,7 +62,7 @@ class AppearanceGenerator(keras.Model):
         self.built = True
 
     def call(self, z_a):
-        """Canonical picture of z_a."""
+        """Canonical image of z_a."""
         return self.decoder(z_a)
 
     def get_config(self):
@@ -86,7 +86,7 @@ class GeometricGenerator(keras.Model):
         smoothing: standard deviation of a Gaussian filter on the field, as a fraction of the side;
             0 for none, as the paper. A smooth field hardly folds and leaves details to the
             appearance generator.
-        table: "IV", the layers for pictures; "V", those for clips, side 32 or 64.
+        table: "IV", the layers for images; "V", those for clips, side 32 or 64.
         width: filters per layer over those of the table.
 
     Raises:

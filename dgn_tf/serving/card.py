@@ -3,8 +3,6 @@
 import keras
 import tensorflow as tf
 
-from dgn_tf.learning.energies import class_groups, given_groups
-
 _PAPER = (
     "Xing, Gao, Han, Zhu and Wu, Deformable Generator Networks: Unsupervised Disentanglement of "
     "Appearance and Geometry, IEEE TPAMI 44(3), 2022"
@@ -30,9 +28,9 @@ def model_card(name, config, model, functions, metrics):
         "",
         "## What it answers",
         "",
-        "Pictures go in and out as float32 in [0, 1] (outputs ending in `_bytes`: PNG files), "
+        "Images go in and out as float32 in [0, 1] (outputs ending in `_bytes`: PNG files), "
         "displacements as (dx, dy) in pixels. The batch, the first size, is free. A request that "
-        "cannot be answered (another shape, a NaN, latents beyond 1000, pictures out of [0, 1], "
+        "cannot be answered (another shape, a NaN, latents beyond 1000, images out of [0, 1], "
         "steps out of 1 to 2000) gets an error that says so.",
         "",
         *_signature_table(functions),
@@ -46,9 +44,9 @@ def model_card(name, config, model, functions, metrics):
         "",
         "## Meant for",
         "",
-        f"Pictures like those it learned from, seen at {side}x{side}. Of other pictures "
+        f"Images like those it learned from, seen at {side}x{side}. Of other images "
         "it makes what it has learned; it does not say that they are others. It knows nothing of "
-        "who is in a picture and must not be used to tell.",
+        "who is in an image and must not be used to tell.",
         "",
         "## The flags that make it again",
         "",
@@ -91,9 +89,9 @@ def _facts(name, config, model):
 
 def _kind(model, group):
     """What a latent group is a priori."""
-    if group in given_groups(model):
+    if group in model.given_groups:
         return "a one-hot label, which is given"
-    if group in class_groups(model):
+    if group in model.class_groups:
         return "a one-hot class, all as likely"
     return "standard normal"
 

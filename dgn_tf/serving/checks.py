@@ -53,7 +53,7 @@ def checked(name, tensor, shape, low=None, high=None, wanted=""):
         least, most = tf.reduce_min(tensor), tf.reduce_max(tensor)
         checks.append(require(inside, f"{name} must be {wanted}; it goes from", least, "to", most))
     with tf.control_dependencies(checks):
-        # Not ensure_shape, which optimisers take as a promise, and drop the checks above.
+        # Not ensure_shape, which optimizers take as a promise, and drop the checks above.
         return tf.reshape(
             tensor, [sizes[i] if size is None else size for i, size in enumerate(shape)]
         )

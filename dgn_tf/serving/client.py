@@ -100,7 +100,7 @@ class GrpcClient:
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-        # Pictures of a batch are larger than the 4 MiB that gRPC takes by default.
+        # Images of a batch are larger than the 4 MiB that gRPC takes by default.
         sizes = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self._channel = grpc.insecure_channel(address, options=sizes)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)

@@ -1,9 +1,9 @@
-"""What a served model of clips answers, beside what its pictures do."""
+"""What a served model of clips answers, beside what its images do."""
 
 import tensorflow as tf
 
 from dgn_tf.serving.checks import checked, checked_latent, same_batch
-from dgn_tf.serving.signatures import picture_signatures, reconstruct_function, signature, unit
+from dgn_tf.serving.signatures import image_signatures, reconstruct_function, signature, unit
 
 GROUPS = ("appearance", "geometry")
 MAX_FRAMES = 1000
@@ -14,7 +14,7 @@ def clip_signatures(model, step_size, sigma):
 
     z_appearance [B, d_a] and z_geometry [B, d_g] are Z_0; noise_appearance [B, T, n_a] and
     noise_geometry [B, T, n_g] the noises xi_1 to xi_T, standard normal, T from 1 to 1,000; a state
-    is s_T (Eq. 11), [B, d] of each group. Clips and canonical pictures are float32 in [0, 1],
+    is s_T (Eq. 11), [B, d] of each group. Clips and canonical images are float32 in [0, 1],
     displacements (dx, dy) in pixels.
 
     * generate_clip: Z_0 and noises to clip and canonical [B, T + 1, S, S, C], displacement
@@ -60,7 +60,7 @@ def clip_signatures(model, step_size, sigma):
         "generate_clip": signature(generate_clip, latents + noises),
         "continue_clip": signature(continue_clip, latents + noises + states),
         "reconstruct": reconstruct_function(model, shape, "clip", explained, step_size, sigma),
-        **picture_signatures(model.emission),
+        **image_signatures(model.emission),
     }
 
 
@@ -96,8 +96,14 @@ def _requested(model, values):
         found.append(checked_latent(name, value, sizes))
     found = same_batch(names, found)
     lengths = [tf.shape(noise)[1] for noise in found[2:4]]
-    frames = checked("frames (second size of the noises)", lengths[0], [], 1, MAX_FRAMES,
-                     f"from 1 to {MAX_FRAMES}")  # fmt: skip
+    frames = checked(
+        "frames (second size of the noises)",
+        lengths[0],
+        [],
+        1,
+        MAX_FRAMES,
+        f"from 1 to {MAX_FRAMES}",
+    )
     same = tf.debugging.assert_equal(
         frames, lengths[1], "noise_appearance and noise_geometry must have the same number of steps"
     )

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.parsing import InputError
 from dgn_tf.serving.signatures import unit
+from dgn_tf.utils.errors import InputError
 
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
 # A part of a model, and what it makes.
@@ -24,7 +24,7 @@ class Conversion(NamedTuple):
 
     `errors` are those at the 99th percentile and at most, over pixels and examples: the length of
     the difference in pixels for a displacement, the greatest of the channels' differences on the
-    scale [0, 1] for pictures.
+    scale [0, 1] for images.
     """
 
     content: bytes
@@ -38,7 +38,7 @@ def make_parts(model):
     [0, 1]; generator: both to image. A model without geometry has the generator alone.
 
     Args:
-        model: of pictures, as `portable` makes it; of clips, its emission.
+        model: of images, as `portable` makes it; of clips, its emission.
     """
     dims = dict(model.latent_dims)
 

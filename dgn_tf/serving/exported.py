@@ -5,10 +5,10 @@ import json
 import tensorflow as tf
 
 from dgn_tf.config import Config
-from dgn_tf.data.npz import read_npz
-from dgn_tf.models.catalog import make_model
-from dgn_tf.parsing import InputError
+from dgn_tf.models.factory import make_model
 from dgn_tf.serving.saved_model import CONFIG, FOLDERS, LATENTS
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.npz_files import read_npz
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -42,7 +42,7 @@ def load(path):
 
     Returns:
         (Config, Keras model, latents [N, d] of training examples by group or None, folders that a
-        labelled model numbers its classes by or None).
+        labeled model numbers its classes by or None).
 
     Raises:
         InputError: there is none, or its files are damaged.

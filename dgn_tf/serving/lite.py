@@ -1,4 +1,4 @@
-"""A field on a device: .tflite files run and pictures warped, with NumPy and no TensorFlow."""
+"""A field on a device: .tflite files run and images warped, with NumPy and no TensorFlow."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def warp(image, displacement, border="edge"):
     Args:
         image: [H, W, C] or [H, W], floating or uint8, of any range.
         displacement: [H, W, 2], (dx, dy) in pixels; x points right, y down. `enlarge` makes it for
-            a picture larger than the field.
+            an image larger than the field.
         border: outside the image, "edge" repeats its border, "zeros" is 0.
 
     Returns:
@@ -69,23 +69,23 @@ def warp(image, displacement, border="edge"):
 
 
 def enlarge(displacement, height, width):
-    """A field for a picture of another size than the model's.
+    """A field for an image of another size than the model's.
 
-    The field lies on the centre square of the picture, and goes on beyond it as at its border.
+    The field lies on the center square of the image, and goes on beyond it as at its border.
 
     Args:
-        displacement: [S, S, 2], (dx, dy) in pixels of the model's pictures.
-        height: of the picture in pixels.
+        displacement: [S, S, 2], (dx, dy) in pixels of the model's images.
+        height: of the image in pixels.
         width: likewise.
 
     Returns:
-        float32 [height, width, 2], (dx, dy) in pixels of the picture.
+        float32 [height, width, 2], (dx, dy) in pixels of the image.
     """
     displacement = np.asarray(displacement, np.float32)
     side, edge = displacement.shape[0], min(height, width)
 
     def places(size):
-        # A pixel's centre is half a pixel from its corner, before and after.
+        # A pixel's center is half a pixel from its corner, before and after.
         inside = np.clip(np.arange(size) - (size - edge) // 2, 0, edge - 1)
         return np.clip((inside + 0.5) * side / edge - 0.5, 0, side - 1)
 

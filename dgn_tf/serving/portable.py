@@ -2,11 +2,13 @@
 
 import dataclasses
 
-from dgn_tf.models.catalog import make_model
-from dgn_tf.models.deconvolution import Deconvolution
+from dgn_tf.models.autoencoder import EncodedGenerator
 from dgn_tf.models.deformable import DeformableGenerator
+from dgn_tf.models.dynamic import DynamicDeformableGenerator
+from dgn_tf.models.factory import make_model
 from dgn_tf.models.layers import leaf_layers
-from dgn_tf.parsing import InputError
+from dgn_tf.ops.conv_transpose import Deconvolution
+from dgn_tf.utils.errors import InputError
 
 
 def portable(config, model):
@@ -27,7 +29,7 @@ def portable(config, model):
     if config.model.model == "mocogan":
         raise InputError(
             "--model=mocogan cannot be exported: it is a rival for tables, with neither a "
-            "canonical picture nor a displacement."
+            "canonical image nor a displacement."
         )
     data = config.data
     settings = dataclasses.replace(config.model, precision="float32", frames_per_chunk=0)
@@ -45,5 +47,9 @@ def portable(config, model):
 
 def deforming_generator(model):
     """The `DeformableGenerator` that is in a model, or None if nothing deforms."""
-    inner = getattr(model, "emission", None) or getattr(model, "generator", None) or model
+    inner = model
+    if isinstance(model, DynamicDeformableGenerator):
+        inner = model.emission
+    elif isinstance(model, EncodedGenerator):
+        inner = model.generator
     return inner if isinstance(inner, DeformableGenerator) else None

@@ -9,12 +9,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.parsing import InputError, last_value
+from dgn_tf.config.fields import last_value
 from dgn_tf.serving.card import model_card
 from dgn_tf.serving.clip_signatures import clip_signatures
 from dgn_tf.serving.portable import portable
-from dgn_tf.serving.signatures import picture_signatures, reconstruct_function
+from dgn_tf.serving.signatures import image_signatures, reconstruct_function
 from dgn_tf.serving.warmup import write_warmup
+from dgn_tf.utils.errors import InputError
 
 # The files of a version folder, beside those that TensorFlow writes.
 CONFIG, LATENTS, GOLDEN = "config.json", "latents.npz", "golden.npz"
@@ -44,7 +45,7 @@ def model_signatures(config, plain, encoder=None):
         return {f"z_{group}": value for group, value in z.items()}
 
     shape = [data.side, data.side, data.channels]
-    functions = picture_signatures(plain)
+    functions = image_signatures(plain)
     return {
         "serving_default": functions["generate"],
         **functions,
@@ -68,7 +69,7 @@ def export_saved_model(
         model: the trained model.
         folder: saved_models/NAME, a path; NAME is what it is served as.
         chains: latents of training examples, [N, d] by group, or None.
-        folders: those that a labelled model numbers its classes by, or None.
+        folders: those that a labeled model numbers its classes by, or None.
         encoder: where "reconstruct" starts, or None for zero.
         metrics: what was measured, {text: number}, for the model card.
 
@@ -129,8 +130,12 @@ def golden_requests(functions, chains=None):
         chains: latents of training examples that requests take theirs from; None for random ones.
     """
     rng = np.random.default_rng(0)
-    scalars = {"steps": np.int32(10), "seed": np.int64(0), "step_size": np.float32(0),
-               "sigma": np.float32(0)}  # fmt: skip
+    scalars = {
+        "steps": np.int32(10),
+        "seed": np.int64(0),
+        "step_size": np.float32(0),
+        "sigma": np.float32(0),
+    }
 
     def value(spec):
         if spec.shape.rank == 0:

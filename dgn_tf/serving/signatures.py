@@ -1,13 +1,14 @@
-"""What a served model of pictures answers: functions with named inputs and any batch size."""
+"""What a served model of images answers: functions with named inputs and any batch size."""
 
 import tensorflow as tf
 
-from dgn_tf.learning.energies import class_groups, given_groups, squared_error
-from dgn_tf.learning.inference import Inference
-from dgn_tf.models.enlarging import enlarged_field
-from dgn_tf.models.warp import warp
+from dgn_tf.inference.energy import squared_error
+from dgn_tf.inference.posterior import Inference
+from dgn_tf.ops.resizing import enlarged_field
+from dgn_tf.ops.warp import warp
 from dgn_tf.serving.checks import checked, checked_latent, require, same_batch
 from dgn_tf.serving.portable import deforming_generator
+from dgn_tf.types import EncodedModel
 
 MAX_STEPS = 2000
 # Beyond it the prior alone diverges: a step multiplies z by 1 - delta^2 / 2.
@@ -16,8 +17,8 @@ MAX_STEP_SIZE = 2.0
 NO_NOISE = -1
 
 
-def picture_signatures(model):
-    """The functions of a model of pictures that need no inference, by name.
+def image_signatures(model):
+    """The functions of a model of images that need no inference, by name.
 
     Inputs: z_appearance [B, d_a], z_geometry [B, d_g]; image [B, H, W, C] in [0, 1]. Outputs:
     image, canonical and warped float32 in [0, 1], displacement (dx, dy) [B, S, S, 2] in pixels,
@@ -26,7 +27,7 @@ def picture_signatures(model):
     * generate: z_appearance and z_geometry to image, canonical and displacement (Eq. 1).
     * generate_png: the same latents to image_bytes and canonical_bytes.
     * appearance: z_appearance to canonical; displacement: z_geometry to displacement.
-    * warp: pictures of any kind and size and z_geometry to warped (Fig. 12a).
+    * warp: images of any kind and size and z_geometry to warped (Fig. 12a).
 
     A model without geometry has generate and generate_png alone, with z_appearance and image.
 
@@ -42,19 +43,19 @@ def picture_signatures(model):
     def made(values):
         z = dict(zip(dims, _checked_latents(dims, values), strict=True))
         parts = {name: model.part(name, value) for name, value in z.items()}
-        pictures = {"image": unit(model.combine(parts))}
+        images = {"image": unit(model.combine(parts))}
         if "geometry" in dims:
-            pictures["canonical"] = unit(parts["appearance"])
-        return pictures, parts
+            images["canonical"] = unit(parts["appearance"])
+        return images, parts
 
     def generate(*values):
-        pictures, parts = made(values)
+        images, parts = made(values)
         fields = {"displacement": parts["geometry"]} if "geometry" in dims else {}
-        return pictures | fields
+        return images | fields
 
     def generate_png(*values):
-        pictures, _ = made(values)
-        return {f"{name}_bytes": _png(picture) for name, picture in pictures.items()}
+        images, _ = made(values)
+        return {f"{name}_bytes": _png(image) for name, image in images.items()}
 
     functions = {"generate": (generate, latents), "generate_png": (generate_png, latents)}
     if "geometry" in dims:
@@ -71,7 +72,7 @@ def _part_functions(model, dims):
         (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
         return {"displacement": model.part("geometry", z)}
 
-    def warp_pictures(image, z_geometry):
+    def warp_image_batch(image, z_geometry):
         image = checked("image", image, [None] * 4, 0.0, 1.0, "in [0, 1]")
         (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
         image, z = same_batch(("image", "z_geometry"), (image, z))
@@ -85,7 +86,7 @@ def _part_functions(model, dims):
     return {
         "appearance": (appearance, [specs["appearance"]]),
         "displacement": (displacement, [specs["geometry"]]),
-        "warp": (warp_pictures, [image, specs["geometry"]]),
+        "warp": (warp_image_batch, [image, specs["geometry"]]),
     }
 
 
@@ -126,7 +127,7 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
     def observed(value):
         return signed(checked(name, value, [None, *shape], 0.0, 1.0, "in [0, 1]"))
 
-    if hasattr(model, "encode"):
+    if isinstance(model, EncodedModel):
 
         def encode(value):
             x = observed(value)
@@ -134,7 +135,7 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
 
         return signature(encode, [spec])
 
-    given = given_groups(model)
+    given = model.given_groups
 
     def reconstruct(value, steps, step_size_, sigma_, seed, *labels):
         x = observed(value)
@@ -143,8 +144,11 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
         return answer(x, _inferred(model, x, known, encoder, *settings))
 
     numbers = (
-        ("steps", tf.int32), ("step_size", tf.float32), ("sigma", tf.float32), ("seed", tf.int64),
-    )  # fmt: skip
+        ("steps", tf.int32),
+        ("step_size", tf.float32),
+        ("sigma", tf.float32),
+        ("seed", tf.int64),
+    )
     scalars = [tf.TensorSpec([], kind, called) for called, kind in numbers]
     labels = [_latent_spec(group, model.latent_dims[group]) for group in given]
     return signature(reconstruct, [spec, *scalars, *labels])
@@ -173,15 +177,21 @@ def _checked_settings(steps, step_size, sigma, seed, run_step_size, run_sigma):
 def _inferred(model, x, known, encoder, steps, step_size, sigma, seed):
     """Latents [B, d] of each group after a loop over tens of Langevin steps."""
     inference = Inference(
-        model, step_size=step_size, sigma=sigma, noise=seed >= 0, starts=1, seed=seed,
-        encoder=encoder, portable=True,
-    )  # fmt: skip
+        model,
+        step_size=step_size,
+        sigma=sigma,
+        noise=seed >= 0,
+        starts=1,
+        seed=seed,
+        encoder=encoder,
+        portable=True,
+    )
     count = tf.shape(x)[0]
     ids = tf.range(tf.cast(count, tf.int64))
     z = inference.starts_of(x, None, known)
     done, chunks = tf.constant(0, tf.int64), tf.cast((steps + 9) // 10, tf.int64)
     scale = tf.ones_like(next(iter(z.values()))[:, :1])
-    for group in class_groups(model):
+    for group in model.class_groups:
         starts = model.latent_dims[group]
         x_all, ids_all = tf.tile(x, [starts] + [1] * (x.shape.rank - 1)), tf.tile(ids, [starts])
         quarter = tf.maximum(chunks // 4, 1)
@@ -211,18 +221,18 @@ def _advanced(inference, x, ids, z, scale, done, chunks):
     return z, scale
 
 
-def unit(picture):
-    """A picture in [-1, 1] on the scale [0, 1], where rounding may not leave it."""
-    return tf.clip_by_value((picture + 1.0) / 2.0, 0.0, 1.0)
+def unit(image):
+    """An image in [-1, 1] on the scale [0, 1], where rounding may not leave it."""
+    return tf.clip_by_value((image + 1.0) / 2.0, 0.0, 1.0)
 
 
-def signed(picture):
-    """A picture in [0, 1] on the scale [-1, 1]."""
-    return 2.0 * picture - 1.0
+def signed(image):
+    """An image in [0, 1] on the scale [-1, 1]."""
+    return 2.0 * image - 1.0
 
 
-def _png(picture):
-    return tf.io.encode_png(tf.cast(tf.round(255.0 * picture), tf.uint8))
+def _png(image):
+    return tf.io.encode_png(tf.cast(tf.round(255.0 * image), tf.uint8))
 
 
 def _latent_spec(name, dim):

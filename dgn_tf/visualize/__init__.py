@@ -1,1 +1,1 @@
-"""Arrays to pictures."""
+"""Arrays to images."""

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dgn_tf.learning.energies import one_hot_groups
-from dgn_tf.parsing import InputError
-from dgn_tf.visualize.directions import principal_directions, traverse
+from dgn_tf.types import one_hot_groups
+from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.directions import principal_directions
+from dgn_tf.visualize.images import as_images, whole_factor
 from dgn_tf.visualize.naming import direction_names
-from dgn_tf.visualize.pictures import as_pictures, whole_factor
+from dgn_tf.visualize.traversals import traverse
 
 FORMATS = ("gif", "mp4")
-# GIF counts in hundredths of a second: 25 pictures a second is exact.
+# GIF counts in hundredths of a second: 25 images a second is exact.
 _RATE = 25
 # From one end to the other in 1.2 seconds.
 _COLUMNS = 31
@@ -63,11 +64,9 @@ def write_animations(
             names = direction_names(model, directions)
             names = [name.replace(" ", "_") for name in names]
             titles = [f"{title}-{name}" for title, name in zip(titles, names, strict=True)]
-        pictures, _ = traverse(
-            model, latents, group, count=count, columns=_COLUMNS, appearance=shown
-        )
-        for title, row in zip(titles, pictures, strict=True):
-            frames = as_pictures(row, whole_factor(row.shape[1]))
+        images, _ = traverse(model, latents, group, count=count, columns=_COLUMNS, appearance=shown)
+        for title, row in zip(titles, images, strict=True):
+            frames = as_images(row, whole_factor(row.shape[1]))
             save_animation(folder / f"{title}.{kind}", there_and_back(frames))
 
 
@@ -77,7 +76,7 @@ def there_and_back(frames: np.ndarray) -> np.ndarray:
 
 
 def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: int = _RATE) -> None:
-    """Writes an animation, made aside, then renamed; a GIF repeats for ever.
+    """Writes an animation, made aside, then renamed; a GIF repeats forever.
 
     Args:
         path: where to, named .gif or .mp4 (H.264); its folder is made if need be.
@@ -103,7 +102,7 @@ def _write_mp4(path: str, frames: np.ndarray, rate: int) -> None:
     with av.open(path, "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
         stream.height, stream.width = frames.shape[1:3]
-        # The one layout of colours that every player knows.
+        # The one layout of colors that every player knows.
         stream.pix_fmt = "yuv420p"
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))

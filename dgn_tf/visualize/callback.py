@@ -8,12 +8,11 @@ import keras
 import numpy as np
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.learning.energies import one_hot_groups
+from dgn_tf.types import has_geometry, one_hot_groups
 from dgn_tf.visualize.clips import clip_sheet
-from dgn_tf.visualize.decoding import has_geometry
-from dgn_tf.visualize.directions import class_sheet, traversal_sheet
-from dgn_tf.visualize.pictures import save_png
+from dgn_tf.visualize.images import save_png
 from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
+from dgn_tf.visualize.traversals import class_sheet, traversal_sheet
 
 # Clips on the sample sheet, three rows each.
 _CLIPS = 3
@@ -22,7 +21,7 @@ _CLIPS = 3
 class SampleSheets(keras.callbacks.Callback):
     """Writes sample sheet, traversals and prior samples at some epochs and at the end of training.
 
-    The pictures go to `folder`/epoch-000123/ and, as the newest, to `folder`/latest/: sheet.png,
+    The images go to `folder`/epoch-000123/ and, as the newest, to `folder`/latest/: sheet.png,
     traversal_geometry.png (with a geometry group), traversal_appearance.png (or classes.png, Fig.
     13, where labels are given) and prior.png; of a model of clips without geometry sheet.png alone.
     They change nothing: not the model, not the learner, no random generator of the training.
@@ -32,8 +31,8 @@ class SampleSheets(keras.callbacks.Callback):
         latents: `latents(examples)` gives the latents [N, d] of each group, of all examples or of
             the first N of them; all of these give the principal directions.
         examples: the training examples.
-        folder: where the pictures go.
-        every_epochs: epochs between pictures.
+        folder: where the images go.
+        every_epochs: epochs between images.
         count: how many examples the sample sheet shows, the first ones.
 
     Raises:
@@ -90,7 +89,7 @@ class SampleSheets(keras.callbacks.Callback):
         for group in model.latent_dims:
             if group in one_hot_groups(model):
                 continue
-            # One example's appearance: the mean picture is blurred, and shows deformations badly.
+            # One example's appearance: the mean image is blurred, and shows deformations badly.
             appearance = latents["appearance"][0] if group == "geometry" else None
             sheets[f"traversal_{group}"] = traversal_sheet(
                 model, latents, group, appearance=appearance
@@ -102,7 +101,7 @@ class SampleSheets(keras.callbacks.Callback):
 
     def write(self, epochs: int) -> None:
         """Writes the sheets as they are after so many epochs."""
-        for name, picture in self.sheets().items():
+        for name, image in self.sheets().items():
             for place in (f"epoch-{epochs:06d}", "latest"):
-                save_png(self.folder / place / f"{name}.png", picture)
+                save_png(self.folder / place / f"{name}.png", image)
         self._written = epochs

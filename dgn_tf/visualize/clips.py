@@ -1,13 +1,13 @@
-"""Clips as pictures: sheets of frames (Fig. 15 to 19)."""
+"""Clips as images: sheets of frames (Fig. 15 to 19)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.visualize.decoding import has_geometry
+from dgn_tf.types import has_geometry
 from dgn_tf.visualize.grids import draw_grid
-from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
+from dgn_tf.visualize.images import as_images, lay_out, whole_factor
 
 # As many frames of a clip are shown on a sheet.
 SHOWN_FRAMES = 8
@@ -22,7 +22,7 @@ def decode_clips(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dic
 
     Returns:
         Clips float32 [N, T + 1, S, S, C] in [-1, 1]; of a `DynamicDeformableGenerator` canonical
-        pictures under "appearance" and displacements [N, T + 1, S, S, 2] in pixels under
+        images under "appearance" and displacements [N, T + 1, S, S, 2] in pixels under
         "geometry".
     """
     clips, parts = [], {name: [] for name in latents}
@@ -48,7 +48,7 @@ def shown_frames(count: int) -> np.ndarray:
 
 
 def clip_sheet(model, clips: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
-    """Frames of clips, of their canonical pictures and of their reconstructions with the grid.
+    """Frames of clips, of their canonical images and of their reconstructions with the grid.
 
     Args:
         model: a `DynamicDeformableGenerator`, or a model of clips without geometry, whose
@@ -64,19 +64,19 @@ def clip_sheet(model, clips: np.ndarray, latents: dict[str, np.ndarray]) -> np.n
     factor = whole_factor(clips.shape[2])
     rows, labels = [], []
     for index, clip in enumerate(clips):
-        rows.append(as_pictures(clip[frames], factor))
+        rows.append(as_images(clip[frames], factor))
         labels.append(f"data {index + 1}")
         if has_geometry(model):
-            rows.append(as_pictures(parts["appearance"][index, frames], factor))
+            rows.append(as_images(parts["appearance"][index, frames], factor))
             rows.append(draw_grid(made[index, frames], parts["geometry"][index, frames], factor))
             labels += ["canonical", "reconstructed,\ngrid"]
         else:
-            rows.append(as_pictures(made[index, frames], factor))
+            rows.append(as_images(made[index, frames], factor))
             labels.append("reconstructed")
     return lay_out(rows, labels, [f"frame {frame + 1}" for frame in frames])
 
 
-def film(
+def video(
     rows: Sequence[np.ndarray], labels: Sequence[str], headings: Sequence[str] = ()
 ) -> np.ndarray:
     """Clips that play together.
@@ -89,7 +89,7 @@ def film(
     Returns:
         uint8 [F, height, width, 3].
     """
-    shown = [as_pictures(row, whole_factor(row.shape[2])) for row in rows]
+    shown = [as_images(row, whole_factor(row.shape[2])) for row in rows]
     return np.stack(
         [lay_out([row[:, t] for row in shown], labels, headings) for t in range(shown[0].shape[1])]
     )
@@ -106,5 +106,5 @@ def frames_sheet(rows: dict[str, np.ndarray]) -> np.ndarray:
     """
     clips = list(rows.values())
     frames, factor = shown_frames(len(clips[0])), whole_factor(clips[0].shape[1])
-    pictures = [as_pictures(clip[frames], factor) for clip in clips]
-    return lay_out(pictures, list(rows), [f"frame {frame + 1}" for frame in frames])
+    images = [as_images(clip[frames], factor) for clip in clips]
+    return lay_out(images, list(rows), [f"frame {frame + 1}" for frame in frames])

@@ -8,17 +8,17 @@ _BATCH = 32
 
 
 def decode(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The pictures of latents, and the parts that they are made from (Eq. 1).
+    """The images of latents, and the parts that they are made from (Eq. 1).
 
     Args:
         model: anything with `latent_dims`, `part(name, z)` and `combine(parts)`.
         latents: [N, d] for each latent group of the model, N at least 1.
 
     Returns:
-        Pictures float32 [N, S, S, C] in [-1, 1], and the parts by name: the canonical picture
+        Images float32 [N, S, S, C] in [-1, 1], and the parts by name: the canonical image
         [N, S, S, C] under "appearance", the displacement [N, S, S, 2] in pixels under "geometry".
     """
-    pictures, parts = [], {name: [] for name in model.latent_dims}
+    images, parts = [], {name: [] for name in model.latent_dims}
     count = len(next(iter(latents.values())))
     for first in range(0, count, _BATCH):
         # The last batch is filled up with its own latents again.
@@ -28,12 +28,7 @@ def decode(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str,
             for name in model.latent_dims
         }
         kept = min(_BATCH, count - first)
-        pictures.append(model.combine(made).numpy()[:kept])
+        images.append(model.combine(made).numpy()[:kept])
         for name, part in made.items():
             parts[name].append(part.numpy()[:kept])
-    return np.concatenate(pictures), {name: np.concatenate(p) for name, p in parts.items()}
-
-
-def has_geometry(model) -> bool:
-    """Whether the model deforms: a plain generator has no group "geometry"."""
-    return "geometry" in model.latent_dims
+    return np.concatenate(images), {name: np.concatenate(p) for name, p in parts.items()}

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dgn_tf.learning.energies import one_hot_groups
-from dgn_tf.parsing import InputError
+from dgn_tf.types import one_hot_groups
+from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.directions import Directions, principal_directions
 from dgn_tf.visualize.naming import direction_names, orient
 

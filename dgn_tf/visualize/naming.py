@@ -16,14 +16,14 @@ LEAST_SHARE = 1 / 3
 
 
 def motions(side: int) -> tuple[list[str], np.ndarray]:
-    """Fields of the pure motions over the centre disc.
+    """Fields of the pure motions over the center disc.
 
     With x (right) and y (down) from -1 to 1 across the disc of radius 0.7 half-sides around the
-    centre, and h = 1 - x^2 - y^2, the fields (dx, dy) are
+    center, and h = 1 - x^2 - y^2, the fields (dx, dy) are
 
     * affine: shift x (1, 0), shift y (0, 1), roll (-y, x), zoom (x, y), widen (x, 0), heighten
       (0, y), stretch (x, -y), shear (y, 0) or (0, x) or (y, x);
-    * turns of something rounded out of the picture's plane, whose middle stands nearest to the
+    * turns of something rounded out of the image's plane, whose middle stands nearest to the
       viewer and so moves most: rotate (h, 0), to the left or right, and nod (0, h).
 
     Args:
@@ -59,7 +59,7 @@ def name_fields(fields: np.ndarray) -> list[str]:
     """A name for each displacement field.
 
     For every pure motion of `motions` the best multiple of it is fitted by least squares inside
-    the centre disc; its share is the part of the field's sum of squares there that the fit
+    the center disc; its share is the part of the field's sum of squares there that the fit
     explains (the squared cosine between the two). A field is called by the motion with the largest
     share, or "other" where that is below one third or the field is zero. The sign does not matter:
     "zoom" is in or out. Names that occur again are numbered: "widen", "widen 2".
@@ -78,7 +78,7 @@ def direction_names(model, directions: "Directions") -> list[str]:
 
     The field that names a direction is the difference between the displacements one standard
     deviation to either side of the mean; `name_fields` gives the rule. It says where pixels read
-    from, so a picture moves the opposite way, which no name depends on.
+    from, so an image moves the opposite way, which no name depends on.
 
     Args:
         model: a model with the group "geometry", displacements [B, S, S, 2].
@@ -92,7 +92,7 @@ def direction_names(model, directions: "Directions") -> list[str]:
 
 
 def orient(model, directions: "Directions") -> "Directions":
-    """The directions, turned so that a positive step does to the picture what its name says.
+    """The directions, turned so that a positive step does to the image what its name says.
 
     That is: shift right or down, roll clockwise, zoom in, become wider or taller, turn the middle
     to the right or down. "other" directions, and shears, whose two ways have no name, stay.
@@ -104,7 +104,7 @@ def orient(model, directions: "Directions") -> "Directions":
     Returns:
         The same mean and scales; every axis as it was or its opposite.
     """
-    # A pixel reads from where its displacement points to, so the picture moves the opposite way.
+    # A pixel reads from where its displacement points to, so the image moves the opposite way.
     signs = [
         -np.sign(multiple) if name not in ("other", "shear") else 1.0
         for name, multiple in _best_motions(difference_fields(model, directions))

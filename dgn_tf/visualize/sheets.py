@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from dgn_tf.learning.energies import one_hot_groups
-from dgn_tf.visualize.decoding import decode, has_geometry
+from dgn_tf.types import has_geometry, one_hot_groups
+from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.grids import draw_grid
-from dgn_tf.visualize.pictures import as_pictures, lay_out, whole_factor
+from dgn_tf.visualize.images import as_images, lay_out, whole_factor
 
 
 def sample_sheet(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
-    """The sheet of Fig. 2: data, canonical pictures and reconstructions, with and without the grid.
+    """The sheet of Fig. 2: data, canonical images and reconstructions, with and without the grid.
 
     Args:
         model: a model with `latent_dims`, `part` and `combine`; without a group "geometry" the
@@ -18,16 +18,16 @@ def sample_sheet(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> n
         latents: their latents, [N, d] for each group.
 
     Returns:
-        uint8 [height, width, 3], a column for each picture.
+        uint8 [height, width, 3], a column for each image.
     """
     factor = whole_factor(images.shape[1])
     pictures, parts = decode(model, latents)
-    rows = {"data": as_pictures(images, factor)}
+    rows = {"data": as_images(images, factor)}
     if has_geometry(model):
         rows["canonical,\ngrid"] = draw_grid(parts["appearance"], None, factor)
-        rows["canonical"] = as_pictures(parts["appearance"], factor)
+        rows["canonical"] = as_images(parts["appearance"], factor)
         rows["reconstructed,\ngrid"] = draw_grid(pictures, parts["geometry"], factor)
-    rows["reconstructed"] = as_pictures(pictures, factor)
+    rows["reconstructed"] = as_images(pictures, factor)
     return lay_out(list(rows.values()), list(rows))
 
 
@@ -45,7 +45,7 @@ def prior_latents(model, count: int, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
-    """Samples F(z), z ~ N(0, I); beside them, for a model with geometry, their canonical pictures.
+    """Samples F(z), z ~ N(0, I); beside them, for a model with geometry, their canonical images.
 
     Labels that are given come in turn.
 
@@ -57,13 +57,13 @@ def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
     Returns:
         uint8 [height, width, 3].
     """
-    pictures, parts = decode(model, prior_latents(model, side * side, seed))
-    panels = {"samples of the prior": pictures}
+    images, parts = decode(model, prior_latents(model, side * side, seed))
+    panels = {"samples of the prior": images}
     if has_geometry(model):
-        panels["their canonical pictures"] = parts["appearance"]
+        panels["their canonical images"] = parts["appearance"]
     sheets = []
     for heading, panel in panels.items():
-        panel = as_pictures(panel, whole_factor(panel.shape[1]))
+        panel = as_images(panel, whole_factor(panel.shape[1]))
         rows = panel.reshape(side, side, *panel.shape[1:])
         headings = [""] * side
         headings[side // 2] = heading
@@ -84,10 +84,10 @@ def recombine(model, latents: dict[str, np.ndarray]) -> np.ndarray:
     """
     count = len(latents["appearance"])
     i, j = np.divmod(np.arange(count * count), count)
-    pictures, _ = decode(
+    images, _ = decode(
         model, {"appearance": latents["appearance"][i], "geometry": latents["geometry"][j]}
     )
-    return pictures.reshape(count, count, *pictures.shape[1:])
+    return images.reshape(count, count, *images.shape[1:])
 
 
 def recombination_board(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
@@ -99,12 +99,12 @@ def recombination_board(model, images: np.ndarray, latents: dict[str, np.ndarray
         latents: their latents, [N, d] for each group.
 
     Returns:
-        uint8 [height, width, 3]; a row keeps the appearance of its first picture, a column the
+        uint8 [height, width, 3]; a row keeps the appearance of its first image, a column the
         geometry of its first.
     """
     factor = whole_factor(images.shape[1])
-    originals = as_pictures(images, factor)
-    board = as_pictures(recombine(model, latents), factor)
+    originals = as_images(images, factor)
+    board = as_images(recombine(model, latents), factor)
     corner = np.full_like(originals[:1], 255)
     rows = [np.concatenate([corner, originals])]
     rows += [np.concatenate([originals[i : i + 1], row]) for i, row in enumerate(board)]

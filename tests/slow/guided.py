@@ -13,11 +13,11 @@ with atheris.instrument_imports(include=["dgn_tf.config", "dgn_tf.stored", "dgn_
     import numpy as np
 
     from dgn_tf.config import Config
+    from dgn_tf.data.cropping.journal import Journal
     from dgn_tf.data.examples import Examples
-    from dgn_tf.data.journal import Journal
     from dgn_tf.data.labels import read_labels
-    from dgn_tf.data.npz import read_npz
-    from dgn_tf.parsing import InputError
+    from dgn_tf.utils.errors import InputError
+    from dgn_tf.utils.npz_files import read_npz
 
 CLIPS = Examples(np.zeros((1, 2, 8, 8, 1), np.uint8), np.arange(1), ("a.mp4#000",))
 

@@ -12,14 +12,15 @@ tf.function = functools.partial(tf.function, autograph=False)
 
 from dgn_tf.config import ModelConfig  # noqa: E402
 from dgn_tf.data.examples import Examples  # noqa: E402
-from dgn_tf.learning import devices as devices_module  # noqa: E402
-from dgn_tf.learning.alternating import AlternatingBackprop  # noqa: E402
-from dgn_tf.learning.average import Averaging  # noqa: E402
-from dgn_tf.learning.chains import Chains  # noqa: E402
-from dgn_tf.learning.devices import Devices, Distributed  # noqa: E402
-from dgn_tf.learning.loop import fit  # noqa: E402
-from dgn_tf.learning.replicas import Adam  # noqa: E402
-from dgn_tf.models.catalog import make_model  # noqa: E402
+from dgn_tf.models.factory import make_model  # noqa: E402
+from dgn_tf.ops.cross_replica import Adam  # noqa: E402
+from dgn_tf.training import devices as devices_module  # noqa: E402
+from dgn_tf.training.alternating import AlternatingBackprop  # noqa: E402
+from dgn_tf.training.chains import Chains  # noqa: E402
+from dgn_tf.training.devices import Devices  # noqa: E402
+from dgn_tf.training.distributed import Distributed  # noqa: E402
+from dgn_tf.training.ema import Averaging  # noqa: E402
+from dgn_tf.training.loop import fit  # noqa: E402
 
 # Four shards of 7, 7, 6 and 6; three steps an epoch, the last of 10.
 SHARDS, COUNT, BATCH, EPOCHS = 4, 26, 8, 2
@@ -57,9 +58,14 @@ def train(name, devices, examples):
         )
         learner = Averaging(Distributed(learner, devices) if devices.several else learner, 0.9)
     fit(
-        learner, examples, batch_size=BATCH, epochs=EPOCHS, seed=3, callbacks=[rows],
+        learner,
+        examples,
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        seed=3,
+        callbacks=[rows],
         shards=devices.shards,
-    )  # fmt: skip
+    )
     values = {
         "weight": model.get_weights(),
         "optimizer": [np.array(value) for value in optimizer.variables],

@@ -20,17 +20,22 @@ import pytest
 from PIL import Image
 
 from dgn_tf import export
-from dgn_tf.data.catalog import load
 from dgn_tf.data.examples import as_bytes
+from dgn_tf.data.sources.catalog import load
 from dgn_tf.serving import exported
-from dgn_tf.visualize.pictures import as_pictures
+from dgn_tf.visualize.images import as_images
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "saved_models" / "heads64"
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 # Pixels of a canvas, [side, side, 3], which JSON carries as base64.
 PIXELS = """id => byId(id).toDataURL("image/png").split(",")[1]"""
 
@@ -114,7 +119,7 @@ def opened(page, address):
 
 
 def move(page, slider, key="ArrowRight", times=10):
-    """Presses a key on a slider, and waits until the picture of the last press is drawn."""
+    """Presses a key on a slider, and waits until the image of the last press is drawn."""
     page.focus(f"#{slider}")
     for _ in range(times):
         page.keyboard.press(key)
@@ -122,8 +127,8 @@ def move(page, slider, key="ArrowRight", times=10):
 
 
 def canvas(page, name):
-    picture = Image.open(io.BytesIO(base64.b64decode(page.evaluate(PIXELS, name))))
-    return np.asarray(picture.convert("RGB"), float)
+    image = Image.open(io.BytesIO(base64.b64decode(page.evaluate(PIXELS, name))))
+    return np.asarray(image.convert("RGB"), float)
 
 
 def downloaded(page, button):
@@ -132,12 +137,12 @@ def downloaded(page, button):
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
-def test_sliders_move_the_picture(page, explorer):
+def test_sliders_move_the_image(page, explorer):
     opened(page, explorer)
     before = {name: canvas(page, name) for name in ("picture", "grid", "canonical")}
     move(page, "geometry-1")
     after = {name: canvas(page, name) for name in before}
-    # Geometry bends the picture and the grid, and leaves the canonical picture.
+    # Geometry bends the image and the grid, and leaves the canonical image.
     assert np.abs(after["picture"] - before["picture"]).mean() > 3
     assert np.abs(after["grid"] - before["grid"]).mean() > 3
     np.testing.assert_array_equal(after["canonical"], before["canonical"])
@@ -180,8 +185,8 @@ def test_photographs_are_inferred_edited_and_recombined(page, explorer, photogra
     until(page, "document.querySelectorAll('#loaded img').length == 2 && byId('job').hidden")
     assert "head1.jpg: squared error" in page.inner_text("#status")
     inferred, photograph = canvas(page, "picture"), canvas(page, "photograph")
-    # The picture looks like the photograph, as the average does not.
-    errors = [np.square(picture - photograph).mean() for picture in (inferred, average)]
+    # The image looks like the photograph, as the average does not.
+    errors = [np.square(image - photograph).mean() for image in (inferred, average)]
     assert errors[0] < 0.5 * errors[1]
     move(page, "geometry-2")
     assert np.abs(canvas(page, "picture") - inferred).mean() > 3
@@ -202,11 +207,11 @@ def test_photographs_are_inferred_edited_and_recombined(page, explorer, photogra
     until(page, "byId('board').hidden && document.querySelectorAll('#loaded img').length == 1")
 
 
-def test_a_file_that_is_no_picture_is_told(page, explorer, tmp_path):
-    (tmp_path / "notes.png").write_text("not a picture")
+def test_a_file_that_is_no_image_is_told(page, explorer, tmp_path):
+    (tmp_path / "notes.png").write_text("not an image")
     opened(page, explorer)
     page.set_input_files("#file", tmp_path / "notes.png")
-    until(page, "byId('status').textContent.includes('notes.png cannot be read as a picture')")
+    until(page, "byId('status').textContent.includes('notes.png cannot be read as an image')")
     move(page, "geometry-1")
     assert page.inner_text("#status") == ""
 
@@ -248,7 +253,7 @@ def test_the_static_page_paints_what_the_model_paints(page, web):
         ):
             found = page.evaluate(
                 """z => { const { picture, canonical, field } = compute(z);
-                return [picture, canonical, field].map((map) => Array.from(map)); }""",
+                return [image, canonical, field].map((map) => Array.from(map)); }""",
                 {name: values.tolist() for name, values in z.items()},
             )
             tensors = {name: np.float32(values)[None] for name, values in z.items()}
@@ -258,7 +263,7 @@ def test_the_static_page_paints_what_the_model_paints(page, web):
                 np.abs(np.array(made) - np.ravel(true))
                 for made, true in zip(found, wanted, strict=True)
             ]
-            # Weights of 16 bits: half a step of the 256 grey values, a hundredth of a pixel.
+            # Weights of 16 bits: half a step of the 256 gray values, a hundredth of a pixel.
             assert errors[0].max() < 1 / 255 and errors[1].max() < 1 / 255
             assert errors[2].max() < 0.01
         before = canvas(page, "picture")
@@ -271,8 +276,8 @@ def test_the_static_page_opens_from_a_disk(page, web):
     opened(page, (folder / "index.html").as_uri())
     move(page, "geometry-1", times=15)
     z = page.evaluate("latentsNow()")
-    picture = model({name: np.float32(values)[None] for name, values in z.items()})
-    wanted = as_pictures(as_bytes(picture.numpy()), 384 // picture.shape[1])[0]
+    image = model({name: np.float32(values)[None] for name, values in z.items()})
+    wanted = as_images(as_bytes(image.numpy()), 384 // image.shape[1])[0]
     # On screen it is enlarged by the browser's filter, not by ours.
     assert np.abs(canvas(page, "picture") - wanted).mean() < 3
     assert not page.is_visible("#photographs")

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from dgn_tf.config import CLIP_MODELS, Config, DataConfig, LearningConfig, ModelConfig
 from dgn_tf.data.examples import Examples
-from dgn_tf.learners import make_learner
-from dgn_tf.learning.average import Averaging
-from dgn_tf.models.catalog import make_model
+from dgn_tf.models.factory import make_model
+from dgn_tf.training.ema import Averaging
+from dgn_tf.training.factory import make_learner
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ STEP = {"langevin_steps": 1, "batch_size": COUNT, "epochs": 5, "sigma": "0.5"}
 
 
 def learner(seed=0, ema=0.0, learning=None, **model):
-    """A learner of `COUNT` random pictures or clips, with the arguments of one step of it."""
+    """A learner of `COUNT` random images or clips, with the arguments of one step of it."""
     kind = model.get("model", "deformable")
     frames = FRAMES if kind in CLIP_MODELS else 0
     shape = (COUNT, FRAMES, SIDE, SIDE, 3) if frames else (COUNT, SIDE, SIDE, 3)

@@ -18,24 +18,35 @@ import numpy as np
 import pytest
 from mutations import SOAK
 
-from dgn_tf import runs
-from dgn_tf.learning.callbacks import read_metrics
-from dgn_tf.learning.checkpoints import Checkpoints
-from dgn_tf.locks import LOCK
-from dgn_tf.parsing import InputError
+from dgn_tf.runs.directory import Run
+from dgn_tf.runs.restoring import load_chains, load_run
+from dgn_tf.training.callbacks import read_metrics
+from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.locks import LOCK
 
 KILLS, EPOCHS, PER_EPOCH = 22, 60, 3
 TINY = (
-    "--model=abp", "--side=32", "--channels=1", "--appearance_dim=2", "--alpha=0.1",
-    "--batch_size=4", "--langevin_steps=1", "--checkpoint_epochs=1", "--picture_epochs=1000",
-    "--appearance_scheme=2", "--sigma=1", "--ema=0.9", "--learning_rate=1e-3",
-)  # fmt: skip
+    "--model=abp",
+    "--side=32",
+    "--channels=1",
+    "--appearance_dim=2",
+    "--alpha=0.1",
+    "--batch_size=4",
+    "--langevin_steps=1",
+    "--checkpoint_epochs=1",
+    "--picture_epochs=1000",
+    "--appearance_scheme=2",
+    "--sigma=1",
+    "--ema=0.9",
+    "--learning_rate=1e-3",
+)
 SERVER = Path(__file__).with_name("forkserver.py")
 ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 
 
 class Trainer:
-    """Starts trainings on the same ten pictures; see `forkserver` for what may happen to them."""
+    """Starts trainings on the same ten images; see `forkserver` for what may happen to them."""
 
     def __init__(self, root):
         images = np.random.default_rng(0).integers(0, 256, (10, 32, 32), dtype=np.uint8)
@@ -228,7 +239,7 @@ def test_a_run_that_cannot_be_written_is_refused_before_it_trains(trainer, unbro
         wanted = f"error: --run_dir={disk}/run cannot be written: Read-only file system.\n"
         assert output == wanted
         # What only reads can do without.
-        assert runs.load(disk / "run")[0].learning.epochs == 6
+        assert load_run(disk / "run")[0].learning.epochs == 6
 
 
 def damages(content, moments):
@@ -245,7 +256,7 @@ def damages(content, moments):
 def test_damaged_files_are_told_or_passed_over(unbroken, tmp_path):
     folder, moments = tmp_path / "run", random.Random(2)
     shutil.copytree(unbroken(6), folder)
-    config = runs.Run(folder).config()
+    config = Run(folder).config()
     states = {}
     for path in Checkpoints(folder / "checkpoints").paths():
         alone = tmp_path / path.name
@@ -266,7 +277,7 @@ def test_damaged_files_are_told_or_passed_over(unbroken, tmp_path):
                 assert str(path) in str(error)
                 outcomes.append("told")
                 continue
-            assert runs.Run(folder).config() == config
+            assert Run(folder).config() == config
             step = next(name for name, state in states.items() if state == found)
             outcomes.append("passed over" if step != newest.name else "harmless")
         path.write_bytes(content)
@@ -276,8 +287,8 @@ def test_damaged_files_are_told_or_passed_over(unbroken, tmp_path):
 
 def state_of(folder):
     """Weights and latents as bytes."""
-    _, model = runs.load(folder)
-    chains = runs.load_chains(folder)
+    _, model = load_run(folder)
+    chains = load_chains(folder)
     return [np.asarray(value).tobytes() for value in (*model.get_weights(), *chains.values())]
 
 
@@ -303,9 +314,18 @@ def test_soak_of_kills_at_any_time(trainer, tensors, tmp_path):
     while time.monotonic() < end:
         folders = tmp_path / f"straight-{kills}", tmp_path / f"killed-{kills}"
         commands = [
-            [sys.executable, "-m", "dgn_tf.train", *TINY, *settings, trainer.data, "--epochs=200",
-             f"--run_dir={folder}"] for folder in folders
-        ]  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "dgn_tf.train",
+                *TINY,
+                *settings,
+                trainer.data,
+                "--epochs=200",
+                f"--run_dir={folder}",
+            ]
+            for folder in folders
+        ]
         start = time.monotonic()
         subprocess.run(commands[0], check=True, capture_output=True, env=ENVIRONMENT)
         longest = time.monotonic() - start

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from mutations import for_a_while, fuzz, in_time, mutants
 from PIL import Image
 
-from dgn_tf.data import catalog
+from dgn_tf.data.cropping.journal import Journal
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.files import load_files, load_photograph
-from dgn_tf.data.folders import load_folder
-from dgn_tf.data.journal import Journal
 from dgn_tf.data.labels import read_labels
 from dgn_tf.data.landmarks import read_landmarks
-from dgn_tf.data.npz import read_npz
-from dgn_tf.parsing import InputError
+from dgn_tf.data.sources import catalog
+from dgn_tf.data.sources.files import load_files, load_photograph
+from dgn_tf.data.sources.folders import load_folder
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.npz_files import read_npz
 
 SIDE = 8
 
@@ -35,32 +35,35 @@ def saved(image, kind, **options):
     return file.getvalue()
 
 
-def pictures():
+def images():
     """A small file of each kind that is read, several of the kinds that are read in other ways."""
-    colour = Image.fromarray(noise(9, 11, 3))
+    color = Image.fromarray(noise(9, 11, 3))
     exif = Image.Exif()
     exif[0x0112] = 6
     return {
-        "a.png": saved(colour, "PNG"),
+        "a.png": saved(color, "PNG"),
         "deep.png": saved(Image.fromarray(noise(9, 11).astype(np.uint16) * 257), "PNG"),
         "clear.png": saved(Image.fromarray(noise(9, 11, 4)), "PNG"),
-        "a.jpg": saved(colour, "JPEG", exif=exif),
-        "slow.jpg": saved(colour, "JPEG", progressive=True),
-        "a.webp": saved(colour, "WEBP"),
-        "a.bmp": saved(colour, "BMP"),
-        "a.gif": saved(colour.convert("P"), "GIF", transparency=3),
+        "a.jpg": saved(color, "JPEG", exif=exif),
+        "slow.jpg": saved(color, "JPEG", progressive=True),
+        "a.webp": saved(color, "WEBP"),
+        "a.bmp": saved(color, "BMP"),
+        "a.gif": saved(color.convert("P"), "GIF", transparency=3),
     }
 
 
 def videos():
-    """GIF, AVI with pictures that are whole, and what cameras write."""
+    """GIF, AVI with images that are whole, and what cameras write."""
     av = pytest.importorskip("av")
     av.logging.set_level(None)
     frames = noise(8, 16, 16, 3)
     first, *rest = (Image.fromarray(frame) for frame in frames)
     made = {"a.gif": saved(first, "GIF", save_all=True, append_images=rest, duration=100)}
-    for name, codec, pixels in (("a.avi", "png", "rgb24"), ("a.mp4", "libx264", "yuv420p"),
-                                ("a.webm", "libvpx", "yuv420p")):  # fmt: skip
+    for name, codec, pixels in (
+        ("a.avi", "png", "rgb24"),
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.webm", "libvpx", "yuv420p"),
+    ):
         file = io.BytesIO()
         with av.open(file, "w", format=name[2:]) as container:
             stream = container.add_stream(codec, rate=10)
@@ -78,9 +81,9 @@ def told(error, path):
     assert str(path) in str(error) and "\n" not in str(error), error
 
 
-def test_pictures(tmp_path):
+def test_images(tmp_path):
     @fuzz(2400)
-    @given(mutants(pictures()), st.sampled_from((1, 3)))
+    @given(mutants(images()), st.sampled_from((1, 3)))
     def check(file, channels):
         path = tmp_path / file[0]
         path.write_bytes(file[1])
@@ -96,8 +99,8 @@ def test_pictures(tmp_path):
     for_a_while(check)
 
 
-def test_folders_of_pictures(tmp_path, caplog):
-    whole = pictures()
+def test_folders_of_images(tmp_path, caplog):
+    whole = images()
     (tmp_path / "whole.png").write_bytes(whole["a.png"])
 
     @fuzz(400)
@@ -134,7 +137,7 @@ def test_clips(tmp_path):
 
 
 def arrays():
-    """Pictures and clips, stored and compressed."""
+    """Images and clips, stored and compressed."""
     clip, frame = np.repeat([1, 2], 3), np.tile([0, 1, 2], 2)
     made = {}
     for name, save in (("stored", np.savez), ("small", np.savez_compressed)):
@@ -237,9 +240,9 @@ def test_journals(tmp_path):
 
 def test_a_whole_file_is_read_as_it_is(tmp_path):
     """What the mutants begin with is valid: else nothing behind a first check would be tried."""
-    for name, content in (pictures() | videos()).items():
+    for name, content in (images() | videos()).items():
         (tmp_path / name).write_bytes(content)
-        if content in pictures().values():
+        if content in images().values():
             assert len(load_files([str(tmp_path / name)], SIDE, 3)) == 1
         else:
             assert len(catalog.load(f"clips:{tmp_path / name}", SIDE, 3, frames=3)) == 2

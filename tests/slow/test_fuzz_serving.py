@@ -9,8 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutations import for_a_while, fuzz, in_time
 
-EXTREMES = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e-8, 3.0, 255.0, 1e4, 1e30, -3e38, 3e38,
-            math.nan, math.inf, -math.inf)  # fmt: skip
+EXTREMES = (
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    1e-45,
+    1e-8,
+    3.0,
+    255.0,
+    1e4,
+    1e30,
+    -3e38,
+    3e38,
+    math.nan,
+    math.inf,
+    -math.inf,
+)
 NUMBERS = {
     "steps": (0, -1, 1, 2, 10, 11, 2001, 2**31 - 1, -(2**31)),
     "seed": (-2, -1, 0, 1, 2**63 - 1, -(2**63)),
@@ -41,7 +57,7 @@ def arrays(draw, name, info):
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     values = np.asarray(rng.uniform(0, 1, shape), np.float32)
     if draw(st.booleans()) and values.size:
-        # One pixel or latent is enough to spoil a picture.
+        # One pixel or latent is enough to spoil an image.
         values.flat[draw(st.integers(0, values.size - 1))] = draw(st.sampled_from(EXTREMES))
     with np.errstate(over="ignore"):
         return values * np.float32(draw(st.sampled_from((1, 1, 1, -1, 3, 1e3, 1e38))))
@@ -62,9 +78,15 @@ def ask(serve):
 
 @pytest.mark.parametrize(
     ("signature", "count"),
-    [("generate", 500), ("generate_png", 300), ("appearance", 300), ("displacement", 300),
-     ("warp", 500), ("reconstruct", 500)],
-)  # fmt: skip
+    [
+        ("generate", 500),
+        ("generate_png", 300),
+        ("appearance", 300),
+        ("displacement", 300),
+        ("warp", 500),
+        ("reconstruct", 500),
+    ],
+)
 def test_requests(serve, ask, signature, count):
     inputs = serve.signatures[signature].inputs
     outcomes = {"answers": 0, "refusals": 0}

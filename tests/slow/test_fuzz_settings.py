@@ -10,11 +10,15 @@ from absl import flags as absl_flags
 from hypothesis import given
 from mutations import SHARE, SOAK, for_a_while, fuzz, in_time, mutants
 
-from dgn_tf import flags, train
+from dgn_tf import train
+from dgn_tf.cli.app import parse_command_line
+from dgn_tf.cli.flags import config_from_flags
 from dgn_tf.config import Config, ModelConfig
-from dgn_tf.learning.callbacks import read_metrics
-from dgn_tf.parsing import InputError, parse_schedule, parse_where
-from dgn_tf.stored import sealed, unsealed
+from dgn_tf.config.fields import parse_schedule, parse_where
+from dgn_tf.config.serialization import flagfile
+from dgn_tf.training.callbacks import read_metrics
+from dgn_tf.utils.checksums import verified, with_checksum
+from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.editing import parse_edit
 
 
@@ -50,7 +54,7 @@ def test_flagfiles(tmp_path, capsys):
     train.define_flags()
 
     @fuzz(300)
-    @given(mutants({"flags": flags.flagfile(Config()).encode()}))
+    @given(mutants({"flags": flagfile(Config()).encode()}))
     def check(file):
         path.write_bytes(file[1])
         absl_flags.FLAGS.unparse_flags()
@@ -58,8 +62,8 @@ def test_flagfiles(tmp_path, capsys):
             absl_flags.FLAGS[name].unparse()
         with in_time():
             try:
-                flags.parse(["program", f"--flagfile={path}"])
-                config = flags.config_from_flags(absl_flags.FLAGS)
+                parse_command_line(["program", f"--flagfile={path}"])
+                config = config_from_flags(absl_flags.FLAGS)
             except InputError as error:
                 assert str(error).startswith("--")
             except SystemExit as end:
@@ -81,7 +85,7 @@ def test_what_runs_keep_as_json(tmp_path):
     path, values = tmp_path / "metrics.jsonl", {"step": 12, "sums": {"msre": 0.1 + 0.2}}
     rows = [{"epoch": epoch, "msre": 1 / epoch} for epoch in (1, 2, 3)]
     whole = {
-        "sealed": json.dumps(sealed(values)).encode(),
+        "sealed": json.dumps(with_checksum(values)).encode(),
         "rows": "".join(json.dumps(row) + "\n" for row in rows).encode(),
     }
 
@@ -92,7 +96,7 @@ def test_what_runs_keep_as_json(tmp_path):
         with in_time():
             assert all(isinstance(row["epoch"], int) for row in read_metrics(path))
             try:
-                found = unsealed(file[1].decode(errors="replace"))
+                found = verified(file[1].decode(errors="replace"))
             except ValueError:
                 return
             assert found == values or b"checksum" not in file[1]
@@ -101,9 +105,12 @@ def test_what_runs_keep_as_json(tmp_path):
 
 
 def test_settings_in_words():
-    words = {str(n): text for n, text in enumerate(
-        (b"0:1e-3,0.1:8e-4,0.5:1", b"0.1", b"view=0", b"geometry:widen=2", b"appearance:1=-1e3")
-    )}  # fmt: skip
+    words = {
+        str(n): text
+        for n, text in enumerate(
+            (b"0:1e-3,0.1:8e-4,0.5:1", b"0.1", b"view=0", b"geometry:widen=2", b"appearance:1=-1e3")
+        )
+    }
 
     @fuzz(600)
     @given(mutants(words))

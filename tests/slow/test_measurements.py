@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import time_to_quality
-from dgn_tf.benchmarking import peak
+from dgn_tf.benchmarking import peak, time_to_quality
 from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
 
 pytestmark = pytest.mark.slow
@@ -21,9 +20,14 @@ TINY = Config(
 def test_numbers_a_table_and_a_chart_are_written(run_app, tmp_path):
     output = tmp_path / "quality.json"
     said = run_app(
-        time_to_quality, "--settings=debug", "--limit=50", "--held_out=10", "--inference_steps=10",
-        "--seconds=1", f"--output={output}",
-    )  # fmt: skip
+        time_to_quality,
+        "--settings=debug",
+        "--limit=50",
+        "--held_out=10",
+        "--inference_steps=10",
+        "--seconds=1",
+        f"--output={output}",
+    )
     assert said.status == 0, said.err
     found = json.loads(output.read_text())["trainings"]["debug"]
     rows = found["rows"]

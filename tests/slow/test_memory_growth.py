@@ -12,15 +12,15 @@ import keras
 import numpy as np
 from dgn_tf.config import LearningConfig, ModelConfig
 from dgn_tf.data.examples import Examples
-from dgn_tf.learners import make_learner
-from dgn_tf.learning.loop import fit
-from dgn_tf.models.catalog import make_model
+from dgn_tf.training.factory import make_learner
+from dgn_tf.training.loop import fit
+from dgn_tf.models.factory import make_model
 
 COUNT, STEPS = 1_000_000, 250
 
 
 class Drawn:
-    """Pictures that are made when they are asked for."""
+    """Images that are made when they are asked for."""
 
     shape, dtype, ndim = (COUNT, 32, 32, 1), np.dtype(np.uint8), 4
 

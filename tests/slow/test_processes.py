@@ -11,18 +11,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf.learning.callbacks import read_metrics
-from dgn_tf.learning.checkpoints import Checkpoints
 from dgn_tf.models.deformable import DeformableGenerator
-from dgn_tf.runs import load
+from dgn_tf.runs.restoring import load_run
+from dgn_tf.training.callbacks import read_metrics
+from dgn_tf.training.checkpoints import Checkpoints
 
 # The whole model, and 20 steps an epoch.
 EPOCHS, PER_EPOCH = 15, 20
 PROCESS = (
-    "--side=32", "--channels=1", "--appearance_dim=2", "--geometry_dim=2", "--alpha=0.1",
-    "--batch_size=5", "--langevin_steps=1", "--checkpoint_epochs=2", "--picture_epochs=1000",
+    "--side=32",
+    "--channels=1",
+    "--appearance_dim=2",
+    "--geometry_dim=2",
+    "--alpha=0.1",
+    "--batch_size=5",
+    "--langevin_steps=1",
+    "--checkpoint_epochs=2",
+    "--picture_epochs=1000",
     f"--epochs={EPOCHS}",
-)  # fmt: skip
+)
 
 
 def start(folder, data):
@@ -78,9 +85,13 @@ def runs_side_by_side(tmp_path_factory):
     out, err = finished.communicate(timeout=120)
     assert straight.wait(timeout=120) == 0, straight.stderr.read()
     return {
-        "root": root, "stopped": stopped, "after_stop": after_stop, "killed": killed,
-        "before_resume": before_resume, "finished": (finished.returncode, out, err),
-    }  # fmt: skip
+        "root": root,
+        "stopped": stopped,
+        "after_stop": after_stop,
+        "killed": killed,
+        "before_resume": before_resume,
+        "finished": (finished.returncode, out, err),
+    }
 
 
 def test_sigterm_saves_in_mid_epoch_and_says_how_to_go_on(runs_side_by_side):
@@ -134,7 +145,7 @@ def test_the_trained_model_is_exported_and_loads_from_the_run(runs_side_by_side)
     folder = runs_side_by_side["root"] / "straight"
     model = tf.keras.models.load_model(folder / "model.keras")
     assert isinstance(model, DeformableGenerator)
-    _, restored = load(folder)
+    _, restored = load_run(folder)
     for mine, theirs in zip(model.get_weights(), restored.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     latest = {path.name for path in (folder / "samples" / "latest").iterdir()}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgn_tf.learning.chains import Chains
+from dgn_tf.training.chains import Chains
 
 pytestmark = pytest.mark.slow
 

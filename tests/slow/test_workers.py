@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from test_faults import Trainer
 
-from dgn_tf.learning.callbacks import read_metrics
+from dgn_tf.training.callbacks import read_metrics
 
 pytestmark = pytest.mark.slow
 
@@ -29,15 +29,17 @@ def free_ports(count):
 
 
 class Workers(Trainer):
-    """Starts one process or two that train a run on 26 pictures, which two shards have 13 of."""
+    """Starts one process or two that train a run on 26 images, which two shards have 13 of."""
 
     def __init__(self, root):
         super().__init__(root)
         images = np.random.default_rng(0).integers(0, 256, (26, 32, 32), dtype=np.uint8)
         np.savez(root / "more.npz", images=images)
         self.flags = (
-            f"--data=npz:{root}/more.npz", "--batch_size=8", "--shards=2",
-        )  # fmt: skip
+            f"--data=npz:{root}/more.npz",
+            "--batch_size=8",
+            "--shards=2",
+        )
 
     def begin(self, folder, workers, epochs=EPOCHS):
         """The ids of the processes."""
@@ -91,8 +93,12 @@ def trained(tmp_path_factory):
         for status, said, _ in ends + workers.ends(workers.begin(root / "one", 2)):
             assert status == 0, said
     return {
-        "root": root, "stopped": stopped, "killed": killed, "before": before, "finished": finished,
-    }  # fmt: skip
+        "root": root,
+        "stopped": stopped,
+        "killed": killed,
+        "before": before,
+        "finished": finished,
+    }
 
 
 def rows(folder):
@@ -116,8 +122,9 @@ def test_each_keeps_its_chains_and_the_chief_the_rest(trained):
     (folder,) = (trained["root"] / "two" / "checkpoints").glob(f"step-*{4 * EPOCHS}")
     chains = sorted(path.name for path in folder.glob("chains-*"))
     assert chains == [
-        "chains-0000000000-0000000013.npz", "chains-0000000013-0000000026.npz",
-    ]  # fmt: skip
+        "chains-0000000000-0000000013.npz",
+        "chains-0000000013-0000000026.npz",
+    ]
     sealed = json.loads((folder / "progress.json").read_text())
     assert set(sealed["files"]) == {path.name for path in folder.iterdir()} - {"progress.json"}
     assert (trained["root"] / "two" / "model.keras").exists()

@@ -11,7 +11,7 @@ class PlainGenerator(keras.Model):
     """X = F_a(z_a): a deformable generator's interface with one latent group, "appearance".
 
     Args:
-        appearance: an `AppearanceGenerator`; its picture [B, S, S, C] in [-1, 1] is the
+        appearance: an `AppearanceGenerator`; its image [B, S, S, C] in [-1, 1] is the
             observation.
     """
 
@@ -26,20 +26,30 @@ class PlainGenerator(keras.Model):
         return {"appearance": self.appearance.settings["latent_dim"]}
 
     @property
+    def given_groups(self) -> tuple[str, ...]:
+        """No group comes with the data."""
+        return ()
+
+    @property
+    def class_groups(self) -> tuple[str, ...]:
+        """No group is one of several classes."""
+        return ()
+
+    @property
     def networks(self):
         """The one network by its group."""
         return {"appearance": self.appearance}
 
     def part(self, name, z):
-        """The picture of z_a [B, d]."""
+        """The image of z_a [B, d]."""
         return self.networks[name](z)
 
     def combine(self, parts):
-        """The picture as it is."""
+        """The image as it is."""
         return parts["appearance"]
 
     def call(self, latents):
-        """Pictures [B, S, S, C] in [-1, 1] of {"appearance": z_a}."""
+        """Images [B, S, S, C] in [-1, 1] of {"appearance": z_a}."""
         return self.part("appearance", latents["appearance"])
 
     def regularization(self, parts):

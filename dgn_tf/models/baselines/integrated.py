@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from dgn_tf.models.decoders import decoder_network, table_iv
 
-# A step between neighbouring pixels reads from a third of a pixel to three pixels further on.
+# A step between neighboring pixels reads from a third of a pixel to three pixels further on.
 _STEP_RANGE = 3.0
 
 
@@ -14,8 +14,8 @@ class IntegratedGeometricGenerator(keras.Model):
     """z_g [B, latent_dim] to a displacement [B, side, side, 2] in pixels that hardly folds.
 
     After Shu et al., "Deforming Autoencoders", ECCV 2018: the decoder (here of Table IV) gives the
-    positive distances between the places that neighbouring pixels read from; their running sums,
-    about the middle of the picture, are the places; an affine map of z_g moves them all. Sums of
+    positive distances between the places that neighboring pixels read from; their running sums,
+    about the middle of the image, are the places; an affine map of z_g moves them all. Sums of
     positive steps rise along every row and column.
 
     Args:

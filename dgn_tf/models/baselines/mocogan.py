@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dgn_tf.models.chunks import over_frames
+from dgn_tf.ops.remat import over_frames
 
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
@@ -65,9 +65,28 @@ class ContentMotionGenerator(keras.Model):
         return {"content": self.content_dim, "motion": self.noise_dim}
 
     @property
+    def given_groups(self) -> tuple[str, ...]:
+        """No group comes with the data."""
+        return ()
+
+    @property
+    def class_groups(self) -> tuple[str, ...]:
+        """No group is one of several classes."""
+        return ()
+
+    @property
     def networks(self):
         """All networks by name."""
         return {"generator": self.generator, "recurrence": self.recurrence}
+
+    def unpack(self, name, z):
+        """Of the first frame [B, frame_dims], and the noises of those after it [B, F - 1, n].
+
+        The content is the same in all frames: nothing follows.
+        """
+        dim = self.frame_dims[name]
+        later = tf.reshape(z[:, dim:], [tf.shape(z)[0], z.shape[1] // dim - 1, dim])
+        return z[:, :dim], later
 
     def part(self, name, z):
         """The code of one group: z_c as it is, or the motion of every frame."""

@@ -1,0 +1,91 @@
+"""How every command runs: flags read, errors told in one line, exit statuses."""
+
+import functools
+import re
+import sys
+from typing import NoReturn
+
+import tensorflow as tf
+from absl import app, flags, logging
+
+from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason
+
+
+def run_app(main, positionals=()):
+    """Run an app whose flags are declared; a user's error is one line and exit status 2.
+
+    `positionals` are the names of the arguments it takes that are no flags, such as "SOURCE".
+    """
+    app.run(
+        guarded(main), flags_parser=functools.partial(parse_command_line, positionals=positionals)
+    )
+
+
+def parse_command_line(argv, positionals=()):
+    """Read the command line: returned are the program's name and one value for each positional."""
+    # --help shows the flags of the main module: those that the settings make belong to it too.
+    for module, declared in flags.FLAGS.flags_by_module_dict().items():
+        if module.startswith("dgn_tf."):
+            for flag in declared:
+                flags.FLAGS.register_key_flag_for_module(argv[0], flag)
+    try:
+        rest = flags.FLAGS(argv)
+    except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
+        _fail(" ".join(str(error).removeprefix("ERROR:: ").split("\n")) + " (see --help)")
+    except SystemExit:
+        # Help was asked for and given: absl calls that status 1.
+        sys.exit(0)
+    surplus = rest[1 + len(positionals) :]
+    if surplus:
+        _fail(f"{surplus[0]!r} is no flag: flags look like --name=value (see --help)")
+    missing = positionals[len(rest) - 1 :]
+    if missing:
+        _fail(f"{' and '.join(missing)} missing: give {' '.join(positionals)} (see --help)")
+    return rest
+
+
+def guarded(main):
+    """`main(argv)` that tells errors in one line: status 2 for the user's, else 1."""
+
+    def call(argv):
+        # The libraries' notes on what they are doing would bury the program's own lines.
+        logging.set_verbosity(logging.WARNING)
+        tf.get_logger().setLevel("ERROR")
+        try:
+            return main(argv)
+        except InputError as error:
+            _fail(str(error))
+        except (DiskError, WorkerLost) as error:
+            _fail(str(error), status=1)
+        except Exception as error:
+            # Batches are read inside TensorFlow, which passes messages on in errors of its own.
+            if told := re.search("InputError: (.+)", str(error)):
+                _fail(told[1])
+            reason = disk_reason(error)
+            if reason is None:
+                raise
+            _fail(
+                f"a file cannot be written ({reason}): what was finished before is kept. Make "
+                "room, then run the same command again.",
+                status=1,
+            )
+
+    return call
+
+
+def _fail(message: str, status: int = 2) -> NoReturn:
+    print(f"error: {as_flags(message)}", file=sys.stderr)
+    sys.exit(status)
+
+
+def as_flags(message: str) -> str:
+    """A message of the library, which names settings in backticks, with the flags that set them.
+
+    "`side=48`: must be one of 32, 64" is "--side=48: must be one of 32, 64" for a command that has
+    the flag --side.
+    """
+
+    def flag(match: re.Match) -> str:
+        return f"--{match[1]}{match[2]}" if match[1] in flags.FLAGS else match[0]
+
+    return re.sub(r"`(\w+)((?:=[^`]*)?)`", flag, message)

@@ -1,0 +1,157 @@
+"""An .npz file as a data set: images, or the frames of clips."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dgn_tf.data.examples import Examples, stable_id
+from dgn_tf.data.landmarks import to_square
+from dgn_tf.data.sources import windows
+from dgn_tf.data.sources.folders import Progress, square
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.npz_files import read_npz
+
+
+def load_npz(
+    rest: str,
+    side: int,
+    channels: int,
+    limit: int = 0,
+    progress: Progress | None = None,
+    frames: int = 0,
+    stride: int = 1,
+) -> Examples:
+    """Reads images, or with `frames` clips, from an .npz file.
+
+    The images are uint8 [N, H, W] or [N, H, W, 1 or 3], or floats in [0, 1]. For clips the
+    file also says, in the integer arrays `clip` and `frame` [N], which frame of which clip each
+    image is; a window of `frames` frames of one clip never goes over a gap in `frame`.
+
+    Args:
+      rest: PATH or PATH:KEY; without KEY, the array `images` or the only one of such a shape.
+      side: the side of the images, in pixels.
+      channels: 1 or 3.
+      limit: take only the first `limit` examples; 0 takes all.
+      progress: called with (examples done, examples in all) now and then.
+      frames: frames of a clip; 0 reads images.
+      stride: take every stride-th frame of a clip.
+
+    Returns:
+      The examples. Ids of images are row numbers, those of clips hashes of their names, such as
+      "7#002". Further arrays of length N are factors, [n, ...] of images, [n, F, ...] of clips;
+      `clip` is [n]; points (x, y) in an array `landmarks` [N, K, 2] move into the squares.
+
+    Raises:
+      InputError: if the file or an array cannot be used, or no clip is long enough.
+    """
+    where, values, others = _arrays(rest)
+    if frames:
+        rows, names = _windows(others, where, len(values), frames, stride)
+        ids = np.array([stable_id(name.encode()) for name in names], np.int64)
+    else:
+        rows, names = np.arange(len(values)), [str(row) for row in range(len(values))]
+        ids = np.arange(len(values), dtype=np.int64)
+    if limit:
+        rows, names, ids = rows[:limit], names[:limit], ids[:limit]
+    used = _bytes(values[rows.ravel()] if frames else values[: len(rows)], where)
+    images = np.empty((len(used), side, side, channels), np.uint8)
+    each = frames or 1
+    for row, image in enumerate(used):
+        images[row] = square_array(image, side, channels)
+        done = (row + 1) // each
+        if progress and (row + 1) % each == 0 and (done % 100 == 0 or done == len(rows)):
+            progress(done, len(rows))
+    factors = {n: a[rows] for n, a in others.items() if a.ndim and len(a) == len(values)}
+    points = factors.get("landmarks")
+    if points is not None and points.ndim >= 3 and points.shape[-1] == 2:
+        factors["landmarks"] = to_square(points, values.shape[2], values.shape[1], side)
+    if frames:
+        factors["clip"] = factors["clip"][:, 0]
+    return Examples(images.reshape(*rows.shape, side, side, channels), ids, tuple(names), factors)
+
+
+def square_array(pixels: np.ndarray, side: int, channels: int) -> np.ndarray:
+    """Makes one array [H, W] or [H, W, C] of uint8 or uint16 a square, as `square` does.
+
+    Raises:
+      ValueError: for any other array.
+    """
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim not in (2, 3) or pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"an image is {pixels.dtype} {list(pixels.shape)}, not 8- or 16-bit")
+    if pixels.dtype == np.uint16 and pixels.ndim == 3:
+        pixels = np.rint(pixels / 257).astype(np.uint8)
+    return square(Image.fromarray(pixels), side, channels)
+
+
+def _arrays(rest: str) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
+    """The images' array of `PATH[:KEY]` with its name for messages, and all the others."""
+    path, key = rest, ""
+    if not Path(rest).expanduser().is_file() and ":" in rest:
+        path, _, key = rest.rpartition(":")
+    arrays = read_npz(path)
+    listing = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
+    candidates = [name for name, array in arrays.items() if array.ndim in (3, 4)]
+    if not key:
+        if "images" not in arrays and len(candidates) != 1:
+            raise InputError(f"npz:{path}: name the images' array (:KEY); it has {listing}")
+        key = "images" if "images" in arrays else candidates[0]
+    if key not in arrays:
+        raise InputError(f"npz:{path}: has no array {key!r}; it has {listing}")
+    values = arrays.pop(key)
+    where = f"npz:{path}:{key}"
+    if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[3] not in (1, 3)):
+        raise InputError(f"{where}: is {list(values.shape)}, not [N, H, W] or [N, H, W, 1 or 3]")
+    if 0 in values.shape:
+        raise InputError(f"{where}: is empty, {list(values.shape)}")
+    return where, values, arrays
+
+
+def _windows(
+    arrays: dict[str, np.ndarray], where: str, count: int, frames: int, stride: int
+) -> tuple[np.ndarray, list[str]]:
+    """The rows of every window, int [n, F], and its name."""
+    for name in ("clip", "frame"):
+        found = arrays.get(name)
+        if found is None or found.dtype.kind not in "iu" or found.shape != (count,):
+            has = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
+            raise InputError(
+                f"{where}: clips need an integer array `{name}` [{count}] beside the images; "
+                f"found {has}"
+            )
+    # Signed, so that differences of unsigned numbers do not wrap around.
+    clip, frame = (arrays[name].astype(np.int64) for name in ("clip", "frame"))
+    order = np.lexsort((frame, clip))
+    same, step = np.diff(clip[order]) == 0, np.diff(frame[order])
+    if (same & (step == 0)).any():
+        first = order[np.flatnonzero(same & (step == 0))[0]]
+        raise InputError(f"{where}: clip {clip[first]} has its frame {frame[first]} twice")
+    runs = np.split(order, np.flatnonzero(~(same & (step == 1))) + 1)
+    rows, names, numbers = [], [], {}
+    for run in runs:
+        for window in windows.cut(run[::stride], frames):
+            source = clip[window[0]]
+            numbers[source] = numbers.get(source, -1) + 1
+            rows.append(window)
+            names.append(windows.name_of(str(source), numbers[source]))
+    if not rows:
+        needed = (frames - 1) * stride + 1
+        raise InputError(
+            f"{where}: no clip has {needed} frames on end, which --frames={frames} and "
+            f"--stride={stride} need; the longest has {max(len(run) for run in runs)}"
+        )
+    return np.array(rows), names
+
+
+def _bytes(values: np.ndarray, where: str) -> np.ndarray:
+    """Returns uint8 values as they are and floats in [0, 1] scaled to 0..255."""
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind != "f":
+        raise InputError(f"{where}: must be uint8, or floats in [0, 1]; is {values.dtype}")
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 1):
+        raise InputError(f"{where}: floats must lie in [0, 1]; found [{low:g}, {high:g}]")
+    return np.rint(values * values.dtype.type(255)).astype(np.uint8)

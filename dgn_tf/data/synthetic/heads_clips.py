@@ -1,0 +1,300 @@
+"""The data set `heads_clips`: short videos of the synthetic heads, one expression in each.
+
+The ground truth for clips (experiment E6): a person, who stays the same through the clip, goes from
+a neutral face to one of six expressions and back, as the actors of MUG do, while the head sways.
+"""
+
+import dataclasses
+import io
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from dgn_tf.data.synthetic import heads
+from dgn_tf.data.synthetic.heads_render import APPEARANCE, GEOMETRY
+from dgn_tf.utils.errors import InputError
+
+MOVED = ("mouth_opening", "smile", "brow_raise")
+STRENGTH_RANGE = (0.75, 1.0)
+# Degrees: where the head rests, and how far it sways around there.
+SWAY = {"yaw": (8.0, 8.0), "pitch": (4.0, 4.0)}
+FEWEST_FRAMES = 3
+CHUNK = 16
+# Other persons than those of the splits of `heads`, whose seeds are 0 to 2.
+_SEEDS = {"train": 3, "test": 4}
+
+
+@dataclasses.dataclass(frozen=True)
+class Expression:
+    """What a face does.
+
+    Attributes:
+        name: what people call it.
+        apex: `MOVED` at the apex, at full strength; a neutral face has zeros.
+        rise: usual time from the onset to the apex, as a fraction of the clip.
+        fall: usual time from the apex back to neutral.
+        lags: for each of `MOVED`, the part of `rise` by which it starts late, and of `fall` by
+            which it ends early.
+    """
+
+    name: str
+    apex: tuple[float, float, float]
+    rise: float
+    fall: float
+    lags: tuple[float, float, float]
+
+
+EXPRESSIONS = (
+    Expression("anger", (0.0, -0.7, -1.0), 0.24, 0.24, (0.0, 0.3, 0.0)),
+    Expression("disgust", (0.6, -1.0, -0.9), 0.22, 0.28, (0.3, 0.0, 0.3)),
+    Expression("fear", (0.5, -1.0, 1.0), 0.18, 0.26, (0.2, 0.2, 0.0)),
+    Expression("happiness", (0.4, 1.0, 0.0), 0.22, 0.30, (0.5, 0.0, 0.0)),
+    Expression("sadness", (0.0, -1.0, 0.8), 0.30, 0.30, (0.0, 0.3, 0.0)),
+    Expression("surprise", (1.0, 0.1, 1.0), 0.16, 0.20, (0.4, 0.0, 0.0)),
+)
+
+
+def sample_motion(expression: np.ndarray, frames: int, seed: int) -> dict[str, np.ndarray]:
+    """Draws how the heads of N clips move; row i depends on neither N nor the other rows.
+
+    The face is neutral in the first and in the last frame, and at least one frame shows the full
+    expression. The sway of the head has nothing to do with the expression.
+
+    Args:
+        expression: int [N], indices into `EXPRESSIONS`.
+        frames: number F of frames, at least 3.
+        seed: non-negative integer; the same seed gives the same rows.
+
+    Returns:
+        float32 [N, F]: `yaw`, `pitch` (degrees), `mouth_opening`, `smile`, `brow_raise`; and
+        `strength` (float32 [N], of the apex over that in `EXPRESSIONS`) and `apex` (int64 [N], a
+        frame that shows it).
+
+    Raises:
+        InputError: fewer than 3 frames.
+    """
+    _check_frames(frames)
+    n, time = len(expression), np.arange(frames) / (frames - 1)
+    columns = {}
+    for stream, (name, (rest, sway)) in enumerate(SWAY.items()):
+        place, reach, phase, speed = np.random.default_rng([seed, 2, stream]).random((n, 4)).T
+        turns = phase[:, None] + (0.25 + 0.5 * speed)[:, None] * time
+        columns[name] = (rest * (2 * place - 1))[:, None]
+        columns[name] = columns[name] + (sway * reach)[:, None] * np.sin(2 * np.pi * turns)
+    uniform = np.random.default_rng([seed, 2, len(SWAY)]).random((n, 5)).T
+    strength = STRENGTH_RANGE[0] + np.ptp(STRENGTH_RANGE) * uniform[0]
+    # On a frame, so that the apex is seen however short the clip is.
+    apex = np.rint((0.4 + 0.2 * uniform[1]) * (frames - 1)).astype(np.int64)
+    hold = 0.06 + 0.08 * uniform[2]
+    before, after = apex / (frames - 1) - hold, apex / (frames - 1) + hold
+    kinds = [EXPRESSIONS[index] for index in expression]
+    rise = np.array([kind.rise for kind in kinds]) * (0.8 + 0.4 * uniform[3])
+    fall = np.array([kind.fall for kind in kinds]) * (0.8 + 0.4 * uniform[4])
+    onset, end = np.maximum(before - rise, 0), np.minimum(after + fall, 1)
+    for place, name in enumerate(MOVED):
+        lag = np.array([kind.lags[place] for kind in kinds])
+        rising = _ease(onset + lag * (before - onset), before, time)
+        falling = _ease(after, end - lag * (end - after), time)
+        target = strength * np.array([kind.apex[place] for kind in kinds])
+        columns[name] = target[:, None] * rising * (1 - falling)
+    columns = {name: column.astype(np.float32) for name, column in columns.items()}
+    return columns | {"strength": strength.astype(np.float32), "apex": apex}
+
+
+def _ease(start: np.ndarray, stop: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """[N, F], from 0 before `start` [N] to 1 after `stop` [N], smoothly."""
+    part = np.clip((time - start[:, None]) / (stop - start)[:, None], 0, 1)
+    return part * part * (3 - 2 * part)
+
+
+def render_clips(
+    appearance: Mapping[str, np.ndarray], motion: Mapping[str, np.ndarray], side: int
+) -> np.ndarray:
+    """Draws the person of row i with the motion of row i; any pairing is allowed.
+
+    With the columns of clip 1 and of clip 2 this is the truth of a recombination: the looks of the
+    one (`appearance`) with the head width, sway and expression of the other (`motion`).
+
+    Args:
+        appearance: columns [N] or [N, size] as from `dgn_tf.data.synthetic.heads.sample_appearance`.
+        motion: every column of `GEOMETRY`, each [N, F].
+        side: side of the square images in pixels.
+
+    Returns:
+        uint8 [N, F, side, side, 3]; the same bytes whatever the batch a row sits in.
+
+    Raises:
+        InputError: a column is missing or has another shape than the rest, or side < 1.
+    """
+    missing = [name for name in GEOMETRY if name not in motion]
+    if missing:
+        raise InputError(f"motion lacks the column(s) {', '.join(missing)}")
+    shapes = {name: np.shape(motion[name]) for name in GEOMETRY}
+    shape = shapes["yaw"]
+    if len(shape) != 2 or set(shapes.values()) != {shape}:
+        found = ", ".join(f"{name} {list(size)}" for name, size in shapes.items())
+        raise InputError(f"motion columns must be [N, F], all of one shape; found {found}")
+    geometry = {name: np.ravel(motion[name]) for name in GEOMETRY}
+    person = {n: np.repeat(appearance[n], shape[1], axis=0) for n in APPEARANCE if n in appearance}
+    return heads.render(person, geometry, side).reshape(*shape, side, side, 3)
+
+
+def _check_frames(frames: int) -> None:
+    if frames < FEWEST_FRAMES:
+        raise InputError(
+            f"heads_clips need at least {FEWEST_FRAMES} frames (neutral, expression, neutral); "
+            f"got {frames}"
+        )
+
+
+@dataclasses.dataclass
+class HeadsClipsConfig(tfds.core.BuilderConfig):
+    """Which clips `HeadsClips` holds.
+
+    Attributes:
+        side: side of the square frames in pixels.
+        frames: frames of each clip.
+        train: number of persons in the split "train".
+        test: number of persons in the split "test"; they are others.
+        repeats: clips of each person with each expression.
+
+    Raises:
+        InputError: side < 1, frames < 3, or no persons or clips.
+    """
+
+    name: str = ""
+    side: int = 64
+    frames: int = 16
+    train: int = 100
+    test: int = 20
+    repeats: int = 1
+
+    def __post_init__(self):
+        """Derives the name: "side64_frames16", "side64_frames16_4_2_1" for unusual numbers."""
+        heads._check_side(self.side)
+        _check_frames(self.frames)
+        counts = (self.train, self.test, self.repeats)
+        if min(counts) < 1:
+            raise InputError(f"train, test and repeats must be at least 1, got {counts}")
+        self.name = f"side{self.side}_frames{self.frames}"
+        if counts != (100, 20, 1):
+            self.name += "_" + "_".join(map(str, counts))
+        self.description = f"Clips of {self.frames} frames of {self.side} x {self.side} pixels."
+
+
+class HeadsClips(tfds.core.GeneratorBasedBuilder):
+    """Synthetic heads that perform expressions, with all factors; drawn, never downloaded.
+
+    Splits: "train" and "test", of different persons. Features: `video` [F, S, S, 3]; `id`, unique
+    over both splits; `person`, a number unique over both splits; `expression`, an index into
+    `EXPRESSIONS`; `strength` and `apex` as from `sample_motion`; every column of `APPEARANCE`,
+    which a clip has once, and every column of `GEOMETRY`, which it has for each frame.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    BUILDER_CONFIGS = [HeadsClipsConfig(side=side) for side in (64, 32)]
+    DEFAULT_BUILDER_CONFIG_NAME = "side64_frames16"
+
+    def __init__(self, *, config: str | HeadsClipsConfig | None = None, **options):
+        """Takes any side and length, as `HeadsClipsConfig(side=48)` or as "side48_frames16".
+
+        Args:
+            config: the configuration or its name; "side64_frames16" when absent.
+            **options: `data_dir` and the other arguments of `tfds.core.GeneratorBasedBuilder`.
+        """
+        named = re.fullmatch(r"side(\d+)_frames(\d+)", config) if isinstance(config, str) else None
+        if named:
+            config = HeadsClipsConfig(side=int(named[1]), frames=int(named[2]))
+        # A listed configuration may be given to TFDS by its name only.
+        listed = [known.name for known in self.BUILDER_CONFIGS if known == config]
+        super().__init__(config=listed[0] if listed else config, **options)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        side, frames = self.builder_config.side, self.builder_config.frames
+        columns = {
+            name: np.float32 if size == 1 else tfds.features.Tensor(shape=(size,), dtype=np.float32)
+            for name, size in APPEARANCE.items()
+        }
+        for name in GEOMETRY:
+            columns[name] = tfds.features.Tensor(shape=(frames,), dtype=np.float32)
+        names = [expression.name for expression in EXPRESSIONS]
+        video = tfds.features.Video(shape=(frames, side, side, 3), encoding_format="png")
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Ray-cast synthetic heads that perform one of six expressions.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "video": video,
+                    "id": np.int64,
+                    "person": np.int64,
+                    "expression": tfds.features.ClassLabel(names=names),
+                    "strength": np.float32,
+                    "apex": np.int64,
+                    **columns,
+                }
+            ),
+            # Drawn in the order of the ids, so that the order of the records is the ids' too.
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager) -> dict[str, Iterator]:
+        del dl_manager
+        config = self.builder_config
+        return {split: self._generate_examples(factors_of(split, config)) for split in _SEEDS}
+
+    def _generate_examples(self, columns: dict[str, np.ndarray]) -> Iterator:
+        for start in range(0, len(columns["id"]), CHUNK):
+            chunk = {name: column[start : start + CHUNK] for name, column in columns.items()}
+            clips = render_clips(chunk, chunk, self.builder_config.side)
+            for index, clip in enumerate(clips):
+                example = {name: column[index] for name, column in chunk.items()}
+                # A light compression is four times faster and a tenth larger than TFDS's own.
+                frames = [tf.io.encode_png(frame, compression=1).numpy() for frame in clip]
+                yield int(example["id"]), example | {"video": [io.BytesIO(png) for png in frames]}
+
+
+def factors_of(split: str, config: HeadsClipsConfig) -> dict[str, np.ndarray]:
+    """Every column of a split but the clips themselves, in the order of the ids.
+
+    Row by row come the repeats, the expressions and then the persons: more persons change no row.
+
+    Args:
+        split: "train" or "test".
+        config: gives the numbers of persons, clips and frames.
+
+    Returns:
+        The columns of `APPEARANCE` ([N] or [N, size]), those of `GEOMETRY` ([N, F]), `strength`,
+        `apex`, and `id`, `person`, `expression` (int64 [N]).
+
+    Raises:
+        InputError: there is no such split.
+    """
+    if split not in _SEEDS:
+        raise InputError(f"heads_clips has no split {split!r}; it has {', '.join(_SEEDS)}")
+    first, persons = (0, config.train) if split == "train" else (config.train, config.test)
+    seed, each = _SEEDS[split], len(EXPRESSIONS) * config.repeats
+    rows = np.arange(persons * each)
+    expression = rows // config.repeats % len(EXPRESSIONS)
+    person = heads.sample_appearance(persons, seed)
+    person["width"] = heads.sample_geometry(persons, seed)["width"]
+    columns = {name: np.repeat(column, each, axis=0) for name, column in person.items()}
+    columns["width"] = np.repeat(columns["width"][:, None], config.frames, axis=1)
+    columns |= sample_motion(expression, config.frames, seed)
+    columns |= {"id": first * each + rows, "person": first + rows // each, "expression": expression}
+    return columns
+
+
+def clip_names(factors: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """Names for people, such as "person7-anger-0", from `id`, `person` and `expression` [N]."""
+    rows = zip(factors["id"], factors["person"], factors["expression"], strict=True)
+    seen: dict[str, int] = {}
+    names = []
+    for _, person, expression in rows:
+        name = f"person{person}-{EXPRESSIONS[expression].name}"
+        seen[name] = seen.get(name, -1) + 1
+        names.append(f"{name}-{seen[name]}")
+    return tuple(names)

@@ -1,0 +1,178 @@
+"""Experiment E3: what the discriminator of Eq. 22 changes, beside learning without it."""
+
+import dataclasses
+
+import numpy as np
+
+from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.evaluation.figures.basis import direction_figures
+from dgn_tf.evaluation.metrics.errors import sharpness, squared_errors
+from dgn_tf.evaluation.metrics.face_features import HINT, NAME, FaceFeatures
+from dgn_tf.evaluation.metrics.kernel_distance import kernel_distance
+from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.visualize.decoding import decode
+from dgn_tf.visualize.grids import draw_grid
+from dgn_tf.visualize.images import as_images, lay_out, whole_factor
+from dgn_tf.visualize.sheets import prior_latents, prior_sheet
+
+OURS, RIVAL = "adversarial", "likelihood alone"
+_COLUMNS = 8
+# Samples on a sheet stand in 8 x 8, large ones in 4 x 4.
+_SAMPLES, _LARGE, _LARGE_SAMPLES = 8, 128, 4
+
+
+def adversarial(
+    models: dict[str, tuple],
+    train: Examples,
+    test: Examples,
+    features: FaceFeatures | None,
+    seed: int = 0,
+) -> Report:
+    """Experiment E3 (Fig. 9 to 11), with numbers for what the paper shows.
+
+    Args:
+        models: the trained model with the groups "appearance" and "geometry", and its inferred
+            latents of `test`, [N, d] for each group, under `OURS`; under `RIVAL` those of a run
+            without a discriminator, if there is one.
+        train: what they were trained on.
+        test: held-out examples.
+        features: of KID; None leaves it out.
+        seed: of the samples, and of the subsets of KID.
+
+    Returns:
+        A report with the numbers `models`: for each reconstruction error (`msre`), that over the
+        mean image's, sharpness of reconstructions and of samples over the images', and `kid` of
+        samples against held-out images; and `training`: what images that were trained on have
+        in the place of samples.
+    """
+    x = as_float(test.images)
+    mean_image = float(squared_errors(x, np.broadcast_to(train.mean_image(), x.shape)).mean())
+    # Images of one color have none.
+    sharp = sharpness(x) or np.nan
+    seen = None if features is None else features(test.images)
+
+    def generated(images):
+        """Numbers of images that stand for held-out ones."""
+        kid = None if seen is None else kernel_distance(features(images), seen, seed=seed)
+        return {"sharpness": sharpness(images) / sharp, "kid": kid}
+
+    numbers = {}
+    for name, (model, latents) in models.items():
+        images, _ = decode(model, latents)
+        error = float(squared_errors(x, images).mean())
+        samples, _ = decode(model, prior_latents(model, len(test), seed))
+        numbers[name] = {
+            "msre": error,
+            "over_mean_image": error / (mean_image or np.nan),
+            "sharpness": sharpness(images) / sharp,
+            "samples": generated(samples),
+        }
+    chosen = np.random.default_rng(seed).permutation(len(train))[: len(test)]
+    training = generated(as_float(train.images[chosen]))
+    return Report(
+        f"With a discriminator, on {len(test)} held-out images (E3)",
+        {"models": numbers, "training": training, "kid_features": NAME},
+        (_table(numbers, training, features is not None),),
+        tuple(_figures(models, test, seed)),
+    )
+
+
+def _table(numbers, training, has_features):
+    each = list(numbers.values())
+
+    def kid(generated):
+        value = generated["kid"]
+        return value and f"{1000 * value[0]:.2f} ± {1000 * value[1]:.2f}"
+
+    rows = [
+        ("reconstruction error", *(n["msre"] for n in each), None),
+        ("  over that of the mean image", *(n["over_mean_image"] for n in each), None),
+    ]
+    if RIVAL in numbers:
+        base = numbers[RIVAL]["msre"]
+        rows.append((f"  over that of {RIVAL}", *(n["msre"] / base for n in each), None))
+    rows += [
+        ("sharpness of reconstructions", *(n["sharpness"] for n in each), None),
+        (
+            "sharpness of prior samples",
+            *(n["samples"]["sharpness"] for n in each),
+            training["sharpness"],
+        ),
+        ("KID of prior samples, x 1000", *(kid(n["samples"]) for n in each), kid(training)),
+    ]
+    note = (
+        f"KID, {NAME}: not the usual Inception's, so comparable within this report only; mean and "
+        "standard deviation over random subsets, against held-out images. "
+        if has_features
+        else f"{HINT} It is left out. "
+    )
+    return Table(
+        "Errors are sums of squares per image on [0, 1], sharpness is over the images'",
+        ("", *numbers, "training images"),
+        tuple(rows),
+        note + "The last column has training images in the place of samples.",
+    )
+
+
+def _figures(models, test, seed):
+    model, latents = models[OURS]
+    figures = [_comparison(models, test)]
+    for figure in direction_figures(model, latents):
+        figures.append(dataclasses.replace(figure, caption=f"{figure.caption} (Fig. 10)"))
+    if len(test) > 1:
+        caption = (
+            "The appearance of the first image in the geometry of the others, and the "
+            "appearance of the others in the geometry of the first (Fig. 11)"
+        )
+        figures.append(
+            Figure("recombination", caption, exchange_sheet(model, test.images, latents))
+        )
+    side = _SAMPLES if test.side < _LARGE else _LARGE_SAMPLES
+    for name, (each, _) in models.items():
+        caption = f"Samples of the prior: {name}"
+        sheet = prior_sheet(each, side, seed)
+        figures.append(Figure(f"samples_{name.replace(' ', '_')}", caption, sheet))
+    return figures
+
+
+def _comparison(models, test):
+    """Fig. 9: a column for each image."""
+    images, factor = test.images[:_COLUMNS], whole_factor(test.side)
+
+    def made(name):
+        model, latents = models[name]
+        return decode(model, {group: z[:_COLUMNS] for group, z in latents.items()})
+
+    rows = {"data": as_images(images, factor)}
+    if RIVAL in models:
+        rows["likelihood\nalone"] = as_images(made(RIVAL)[0], factor)
+    pictures, parts = made(OURS)
+    rows["adversarial"] = as_images(pictures, factor)
+    rows["canonical"] = as_images(parts["appearance"], factor)
+    rows["canonical,\ngrid"] = draw_grid(parts["appearance"], None, factor)
+    rows["adversarial,\ngrid"] = draw_grid(pictures, parts["geometry"], factor)
+    caption = "Held-out images, reconstructions, canonical images, and both grids (Fig. 9)"
+    return Figure("comparison", caption, lay_out(list(rows.values()), list(rows)))
+
+
+def exchange_sheet(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
+    """Fig. 11: {Z^a_1, Z^g_2..8} and {Z^a_2..8, Z^g_1} of the first 8 images.
+
+    Args:
+        model: a model with the groups "appearance" and "geometry".
+        images: the data, [N, S, S, C], uint8 or floats in [-1, 1]; N at least 2.
+        latents: their latents, [N, d] for each group.
+
+    Returns:
+        uint8 [height, width, 3], a column for each image.
+    """
+    factor = whole_factor(images.shape[1])
+    z = {group: values[:_COLUMNS] for group, values in latents.items()}
+    first = {group: np.repeat(values[:1], len(values), axis=0) for group, values in z.items()}
+    rows = {
+        "data": images[:_COLUMNS],
+        "reconstructed": decode(model, z)[0],
+        "appearance\nof the first": decode(model, {**z, "appearance": first["appearance"]})[0],
+        "geometry\nof the first": decode(model, {**z, "geometry": first["geometry"]})[0],
+    }
+    return lay_out([as_images(row, factor) for row in rows.values()], list(rows))

@@ -1,0 +1,215 @@
+"""Experiment E1: what the basis functions do, whether they follow the view, and what is apart."""
+
+import numpy as np
+
+from dgn_tf.data.examples import Examples
+from dgn_tf.evaluation.experiments.held_out import (
+    factor_r2,
+    head_factors,
+    r2_table,
+    recombination,
+    sample_figure,
+)
+from dgn_tf.evaluation.figures.basis import (
+    ROWS,
+    direction_figures,
+    faces_figures,
+    unit_figures,
+    view_figure,
+)
+from dgn_tf.evaluation.metrics.disentanglement import disentanglement
+from dgn_tf.evaluation.metrics.fields import explained_variance, field_bound, field_health
+from dgn_tf.evaluation.metrics.views import view_response
+from dgn_tf.evaluation.report import Report, Table
+from dgn_tf.visualize.decoding import decode
+from dgn_tf.visualize.directions import principal_directions
+from dgn_tf.visualize.naming import direction_names, orient
+
+_SHEET_COLUMNS = 10
+
+
+def basis(
+    model,
+    test: Examples,
+    latents: dict[str, np.ndarray],
+    views: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
+    *,
+    gamma: float = 10.0,
+    seed: int = 0,
+) -> Report:
+    """Experiment E1 (Section 5.1, Fig. 2 to 7).
+
+    Args:
+        model: a trained model with the groups "appearance" and "geometry".
+        test: held-out examples.
+        latents: their inferred latents, [N, d] for each group.
+        views: inferred latents [M, d] for each group and the view labels [M] of examples whose
+            views are known; without them Eq. 21 is left out.
+        gamma: single latents run from -gamma to gamma.
+        seed: of the recombined pairs and of the random forests of DCI.
+
+    Returns:
+        A report with the numbers `directions` (names and standard deviations of the principal
+        directions of the geometry), `field`, `explained_variance`; with `views` also `views`; and
+        for examples with the factors of heads `r2`, `disentanglement` and `recombination`.
+    """
+    leading = orient(model, principal_directions(latents["geometry"], ROWS))
+    names = direction_names(model, leading)
+    numbers = {
+        "directions": {"names": names, "scales": leading.scales},
+        "field": field_health(decode(model, latents)[1], field_bound(model)),
+        "explained_variance": explained_variance(model, latents),
+    }
+    if views is not None:
+        numbers["views"] = _view_numbers(*views)
+    factors = head_factors(test)
+    if factors:
+        numbers["r2"] = factor_r2(latents, factors)
+        numbers["recombination"] = recombination(model, test, latents, seed)
+        numbers["disentanglement"] = {
+            "latent units": disentanglement(latents, factors, seed),
+            "principal directions": disentanglement(_principal(latents), factors, seed),
+        }
+    figures = [sample_figure(model, *_first(test, latents, _SHEET_COLUMNS))]
+    order = {name: np.argsort(-z.std(axis=0)) for name, z in latents.items()}
+    if views is not None:
+        figures.append(view_figure(views))
+        order = {name: np.argsort(-r) for name, r in numbers["views"]["response"].items()}
+    figures += unit_figures(model, latents, order, gamma, by_view=views is not None)
+    figures += direction_figures(model, latents)
+    figures += faces_figures(model, latents, leading, names, views)
+    title = f"Basis functions, from {len(test)} held-out images (E1)"
+    return Report(title, numbers, tuple(_tables(numbers)), tuple(figures))
+
+
+def _tables(numbers):
+    """The tables of what was measured, what the model is for first."""
+    tables = [_field_table(numbers)]
+    if "views" in numbers:
+        tables.insert(0, _view_table(numbers["views"]["response"]))
+    if "r2" in numbers:
+        tables += [r2_table(numbers["r2"]), *_disentanglement_tables(numbers)]
+    targets = _targets(numbers)
+    return [targets, *tables] if targets.rows else tables
+
+
+def _first(test, latents, count):
+    return test.images[:count], {name: z[:count] for name, z in latents.items()}
+
+
+def _principal(latents):
+    """The latents in the coordinates of their principal directions, group by group."""
+    rotated = {}
+    for name, z in latents.items():
+        mean, axes, _ = principal_directions(z, z.shape[1])
+        rotated[name] = (z - mean) @ axes.T
+    return rotated
+
+
+def _view_numbers(latents, labels):
+    responses = view_response(latents, labels)
+    values, counts = np.unique(labels, return_counts=True)
+    highest = {name: float(response.max()) for name, response in responses.items()}
+    return {
+        "values": values,
+        "examples": counts,
+        "response": responses,
+        "max": highest,
+        "ratio": highest["geometry"] / max(highest["appearance"], np.finfo(np.float32).tiny),
+    }
+
+
+def _view_table(responses):
+    rows = tuple(
+        (name, int(response.argmax()) + 1, float(response.max()), float(np.median(response)))
+        for name, response in responses.items()
+    )
+    caption = "R of Eq. 21: how the latent units follow the view"
+    return Table(caption, ("", "strongest unit", "its R", "median R of the group"), rows)
+
+
+def _field_table(numbers):
+    field, lost = numbers["field"], numbers["explained_variance"]
+    shares = {
+        "folded cells": field["folded"],
+        "samples read outside the frame": field["outside"],
+        "saturated displacements (tanh beyond 0.99)": field.get("saturated_geometry"),
+        "saturated pixel values of the canonical images": field["saturated_appearance"],
+        "variance of the reconstructions lost if z_g is the mean": lost["geometry"],
+        "variance of the reconstructions lost if z_a is the mean": lost["appearance"],
+    }
+    rows = [
+        (name, f"{100 * share:.2f}%" if share is not None and np.isfinite(share) else None)
+        for name, share in shares.items()
+    ]
+    rows.append(("mean displacement, pixels", f"{field['displacement']:.2f}"))
+    return Table("Health of the field", ("", ""), tuple(rows))
+
+
+def _disentanglement_tables(numbers):
+    measured = numbers["disentanglement"]
+    kinds = list(measured)
+    rows = [
+        ("MIG", *(measured[kind]["mig"] for kind in kinds)),
+        ("SAP", *(measured[kind]["sap"] for kind in kinds)),
+    ]
+    for name in ("disentanglement", "completeness", "informativeness"):
+        rows.append((f"DCI {name}", *(measured[kind]["dci"][name] for kind in kinds)))
+    single = Table(
+        "Single codes and single factors",
+        ("1 is best, 0 worst", *kinds),
+        tuple(rows),
+        "Inside a group the prior leaves the axes free, so that a factor may be spread over "
+        "several codes of the right group.",
+    )
+    shares = measured["latent units"]["group_importance"]
+    groups = list(next(iter(shares.values())))
+    weighed = Table(
+        "Which group a random forest looks at, given both",
+        ("factor", *groups),
+        tuple((name, *(share[group] for group in groups)) for name, share in shares.items()),
+        "Shares of the importance, which sum to 1; of a factor that neither group knows they say "
+        "nothing.",
+    )
+    swap = numbers["recombination"]
+    recombined = Table(
+        "Each head's appearance in another's geometry, against the rendered truth",
+        ("squared error per image on [0, 1]", ""),
+        (
+            ("recombined", swap["recombined"]),
+            ("left as it is", swap["not_recombined"]),
+            ("its own reconstruction", swap["not_recombined_reconstruction"]),
+        ),
+    )
+    return [weighed, recombined, single]
+
+
+def _targets(numbers):
+    """What a model that takes appearance and geometry apart should reach, beside what this did."""
+    checks = []
+    if "views" in numbers:
+        checks.append(("max R of geometry over max R of appearance", numbers["views"]["ratio"], 5))
+    if "r2" in numbers:
+        r2 = numbers["r2"]
+        for factor, group, wanted in (
+            ("yaw", "geometry", 0.8),
+            ("pitch", "geometry", 0.8),
+            ("skin", "appearance", 0.8),
+            ("background", "appearance", 0.8),
+            ("light", "appearance", 0.8),
+            ("skin", "geometry", -0.2),
+            ("background", "geometry", -0.2),
+            ("light", "geometry", -0.2),
+        ):
+            if factor in r2:
+                checks.append((f"R² of {factor} from {group}", r2[factor][group], wanted))
+    rows = tuple(
+        (
+            name,
+            f"{value:.3f}",
+            f"≥ {wanted}" if wanted > 0 else f"≤ {-wanted}",
+            "yes" if (value >= wanted if wanted > 0 else value <= -wanted) else "no",
+        )
+        for name, value, wanted in checks
+    )
+    return Table("Targets", ("", "measured", "target", "reached"), rows)

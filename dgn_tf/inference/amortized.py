@@ -1,0 +1,81 @@
+"""An encoder learned from a trained model's own chains: where inference may start."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dgn_tf.inference.energy import squared_error
+
+
+def fit_encoder(
+    model,
+    encoder,
+    images: np.ndarray,
+    latents: dict[str, np.ndarray],
+    *,
+    epochs: int = 60,
+    batch_size: int = 100,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Teaches an encoder to guess the latents that Langevin dynamics would find.
+
+    A batch holds as many images of the data, with the latents of their chains, as images that
+    the model paints of the appearance of one chain and the geometry of another, whose latents are
+    known exactly. The loss is the squared error of the guess, in units of each latent's variance,
+    plus the error of the data as painted from the guess, in units of that from the chains.
+
+    Args:
+        model: a trained model, which is left as it is.
+        encoder: an `Encoder` without variances of the model's groups; it is changed.
+        images: N images [N, S, S, C] in [-1, 1] that the model was trained on.
+        latents: their chains' latents [N, d] by group.
+        epochs: passes over the images.
+        batch_size: images of the data in a step.
+        seed: of the order of the images and of the pairs.
+        progress: called with (epochs done, epochs).
+    """
+    rng = np.random.default_rng(seed)
+    per_epoch = -(-len(images) // batch_size)
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * per_epoch)
+    optimizer = keras.optimizers.Adam(rate)
+    optimizer.build(encoder.trainable_variables)
+    spread = {name: z.var(axis=0).astype(np.float32) + 1e-3 for name, z in latents.items()}
+    usual = _usual_error(model, images, latents, batch_size)
+
+    def misfit(x, z):
+        guess = {name: mean for name, (mean, _) in encoder(x).items()}
+        away = [tf.reduce_mean(tf.square(guess[name] - z[name]) / spread[name]) for name in z]
+        return tf.add_n(away) / len(away), guess
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def step(x, z, mixed):
+        painted = model(mixed)
+        with tf.GradientTape() as tape:
+            of_data, guess = misfit(x, z)
+            of_painted, _ = misfit(painted, mixed)
+            error = tf.reduce_mean(squared_error(x, model(guess)))
+            loss = of_data + of_painted + error / usual
+        gradients = tape.gradient(loss, encoder.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, encoder.trainable_variables, strict=True))
+
+    for epoch in range(epochs):
+        for rows in np.array_split(rng.permutation(len(images)), per_epoch):
+            z = {name: np.float32(value[rows]) for name, value in latents.items()}
+            pairs = {name: rng.integers(len(images), size=len(rows)) for name in latents}
+            mixed = {name: np.float32(value[pairs[name]]) for name, value in latents.items()}
+            step(tf.constant(images[rows]), z, mixed)
+        if progress:
+            progress(epoch + 1, epochs)
+
+
+def _usual_error(model, images, latents, batch_size):
+    """Mean squared error of the images as their chains paint them, 1 at least."""
+    total = 0.0
+    for first in range(0, len(images), batch_size):
+        rows = slice(first, first + batch_size)
+        made = model({name: tf.constant(z[rows], tf.float32) for name, z in latents.items()})
+        total += float(tf.reduce_sum(squared_error(tf.constant(images[rows]), made)))
+    return max(total / len(images), 1.0)

@@ -1,1 +1,0 @@
-"""Langevin inference, persistent chains, learners and their loop."""

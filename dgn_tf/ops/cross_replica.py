@@ -1,0 +1,58 @@
+"""Sums over the replicas of tf.distribute that learn one model, each from its part of a batch."""
+
+import keras
+import tensorflow as tf
+
+_SUM = tf.distribute.ReduceOp.SUM
+
+
+def in_replicas():
+    """Whether what calls this is one of several replicas."""
+    context = tf.distribute.get_replica_context()
+    return context is not None and context.num_replicas_in_sync > 1
+
+
+def all_reduce_mean(gradients, means, count):
+    """Gradients and means of the whole batch, in one message; of a single replica, its own.
+
+    Args:
+        gradients: of `count` times the replica's mean loss; of a single replica, of its mean loss.
+        means: scalars by name, means over the replica's examples.
+        count: scalar, how many examples they are; of a single replica, anything.
+
+    Returns:
+        (gradients of the mean loss, means), the same on all replicas.
+    """
+    if not in_replicas():
+        return gradients, means
+    sums = [count, *(count * value for value in means.values())]
+    reduced = tf.distribute.get_replica_context().all_reduce(_SUM, [*gradients, tf.stack(sums)])
+    total, *sums = tf.unstack(reduced[-1])
+    gradients = [gradient / total for gradient in reduced[:-1]]
+    return gradients, {name: value / total for name, value in zip(means, sums, strict=True)}
+
+
+class Adam(keras.optimizers.Adam):
+    """Adam for gradients that `all_reduce_mean` has summed: Keras would sum them once more."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return list(grads_and_vars)
+
+
+def batch_mean(values: tf.Tensor) -> tf.Tensor:
+    """Mean over the batch, of all replicas where tf.distribute runs several; differentiable.
+
+    A replica's gradient is its part of the gradient of the sum of all replicas' losses.
+
+    Args:
+        values: [B, ...] floating, B at least 1 and perhaps another number on each replica.
+
+    Returns:
+        [...], the same on all replicas.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tf.reduce_mean(values, axis=0)
+    parts = [tf.reduce_sum(values, axis=0), tf.cast(tf.shape(values)[0], values.dtype)]
+    total, count = context.all_reduce(tf.distribute.ReduceOp.SUM, parts)
+    return total / count

@@ -1,0 +1,78 @@
+"""Where an app writes: a folder that appears whole or not at all, and safe file names."""
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dgn_tf.data.sources.folders import SUFFIXES
+from dgn_tf.utils.errors import InputError
+
+REPORT = "report.json"
+
+
+@contextlib.contextmanager
+def output_folder(path: str, overwrite: bool) -> Iterator[Path]:
+    """A folder aside of `path`, which takes its place at the end; after an error nothing is left.
+
+    Raises:
+        InputError: `path` is a file, is not empty (with `overwrite`: and holds no results of an
+            inference), or cannot be made.
+    """
+    target = Path(path).expanduser().resolve()
+    if target.exists() and not target.is_dir():
+        raise InputError(f"--output_dir={path} is a file: name a folder.")
+    occupied = target.is_dir() and any(target.iterdir())
+    if occupied and not overwrite:
+        raise InputError(f"--output_dir={path} is not empty: name another, or give --overwrite.")
+    if occupied and not (target / REPORT).is_file():
+        raise InputError(
+            f"--output_dir={path} holds no {REPORT}, so it is not from an inference and "
+            "--overwrite would delete something else: name another folder."
+        )
+    partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"--output_dir={path} cannot be made: {error.strerror}.") from None
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+    before = target.with_name(f"{target.name}.replaced-{os.getpid()}")
+    try:
+        if occupied:
+            os.replace(target, before)
+        os.replace(partial, target)
+    except OSError as error:
+        raise InputError(
+            f"--output_dir={path} cannot be put in place ({error.strerror}): "
+            f"the results are in {partial}."
+        ) from None
+    if occupied:
+        shutil.rmtree(before)
+
+
+def file_names(names: Sequence[str], longest: int = 200) -> list[str]:
+    """Safe file names, without suffix, for names of examples, which may be paths.
+
+    Folders become part of the name ("a/b.jpg" is a__b), whatever is no letter, digit, dot, dash or
+    underscore becomes an underscore, only the last `longest` bytes are kept, and names that would
+    be equal, in either case, are numbered ("a", "a-2").
+    """
+    taken, files = set(), []
+    for name in names:
+        stem, suffix = os.path.splitext(name)
+        stem = stem if suffix.lower() in SUFFIXES else name
+        stem = re.sub(r"[^\w.-]+", "_", stem.replace("/", "__"))
+        stem = stem.encode()[-longest:].decode(errors="ignore").lstrip(".-") or "picture"
+        file, count = stem, 1
+        while file.casefold() in taken:
+            count += 1
+            file = f"{stem}-{count}"
+        taken.add(file.casefold())
+        files.append(file)
+    return files

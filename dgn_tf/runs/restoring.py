@@ -1,0 +1,162 @@
+"""Models, chains and encoders of runs, as their newest checkpoints hold them."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from dgn_tf.data.batches import steps_per_epoch
+from dgn_tf.data.labels import one_hot
+from dgn_tf.models.factory import make_model
+from dgn_tf.runs.directory import ENCODER, Run
+from dgn_tf.training.chains import read_chains
+from dgn_tf.training.checkpoints import Checkpoints, check_files
+from dgn_tf.training.ema import WeightAverage
+from dgn_tf.utils.errors import InputError
+
+
+def load_run(run_dir):
+    """The settings and the trained model of a run.
+
+    Returns:
+        (Config, Keras model with the weights, averaged if the run averages them, of the newest
+        checkpoint that can be read).
+
+    Raises:
+        InputError: there is no run in `run_dir`, or it has no checkpoint that can be read.
+    """
+    config, model, _ = _restored(run_dir)
+    return config, model
+
+
+def load_finished_run(run_dir):
+    """What `load_run` gives, of a run that has come to its end.
+
+    Raises:
+        InputError: also for a run that has not, or whose last checkpoint cannot be read.
+    """
+    config, model, step = _restored(run_dir)
+    run, learning = Run(run_dir), config.learning
+    count = run._described()["examples"]
+    steps = learning.epochs * steps_per_epoch(count, learning.batch_size, learning.shards)
+    if step < steps:
+        raise InputError(
+            f"--run_dir={run_dir} is not finished: the newest checkpoint that can be read is of "
+            f"step {step} of {steps}. Run its dgn_tf.train command again to finish it."
+        )
+    return config, model
+
+
+def _restored(run_dir):
+    """Settings, model and step of the newest checkpoint that can be read."""
+    run = Run(run_dir)
+    config = run.config()
+    data = config.data
+    model = make_model(config.model, data.side, data.channels, data.frames)
+    average = WeightAverage(model) if config.learning.ema else None
+    objects = {"model": model, "average": average} if average else {"model": model}
+    progress = Checkpoints(run / "checkpoints", **objects).restore(partial=True)
+    if progress is None:
+        raise InputError(f"--run_dir={run_dir} has no checkpoint yet.")
+    if average and progress.step:
+        average.copy_to(model)
+    return config, model, progress.step
+
+
+def given_latents(config, examples, folders=None):
+    """What a labeled model is given of examples: their one-hot labels.
+
+    Args:
+        config: of the run.
+        examples: N examples.
+        folders: `Run.folders` of a run that is there.
+
+    Returns:
+        Float32 [N, d] by latent group; empty for a model that infers all groups.
+
+    Raises:
+        InputError: the examples lack the label, or have a class that the model does not know.
+    """
+    if config.model.appearance != "label":
+        return {}
+    settings = config.data.label, config.model.appearance_dim
+    return {"appearance": one_hot(examples, *settings, folders)}
+
+
+def initialize_from(model, config, run_dir):
+    """Give a new model the networks of a trained run (--init_from).
+
+    Args:
+        model: the untrained model of `config`.
+        config: the `Config` of the run that begins; only its penalties may differ from the other's
+            model settings.
+        run_dir: folder of the trained run.
+
+    Raises:
+        InputError: there is no trained run in `run_dir`, or its networks are of other sizes.
+    """
+    try:
+        other, trained = load_run(run_dir)
+    except InputError as error:
+        raise InputError(f"--init_from: {error}") from None
+    before, now = other.settings(), config.settings()
+    # Neither penalties nor the precision of the computation shape the weights.
+    shaping = [
+        f.name
+        for f in dataclasses.fields(config.model)
+        if not f.name.endswith("_penalty") and f.name != "precision"
+    ]
+    differing = [
+        f"--{name}={before[name][0]} there, {now[name][0]} here"
+        for name in ("side", "channels", "frames", *shaping)
+        if before[name][0] != now[name][0]
+    ]
+    if differing:
+        raise InputError(
+            f"--init_from={run_dir} has other networks ({'; '.join(differing)}): use the same."
+        )
+    model.set_weights(trained.get_weights())
+
+
+def load_encoder(run_dir):
+    """The encoder that dgn_tf.amortise has learned for a run.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    path = Run(run_dir) / ENCODER
+    if not path.exists():
+        raise InputError(
+            f"--amortised: --run_dir={run_dir} has no {ENCODER}: run dgn_tf.amortise first."
+        )
+    try:
+        return keras.models.load_model(path)
+    except Exception as error:
+        # A broken file makes Keras raise nearly anything.
+        raise InputError(
+            f"--amortised: {path} cannot be read ({type(error).__name__}): run dgn_tf.amortise "
+            "again."
+        ) from error
+
+
+def load_chains(run_dir):
+    """The latents of a run's training examples, as its Langevin chains left them.
+
+    Returns:
+        Float32 [N, d] by name of the latent group, in the order of the training examples, from
+        the newest checkpoint that can be read; None for a run that keeps no chains, because its
+        model infers latents by an encoder, or whose chains nothing has moved, because it learned
+        by a discriminator alone.
+    """
+    learning = Run(run_dir).config().learning
+    if learning.adversarial and not learning.likelihood_weight:
+        return None
+    for path in reversed(Checkpoints(Run(run_dir) / "checkpoints").paths()):
+        try:
+            check_files(path)
+            _, chains = read_chains(path)
+        # A broken checkpoint; loading the model has reported it already.
+        except (tf.errors.OpError, OSError, ValueError, IndexError):
+            continue
+        return chains or None
+    return None

@@ -1,0 +1,133 @@
+"""Persistent Langevin chains: one state for every training example and latent group."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from dgn_tf.inference.noise import example_normal
+
+# Chains of more bytes than this live on the host, whatever computes with them: a step moves the
+# rows of its batch alone. A million examples with 64 + 64 latents have twice as many.
+HOST_BYTES = 256 * 2**20
+# Chains that are started at a time: the noise of a million at once would take as much again.
+_STARTED = 65536
+_FILE = re.compile(r"chains-(\d+)-(\d+)\.npz")
+
+
+class Chains(tf.Module):
+    """The latents of N examples, read and written by example index inside a graph (Algorithm 1).
+
+    Args:
+        ids: int64 [N], stable ids of the examples: an example starts from the same latents wherever
+            it stands.
+        latent_dims: length of each group's latent vector.
+        seed: the run's seed. The chains start from N(0, I).
+        given: latents [N, d] that some groups have instead, such as labels.
+        classes: names of groups that are one-hot: they start from any class.
+        first: index of the first of the examples in the data set, of which these may be a part.
+
+    Attributes:
+        on_host: whether they are kept in the host's memory, where only the CPU reads them.
+    """
+
+    def __init__(self, ids, latent_dims, seed, given=None, classes=(), first=0):
+        super().__init__(name="chains")
+        self.ids, self.first, given = np.asarray(ids, np.int64), first, given or {}
+
+        def start(name, stream, dim):
+            if name in given:
+                return np.asarray(given[name], np.float32)
+            states = np.empty([len(self.ids), dim], np.float32)
+            for row in range(0, len(states), _STARTED):
+                rows = slice(row, row + _STARTED)
+                ids = tf.constant(self.ids[rows])
+                states[rows] = example_normal(seed, 0, ids, stream, 1, dim)[0]
+            return np.eye(dim, dtype=np.float32)[states.argmax(1)] if name in classes else states
+
+        self.on_host = 4 * len(self.ids) * sum(latent_dims.values()) > HOST_BYTES
+        with tf.device("CPU:0" if self.on_host else None):
+            self.groups = {
+                name: tf.Variable(start(name, stream, dim), trainable=False, name=f"chain_{name}")
+                for stream, (name, dim) in enumerate(latent_dims.items())
+            }
+
+    def read(self, index):
+        """Latents of the examples at `index` [B]: [B, d] for each group."""
+        rows = tf.convert_to_tensor(index) - self.first
+        return {name: tf.gather(states, rows) for name, states in self.groups.items()}
+
+    def write(self, index, latents):
+        """Store the latents [B, d] of the examples at `index` [B]."""
+        rows = tf.convert_to_tensor(index) - self.first
+        for name, z in latents.items():
+            self.groups[name].scatter_update(tf.IndexedSlices(z, rows))
+
+    def save(self, folder):
+        """Write chains-FIRST-END.npz: the ids, and the states of every group."""
+        end = self.first + len(self.ids)
+        states = {f"chain_{name}": variable.numpy() for name, variable in self.groups.items()}
+        np.savez(folder / f"chains-{self.first:010d}-{end:010d}.npz", ids=self.ids, **states)
+
+    def restore(self, folder):
+        """Take the states from the files in a folder, however many have written them.
+
+        Raises:
+            ValueError: some are missing, or of other examples.
+        """
+        ids, states = read_chains(folder, self.first, self.first + len(self.ids))
+        if ids is not None and not np.array_equal(ids, self.ids):
+            raise ValueError("its chains are of other examples")
+        if {n: z.shape for n, z in states.items()} != {n: z.shape for n, z in self.groups.items()}:
+            raise ValueError("its chains have other latents or are not as many")
+        for name, z in states.items():
+            self.groups[name].assign(z)
+
+
+def read_chains(folder, first=0, end=None):
+    """What `Chains.save` has written: the chains of the examples `first` up to before `end`.
+
+    Args:
+        folder: of a checkpoint.
+        first: index of an example in the data set.
+        end: index; None reads all that follow.
+
+    Returns:
+        (ids int64 [n], states float32 [n, d] by group). A checkpoint of an older version, which
+        kept its chains, all of them, among its tensors, has no ids: None. A run without chains has
+        no states: an empty dict.
+
+    Raises:
+        ValueError: there are files, and none has some of these examples.
+        tf.errors.OpError, OSError: a file cannot be read.
+    """
+    found = sorted(
+        (int(match[1]), int(match[2]), path)
+        for path in Path(folder).iterdir()
+        if (match := _FILE.fullmatch(path.name))
+    )
+    if not found:
+        return None, _tensors(folder)
+    end, parts = found[-1][1] if end is None else end, []
+    for start, stop, path in found:
+        rows = slice(max(first, start) - start, min(end, stop) - start)
+        if rows.start < rows.stop:
+            if start + rows.start != first + sum(len(part["ids"]) for part in parts):
+                break
+            with np.load(path, allow_pickle=False) as file:
+                parts.append({name: file[name][rows] for name in file.files})
+    if sum(len(part["ids"]) for part in parts) != end - first:
+        raise ValueError("a file of its chains is missing")
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return whole.pop("ids"), {name.removeprefix("chain_"): z for name, z in whole.items()}
+
+
+def _tensors(folder):
+    start, end = "chains/groups/", "/.ATTRIBUTES/VARIABLE_VALUE"
+    reader = tf.train.load_checkpoint(str(Path(folder) / "state"))
+    return {
+        name.removeprefix(start).removesuffix(end): reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name.startswith(start) and name.endswith(end)
+    }

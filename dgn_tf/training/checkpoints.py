@@ -1,0 +1,175 @@
+"""Checkpoints of a run: each in a folder of its own that appears whole or not at all."""
+
+import dataclasses
+import json
+import shutil
+import zlib
+from pathlib import Path
+
+import tensorflow as tf
+from absl import logging
+
+from dgn_tf.training.devices import Devices
+from dgn_tf.utils.checksums import verified, with_checksum
+from dgn_tf.utils.errors import DiskError, InputError, disk_reason
+
+PROGRESS = "progress.json"
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        step: learning steps done.
+        sums: sums of the logged numbers over the steps of the epoch under way.
+        rescues: how often a number that was not finite has sent the run back.
+    """
+
+    step: int = 0
+    sums: dict[str, float] = dataclasses.field(default_factory=dict)
+    rescues: int = 0
+
+    def means(self, per_epoch):
+        """The logged numbers' means over the steps done of the epoch that the last step was in."""
+        steps = (self.step - 1) % per_epoch + 1
+        return {name: value / steps for name, value in self.sums.items()}
+
+
+def check_files(path):
+    """The `Progress` of the checkpoint in a folder, whose files are as they were written.
+
+    Checkpoints of older versions, which kept no checksums, are taken as they are.
+
+    Raises:
+        OSError, ValueError, TypeError: they are not.
+    """
+    row = verified((path / PROGRESS).read_text(encoding="utf-8"))
+    for name, checksum in dict(row.pop("files", {})).items():
+        if _checksum(path / name) != checksum:
+            raise ValueError(f"{name} was changed or damaged after it was written")
+    return Progress(**row)
+
+
+def _checksum(path):
+    value = 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            value = zlib.crc32(block, value)
+    return f"{value:08x}"
+
+
+class Checkpoints:
+    """The newest `keep` states of a run, as `step-0000001200/{state.*,chains-*.npz,progress.json}`.
+
+    Args:
+        folder: where the checkpoints are; made when the first is saved.
+        keep: how many to keep.
+        chains: the `Chains` of a run that has them. They are kept in files of their own.
+        devices: the `Devices` of a run: where several processes learn together, all of them save
+            and restore, each its own chains, and the chief the rest.
+        objects: what to save, by name: built Keras models and optimizers, tf.Modules, tf.Variables.
+    """
+
+    def __init__(self, folder, keep=3, chains=None, devices=None, **objects):
+        self.folder = Path(folder)
+        self.keep = keep
+        self.chains = chains
+        self.devices = devices or Devices()
+        self.state = tf.train.Checkpoint(**objects)
+
+    def paths(self):
+        """The checkpoints' folders, oldest first."""
+        return sorted(self.folder.glob("step-*"))
+
+    def save(self, progress):
+        """Write a checkpoint aside, give it its name, and drop the oldest ones beyond `keep`.
+
+        Raises:
+            DiskError: it cannot be written; those that were there before remain.
+            WorkerLost: another process has ended.
+        """
+        partial = self.folder / f"partial-{progress.step:010d}"
+        try:
+            if self.devices.chief:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._remove(*self.folder.glob("partial-*"))
+                partial.mkdir()
+                self.state.write(str(partial / "state"))
+            self.devices.meet()
+            if self.chains:
+                self.chains.save(partial)
+            self.devices.meet()
+            if not self.devices.chief:
+                return
+            files = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
+            row = with_checksum({**dataclasses.asdict(progress), "files": files})
+            (partial / PROGRESS).write_text(json.dumps(row))
+            final = self.folder / f"step-{progress.step:010d}"
+            # The name is free for an instant; the states before this one remain whatever happens.
+            self._remove(final)
+            partial.rename(final)
+            self._remove(*self.paths()[: -self.keep])
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            kept = self.paths()
+            raise DiskError(
+                f"step {progress.step} cannot be saved in {self.folder} ({disk_reason(error)}): "
+                + (f"the newest checkpoint is still {kept[-1].name}. " if kept else "")
+                + "Make room, then run the same command again: it goes on from there."
+            ) from error
+
+    def _remove(self, *paths):
+        """Delete folders; one of a checkpoint loses its name first, all at once."""
+        for path in filter(Path.exists, paths):
+            if path.name.startswith("step-"):
+                path = path.rename(self.folder / f"partial-old-{path.name}")
+            shutil.rmtree(path)
+
+    def restore(self, partial=False):
+        """Restore the newest checkpoint that can be read; any other is reported and passed over.
+
+        Args:
+            partial: whether a checkpoint may hold more than the `objects`, as when only a model is
+                wanted.
+
+        Returns:
+            The `Progress` of that checkpoint, or None when there is no checkpoint at all.
+
+        Raises:
+            InputError: there are checkpoints, and none can be read.
+        """
+        paths = self.paths()
+        for path in reversed(paths):
+            try:
+                progress = check_files(path)
+                if self.chains:
+                    self.chains.restore(path)
+                status = self.state.read(str(path / "state"))
+                # Older versions kept the chains here too.
+                if partial or (self.chains and not any(path.glob("chains-*"))):
+                    status.assert_existing_objects_matched().expect_partial()
+                else:
+                    status.assert_consumed()
+                return progress
+            # Seen of broken files: OpError (a flipped bit, a missing file), IndexError (a truncated
+            # index), AssertionError (variables missing from it) and, for progress.json and chains,
+            # ValueError or TypeError. Files that were checked cannot make the reader do worse.
+            except (
+                tf.errors.OpError,
+                OSError,
+                IndexError,
+                AssertionError,
+                ValueError,
+                TypeError,
+            ) as error:
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+                logging.error(
+                    "Checkpoint %s cannot be read (%s): the one before it is used.", path, reason
+                )
+        if paths:
+            raise InputError(
+                f"none of the {len(paths)} checkpoints in {self.folder} can be read: "
+                "train again with --fresh."
+            )
+        return None

@@ -1,0 +1,60 @@
+"""A learner whose steps several devices share (tf.distribute)."""
+
+import tensorflow as tf
+
+
+class Distributed(tf.Module):
+    """A learner whose steps all devices of a `Devices` share.
+
+    Args:
+        learner: an `AlternatingBackprop`, made in the scope of the strategy; its chains are those
+            of this process, and outside of the scope.
+        devices: the `Devices`.
+    """
+
+    def __init__(self, learner, devices):
+        super().__init__(name="distributed")
+        self.learner = learner
+        self.model, self.optimizer = learner.model, learner.optimizer
+        self.scale, self.chains = learner.scale, learner.chains
+        self._strategy = devices.strategy
+        self._local = devices.strategy.num_replicas_in_sync // devices.workers
+        self._first = self._local * (devices.shards.first * devices.workers // devices.shards.count)
+
+    def step(self, index, ids, x):
+        """One iteration of Algorithm 1 with the examples that are this process's.
+
+        Args:
+            index: [B], rows of the examples in the data set; B at least the devices of this
+                process.
+            ids: int64 [B], the examples' ids.
+            x: their images [B, ...] in [-1, 1].
+
+        Returns:
+            What `AlternatingBackprop.step` returns, of the whole batch.
+        """
+        z = self.chains.read(index)
+        shares = self._share(ids), self._share(x), {n: self._share(v) for n, v in z.items()}
+        z, metrics = self._strategy.run(self.learner.advance, args=shares)
+        local = self._strategy.experimental_local_results
+        self.chains.write(index, {name: tf.concat(local(value), 0) for name, value in z.items()})
+        return {name: local(value)[0] for name, value in metrics.items()}
+
+    def _share(self, values):
+        """The rows of each device."""
+        rows = tf.shape(values)[0]
+
+        def of(context):
+            device = context.replica_id_in_sync_group - self._first
+            return values[rows * device // self._local : rows * (device + 1) // self._local]
+
+        return self._strategy.experimental_distribute_values_from_function(of)
+
+    @property
+    def state(self):
+        """What a checkpoint holds beside model and optimizer."""
+        return self.learner.state
+
+    def latents(self, examples):
+        """The latents [N, d] of each group, of the first N examples: those of this process."""
+        return self.learner.latents(examples)

@@ -1,0 +1,64 @@
+"""A running average of a model's weights, which makes better images than the last ones."""
+
+import tensorflow as tf
+
+
+class WeightAverage(tf.Module):
+    """Exponential moving average of the weights of a model.
+
+    Args:
+        model: a built Keras model.
+        decay: of the average at every step, at least 0 and below 1; (1 + t) / (10 + t) at first,
+            so that it forgets the start.
+    """
+
+    def __init__(self, model, decay=0.999):
+        super().__init__(name="average")
+        self._model = [model]
+        self.decay = decay
+        self.count = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.values = [tf.Variable(weight, trainable=False) for weight in model.weights]
+
+    def update(self):
+        """Takes in the weights as they are now."""
+        count = tf.cast(self.count.assign_add(1), tf.float32)
+        decay = tf.minimum(self.decay, (1.0 + count) / (10.0 + count))
+        for value, weight in zip(self.values, self._model[0].weights, strict=True):
+            # So that what does not change stays as it is to the last bit.
+            value.assign_add((1.0 - decay) * (tf.convert_to_tensor(weight) - value))
+
+    def copy_to(self, model):
+        """Gives a model of the same layout the averaged weights."""
+        model.set_weights([value.numpy() for value in self.values])
+
+
+class Averaging(tf.Module):
+    """A learner that averages the weights of its model as it learns.
+
+    Args:
+        learner: any learner of the loop.
+        decay: as of `WeightAverage`.
+    """
+
+    def __init__(self, learner, decay):
+        super().__init__(name="averaging")
+        self.learner = learner
+        self.average = WeightAverage(learner.model, decay)
+        self.model = learner.model
+        self.optimizer = learner.optimizer
+        self.scale = learner.scale
+
+    def step(self, index, ids, x):
+        """The learner's step, after which the average takes in the weights."""
+        metrics = self.learner.step(index, ids, x)
+        self.average.update()
+        return metrics
+
+    @property
+    def state(self):
+        """What a checkpoint holds beside model and optimizer."""
+        return {**self.learner.state, "average": self.average}
+
+    def latents(self, examples):
+        """The learner's latents."""
+        return self.learner.latents(examples)

@@ -1,0 +1,146 @@
+"""The contracts that the rooms of this package share.
+
+One idea carries everything. A model makes *parts* from *latent groups* and combines the parts into
+an observation:
+
+    latents  = {"appearance": z_a, "geometry": z_g}         # one vector [B, d] an example and group
+    parts    = {"appearance": image, "geometry": field}     # [B, S, S, C] and [B, S, S, 2]
+    observed = warp(parts["appearance"], parts["geometry"])
+
+Sampling, chains, learning, inference, evaluation and export are written once, against
+`LatentModel`. What only some models can do is a contract of its own, and asked for with
+`isinstance`. A model fulfills a contract by having its members; it inherits nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# A vector [B, d] for each latent group, in the order of the Langevin updates.
+Latents: TypeAlias = dict[str, tf.Tensor]
+# The same of N examples, outside of a graph.
+LatentArrays: TypeAlias = dict[str, np.ndarray]
+# What each group contributes to an observation, [B, ...].
+Parts: TypeAlias = dict[str, tf.Tensor]
+
+
+@runtime_checkable
+class LatentModel(Protocol):
+    """A generator of images or clips: x = combine({name: part(name, z)}) (Eq. 1)."""
+
+    @property
+    def latent_dims(self) -> dict[str, int]:
+        """Length of each group's latent vector, in the order of the Langevin updates."""
+        ...
+
+    @property
+    def given_groups(self) -> tuple[str, ...]:
+        """Groups whose latents come with the data, such as labels; never inferred."""
+        ...
+
+    @property
+    def class_groups(self) -> tuple[str, ...]:
+        """Groups whose latents are one-hot and are inferred by trying every class."""
+        ...
+
+    @property
+    def networks(self) -> dict[str, keras.Model]:
+        """The networks by name; those of a group by the group's name."""
+        ...
+
+    def __call__(self, latents: Latents) -> tf.Tensor:
+        """The observation of latents: `combine` of every `part`."""
+        ...
+
+    def part(self, name: str, z: tf.Tensor) -> tf.Tensor:
+        """The part [B, ...] that a group makes of its latents [B, d]."""
+        ...
+
+    def combine(self, parts: Parts) -> tf.Tensor:
+        """The observation [B, ...] in [-1, 1] of the parts of all groups."""
+        ...
+
+    def regularization(self, parts: Parts) -> tf.Tensor:
+        """What the learning step adds to its loss, a scalar."""
+        ...
+
+    def diagnostics(self, parts: Parts) -> dict[str, tf.Tensor]:
+        """Scalars to watch while the model learns, by name."""
+        ...
+
+
+@runtime_checkable
+class EncodedModel(LatentModel, Protocol):
+    """A generator that brings its own inference network, and is learned with it."""
+
+    def encode(self, x: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor | None]]:
+        """(Mean [B, d], log-variance [B, d] or None) of each group, of observations x."""
+        ...
+
+
+@runtime_checkable
+class ClipModel(LatentModel, Protocol):
+    """A generator of clips [B, F, S, S, C], whose latent vectors pack those of the frames.
+
+    Attributes:
+        frames_per_chunk: how many frames of a clip keep their inner values for the gradient; 0
+            keeps all.
+    """
+
+    frames_per_chunk: int
+
+    @property
+    def frame_dims(self) -> dict[str, int]:
+        """Length of each group's latent vector for a clip of a single frame."""
+        ...
+
+    def unpack(self, name: str, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Latents [B, d] of the first frame, and what moves the later ones, [B, F - 1, n]."""
+        ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """What the training loop steps: a model, its optimizer, and all else that learning keeps.
+
+    Attributes:
+        model: the model that learns.
+        optimizer: of the model's networks; its iterations count the learning steps.
+        scale: multiplies step size and learning rate; the loop halves it to rescue a run.
+    """
+
+    model: Any
+    optimizer: keras.optimizers.Optimizer
+    scale: tf.Variable
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """What a checkpoint holds beside model and optimizer, by name."""
+        ...
+
+    def step(self, index: tf.Tensor, ids: tf.Tensor, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One learning step on a batch; scalars to log, by name.
+
+        Args:
+            index: int64 [B], rows of the examples in the data set.
+            ids: int64 [B], the examples' ids, which key the noise.
+            x: their images or clips [B, ...] in [-1, 1].
+        """
+        ...
+
+    def latents(self, examples: Any) -> LatentArrays:
+        """Latents [N, d] of each group, of the first N examples that the learner knows any of."""
+        ...
+
+
+def one_hot_groups(model: LatentModel) -> tuple[str, ...]:
+    """Groups whose latents are one-hot, given or inferred: nothing moves them by degrees."""
+    return (*model.given_groups, *model.class_groups)
+
+
+def has_geometry(model: LatentModel) -> bool:
+    """Whether the model deforms: a plain generator has no group "geometry"."""
+    return "geometry" in model.latent_dims

@@ -1,0 +1,89 @@
+"""Reading .npz files that may be damaged, or made to do harm."""
+
+import math
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.memory import free_memory
+
+_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    # Version 3 differs from 2 in the encoding of names of fields, which are not used.
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+class Header(NamedTuple):
+    """What an array in an .npz file says of itself."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def bytes(self) -> int:
+        """Size of the array in memory."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def npz_headers(path: str) -> dict[str, Header]:
+    """What the arrays of an .npz file are, by name, without reading them.
+
+    Raises:
+      InputError: there is no such file, or it is damaged.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise InputError(f"npz:{path}: there is no such file")
+    if not zipfile.is_zipfile(file):
+        raise InputError(f"npz:{path}: is not an .npz file (numpy.savez writes one)")
+    # A broken file makes readers raise nearly anything.
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            headers = {e.filename.removesuffix(".npy"): _header(archive, e) for e in entries}
+            if len(headers) < len(entries):
+                raise ValueError("two arrays have the same name")
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    return headers
+
+
+def read_npz(path: str) -> dict[str, np.ndarray]:
+    """Reads every array of an .npz file; refuses pickled objects and what memory cannot hold.
+
+    Raises:
+      InputError: also where the arrays say that they are larger than the memory that is free.
+    """
+    needed, free = sum(header.bytes for header in npz_headers(path).values()), free_memory()
+    if needed > free:
+        raise InputError(
+            f"npz:{path}: its arrays are {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of "
+            "memory are free: give a smaller file"
+        )
+    try:
+        with np.load(Path(path).expanduser(), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Header:
+    with archive.open(entry) as file:
+        read = _READERS[np.lib.format.read_magic(file)]
+        shape, _, dtype = read(file)
+        header, start = Header(shape, dtype), file.tell()
+    if dtype.hasobject:
+        raise ValueError(f"{entry.filename} holds objects, which need allow_pickle: give numbers")
+    if min(shape, default=0) < 0 or start + header.bytes != entry.file_size:
+        raise ValueError(f"{entry.filename} is not as long as {dtype} {list(shape)}")
+    return header
+
+
+def _unreadable(path: str, error: Exception) -> InputError:
+    reason = str(error).strip() or type(error).__name__
+    return InputError(f"npz:{path}: cannot be read: {reason.splitlines()[0][:300]}")

@@ -1,0 +1,197 @@
+"""The command line: every setting a flag, one line for every mistake."""
+
+import types
+
+import pytest
+from absl import flags as absl_flags
+
+from dgn_tf.cli.flags import config_from_flags, define_config_flags
+from dgn_tf.config import (
+    Config,
+    DataConfig,
+    ExecutionConfig,
+    LearningConfig,
+    ModelConfig,
+    RecordConfig,
+)
+from dgn_tf.config.serialization import flagfile
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import write_text
+from dgn_tf.utils.progress import progress_bar
+
+# Between them no setting has its default everywhere.
+OTHER = Config(
+    data=DataConfig("npz:a b.npz", 32, 1, 4, 2, 12.5, "view=0", 7, data_dir="prepared"),
+    model=ModelConfig(
+        "dynamic",
+        3,
+        4,
+        0.5,
+        2,
+        2,
+        1.5,
+        0.7,
+        "continuous",
+        "mixed_bfloat16",
+        0.25,
+        0.05,
+        "zeros",
+        0.1,
+        0.2,
+        0.3,
+        0.0,
+        0.5,
+        0.25,
+        2,
+        5,
+        True,
+        3,
+    ),
+    learning=LearningConfig(
+        9,
+        8,
+        7,
+        "0:0.3,0.5:0.1",
+        "0.4",
+        0.25,
+        False,
+        True,
+        "0:1e-3,0.5:2e-4",
+        2.5,
+        0.99,
+        init_from="runs/a",
+        freeze="geometry",
+        seed=2**31 - 1,
+        shards=4,
+    ),
+    record=RecordConfig(2, 5, 6),
+    execution=ExecutionConfig("off", 4, "mirrored"),
+)
+JUDGED = Config(
+    learning=LearningConfig(
+        adversarial=True,
+        likelihood_weight=0.1,
+        r1_weight=5.0,
+        r1_every=4,
+        warmup=0.2,
+        discriminator_rate="1e-3",
+        discriminator_width=0.5,
+        minibatch_deviation=True,
+    )
+)
+LABELLED = Config(DataConfig(label="digit"), ModelConfig(appearance="label", refinement=0.1))
+
+
+def app(main=lambda argv: None):
+    return types.SimpleNamespace(define_flags=define_config_flags, main=main)
+
+
+def read_config(seen):
+    return app(lambda argv: seen.append(config_from_flags(absl_flags.FLAGS)))
+
+
+def test_without_flags_the_settings_are_the_defaults(run_app):
+    seen = []
+    assert run_app(read_config(seen)).status == 0
+    assert seen == [Config()]
+
+
+@pytest.mark.parametrize("config", [OTHER, JUDGED, LABELLED], ids=["other", "judged", "labelled"])
+def test_a_flagfile_gives_every_setting_again(config, run_app, tmp_path):
+    (tmp_path / "run.cfg").write_text(flagfile(config))
+    seen = []
+    assert run_app(read_config(seen), f"--flagfile={tmp_path}/run.cfg").status == 0
+    assert seen == [config]
+
+
+def test_no_setting_is_left_out_above():
+    defaults = Config().settings()
+    for name, (default, _) in defaults.items():
+        values = [config.settings()[name][0] for config in (OTHER, JUDGED, LABELLED)]
+        assert any(value != default for value in values), name
+
+
+def test_flags_after_a_flagfile_win(run_app, tmp_path):
+    (tmp_path / "run.cfg").write_text("# comment\n--side=32\n--epochs=3\n")
+    seen = []
+    run_app(read_config(seen), f"--flagfile={tmp_path}/run.cfg", "--epochs=4", "--nonoise")
+    (config,) = seen
+    assert (config.data.side, config.learning.epochs, config.learning.noise) == (32, 4, False)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--epoch=3", "Unknown command line flag 'epoch'. Did you mean: epochs ?"),
+        ("--zzz", "Unknown command line flag 'zzz'"),
+        ("--epochs=x", "flag --epochs=x: invalid literal"),
+        ("--model=gan", "flag --model=gan: value should be one of <deformable|abp|vae"),
+        ("--noise=maybe", "flag --noise=maybe: "),
+        ("--flagfile=missing.cfg", "Unable to open flagfile: [Errno 2] No such file"),
+        ("epochs=3", "'epochs=3' is no flag: flags look like --name=value"),
+        ("--side=48", "--side=48: must be one of (32, 64, 128, 256)."),
+        ("--epochs=0", "--epochs=0: must be at least 1."),
+        ("--sigma=0:1,0.5", "--sigma: '0:1,0.5' is neither a number nor"),
+        ("--step_size=-1", "--step_size: '-1': values must be above 0"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(run_app, argument, message):
+    seen = []
+    said = run_app(read_config(seen), argument)
+    assert (said.status, said.out, seen) == (2, "", [])
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"error: {message}")
+
+
+def test_required_flags_that_are_missing_are_named(run_app):
+    def define_flags():
+        absl_flags.DEFINE_string("needed", None, "One.", required=True)
+        absl_flags.DEFINE_string("also_needed", None, "Two.", required=True)
+
+    said = run_app(types.SimpleNamespace(define_flags=define_flags, main=pytest.fail))
+    assert said.status == 2
+    (line,) = said.err.splitlines()
+    assert line.startswith("error: ") and "--needed" in line and "--also_needed" in line
+
+
+def test_an_input_error_of_the_app_is_one_line_and_any_other_error_is_not_hidden(run_app):
+    def refuse(argv):
+        raise InputError("--run_dir=x: name another.")
+
+    said = run_app(app(refuse))
+    assert (said.status, said.err) == (2, "error: --run_dir=x: name another.\n")
+
+    def crash(argv):
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        run_app(app(crash))
+
+
+def test_progress_prints_lines_apart_and_the_last_one(monkeypatch, capsys):
+    clock = types.SimpleNamespace(now=100.0)
+    monkeypatch.setattr("time.monotonic", lambda: clock.now)
+    with progress_bar("Reading", seconds=10.0) as report:
+        for done in (1, 2, 3, 4, 5):
+            clock.now += 6.0
+            report(done, 5)
+    assert capsys.readouterr().err.splitlines() == [
+        "Reading: 2 of 5, about 18 s left",
+        "Reading: 4 of 5, about 6 s left",
+        "Reading: 5 of 5, about 0 s left",
+    ]
+
+
+def test_quick_work_needs_no_progress_lines(capsys):
+    with progress_bar("Reading") as report:
+        report(1, 2)
+        report(2, 2)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_text_is_replaced_whole(tmp_path):
+    path = tmp_path / "a.json"
+    write_text(path, "old ü\n")
+    write_text(path, "new ü\n")
+    assert path.read_bytes() == "new ü\n".encode()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]

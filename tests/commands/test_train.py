@@ -1,0 +1,314 @@
+"""The training program: finished, damaged, misused, and what it says each time."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dgn_tf import train
+from dgn_tf.runs.directory import Run
+from dgn_tf.runs.restoring import load_run
+from dgn_tf.training.callbacks import read_metrics
+from dgn_tf.training.checkpoints import Checkpoints
+
+
+@pytest.fixture
+def run_again(run_app, tiny_run, tmp_path):
+    """Runs the command of a copy of the shared run again; `run_again.folder` is the copy."""
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_run.folder, folder)
+
+    def again(*arguments):
+        return run_app(train, *tiny_run.command, f"--run_dir={folder}", *arguments)
+
+    again.folder = folder
+    return again
+
+
+def newest(folder):
+    return Checkpoints(folder / "checkpoints").paths()[-1].name
+
+
+def test_a_run_tells_what_it_does(tiny_run):
+    lines = tiny_run.said.out.splitlines()
+    assert f"--data=npz:{tiny_run.root}/data.npz" in lines
+    assert "data: 10 images of 32x32x1" in lines
+    assert "steps: 3 epochs of 3" in lines
+    trained = f"Trained: {tiny_run.folder} holds model.keras, metrics.jsonl and samples/latest."
+    assert lines[-1] == trained
+    assert "epoch 3/3  step 9/9  MSRE " in tiny_run.said.err
+    assert [row["step"] for row in read_metrics(tiny_run.folder / "metrics.jsonl")] == [3, 6, 9]
+
+
+def test_a_finished_run_says_that_there_is_nothing_to_do(run_again, tensors):
+    before = tensors(run_again.folder)
+    (run_again.folder / "model.keras").unlink()
+    said = run_again()
+    assert said.status == 0
+    expected = (
+        f"Nothing to do: {run_again.folder} is trained for 3 epochs. Raise --epochs to go on."
+    )
+    assert said.out.splitlines()[-1] == expected
+    # A run killed between its last checkpoint and its model gets the model.
+    assert (run_again.folder / "model.keras").exists()
+    after = tensors(run_again.folder)
+    assert all(tensor.tobytes() == after[name].tobytes() for name, tensor in before.items())
+
+
+def test_more_epochs_go_on_from_the_end(run_again):
+    first = read_metrics(run_again.folder / "metrics.jsonl")
+    said = run_again("--epochs=5")
+    assert said.out.splitlines()[-1].startswith("Trained: ")
+    rows = read_metrics(run_again.folder / "metrics.jsonl")
+    assert rows[:3] == first
+    assert [row["step"] for row in rows] == [3, 6, 9, 12, 15]
+    assert newest(run_again.folder) == "step-0000000015"
+    assert Run(run_again.folder).config().learning.epochs == 5
+
+
+def test_fresh_starts_over(run_again):
+    (run_again.folder / "samples" / "old.png").write_text("")
+    said = run_again("--fresh", "--epochs=1", "--sigma=0.5")
+    assert said.status == 0, said.err
+    assert [row["epoch"] for row in read_metrics(run_again.folder / "metrics.jsonl")] == [1]
+    assert newest(run_again.folder) == "step-0000000003"
+    assert Run(run_again.folder).config().learning.sigma == "0.5"
+    assert not (run_again.folder / "samples" / "old.png").exists()
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_a_damaged_newest_checkpoint_costs_one_epoch_only(run_again, caplog, tensors):
+    whole = tensors(run_again.folder)
+    flip(run_again.folder / "checkpoints" / "step-0000000009" / "state.data-00000-of-00001")
+    said = run_again()
+    assert said.out.splitlines()[-1].startswith("Trained: ")
+    assert "step-0000000009 cannot be read" in caplog.text
+    # The last epoch is made again from the checkpoint before it, the same to rounding.
+    for name, tensor in tensors(run_again.folder).items():
+        if tensor.dtype == np.float32:
+            np.testing.assert_allclose(tensor, whole[name], rtol=1e-3, atol=1e-4)
+
+
+def test_a_run_with_no_readable_checkpoint_names_fresh(run_again):
+    for path in (run_again.folder / "checkpoints").glob("*/state.index"):
+        path.write_bytes(b"")
+    said = run_again()
+    assert said.status == 2
+    assert said.err.splitlines()[-1].startswith("error: none of the 3 checkpoints in ")
+    assert "train again with --fresh" in said.err
+
+
+def test_a_run_that_diverges_goes_back_three_times_and_ends_with_status_1(
+    run_app, tiny_run, tmp_path, caplog, tensors
+):
+    command = (*tiny_run.command, f"--run_dir={tmp_path}/run", "--step_size=1e25")
+    said = run_app(train, *command)
+    assert said.status == 1
+    texts = [record.getMessage() for record in caplog.records]
+    assert [text.count("Back to step 0") for text in texts] == [1, 1, 1, 0]
+    assert "Training stopped: step 1 gave numbers that are not finite, after 3 " in texts[3]
+    assert "lower --step_size" in texts[3]
+    assert not (tmp_path / "run" / "model.keras").exists()
+    state = tensors(tmp_path / "run").values()
+    assert all(np.isfinite(value).all() for value in state)
+
+
+def test_unreadable_images_are_told_and_left_out(run_app, tiny_run, tmp_path, caplog):
+    (tmp_path / "photos").mkdir()
+    for number in range(5):
+        Image.new("L", (40, 32), 50 * number).save(tmp_path / "photos" / f"{number}.png")
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no image")
+    command = (*tiny_run.command, f"--data=folder:{tmp_path}/photos", "--epochs=1")
+    said = run_app(train, *command, f"--run_dir={tmp_path}/run")
+    assert said.status == 0, said.err
+    assert "data: 5 images of 32x32x1" in said.out
+    assert "broken.jpg" in caplog.text
+    (row,) = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    assert row["step"] == 2
+
+
+def refused(said, *messages):
+    """One line of error, status 2."""
+    assert said.status == 2
+    (line,) = said.err.splitlines()
+    assert line.startswith("error: ")
+    for message in messages:
+        assert message in line
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("folder:{}/empty", "holds no image file"),
+        ("folder:{}/missing", "does not exist"),
+        ("npz:{}/missing.npz", "there is no such file"),
+        ("photos", "is not one of the forms"),
+    ],
+)
+def test_data_that_cannot_be_used_is_named(run_app, tiny_run, tmp_path, data, message):
+    (tmp_path / "empty").mkdir()
+    command = (*tiny_run.command, f"--data={data.format(tmp_path)}")
+    refused(run_app(train, *command, f"--run_dir={tmp_path}/run"), message)
+    # The same folder takes the corrected command.
+    Run(tmp_path / "run").check(Run(tiny_run.folder).config())
+
+
+def test_a_run_needs_a_folder(run_app, tiny_run, tmp_path):
+    refused(run_app(train, *tiny_run.command), "--run_dir is needed")
+    (tmp_path / "file").write_text("")
+    refused(run_app(train, *tiny_run.command, f"--run_dir={tmp_path}/file"), "is a file")
+    refused(run_app(train, *tiny_run.command, f"--run_dir={tmp_path}"), "something that is no run")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_other_settings_are_named_and_change_nothing(run_again):
+    before = (run_again.folder / "config.json").read_bytes()
+    said = run_again("--sigma=0.5", "--batch_size=2", "--epochs=9")
+    refused(said, "--sigma=1 there, 0.5 now", "--batch_size=4 there, 2 now", "--fresh")
+    assert "--epochs" not in said.err
+    assert said.out == ""
+    assert (run_again.folder / "config.json").read_bytes() == before
+
+
+def test_data_that_changed_is_named(run_app, run_again, tiny_run):
+    # The data stay where the command says; what the run noted of them is altered instead.
+    note = run_again.folder / "data.json"
+    described = json.loads(note.read_text())
+    del described["checksum"]
+    note.write_text(json.dumps(described | {"examples": 12, "fingerprint": "another"}))
+    refused(run_again(), "has changed since the run", "12 examples then, 10 now", "--fresh")
+
+
+def test_damaged_settings_are_made_again_from_the_flagfile(run_again):
+    (run_again.folder / "config.json").write_bytes(b"\xff{")
+    said = run_again()
+    refused(said, "config.json", f"--flagfile={run_again.folder}/flags.cfg")
+    (run_again.folder / "config.json").unlink()
+    said = run_again(f"--flagfile={run_again.folder}/flags.cfg", "--epochs=4")
+    assert said.status == 0, said.err
+    assert load_run(run_again.folder)[0].learning.epochs == 4
+    assert [row["step"] for row in read_metrics(run_again.folder / "metrics.jsonl")][-1] == 12
+
+
+def test_a_damaged_note_of_the_data_is_made_again(run_again):
+    note = run_again.folder / "data.json"
+    whole = note.read_bytes()
+    note.write_bytes(whole.replace(b"10", b"1x"))
+    refused(run_again(), "data.json is missing or damaged", "delete what is left of it")
+    note.unlink()
+    assert run_again("--epochs=4").status == 0
+    assert note.read_bytes() == whole
+
+
+def test_a_full_disk_in_any_app_is_one_line(run_app, tiny_run, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "data.json.partial")
+
+    monkeypatch.setattr("dgn_tf.runs.write_text", full)
+    said = run_app(train, *tiny_run.command, f"--run_dir={tmp_path}/run")
+    assert said.status == 1
+    (line,) = said.err.splitlines()
+    assert line.startswith(
+        "error: a file cannot be written (No space left on device: data.json.partial)"
+    )
+
+
+def test_a_folder_in_use_is_refused(run_again):
+    other = Run(run_again.folder)
+    other.lock()
+    refused(run_again(), "is working in it")
+    other._lock.close()
+
+
+def test_a_dry_run_describes_the_default_networks_and_writes_nothing(run_app, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    np.savez(tmp_path / "data.npz", images=images)
+    command = ("--dry_run", f"--data=npz:{tmp_path}/data.npz", f"--run_dir={tmp_path}/run")
+    said = run_app(train, *command)
+    assert said.status == 0
+    lines = said.out.splitlines()
+    assert "parameters: 125,023 (appearance) + 238,994 (geometry)" in lines
+    assert "data: 3 images of 64x64x3" in lines
+    assert "steps: 1000 epochs of 1" in lines
+    assert "memory: about 0.2 GB for a step" in lines
+    assert lines[-1].startswith("device: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
+
+
+def test_a_frozen_network_stays_bit_for_bit_what_it_was(run_app, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32), dtype=np.uint8)
+    np.savez(tmp_path / "data.npz", images=images, view=np.arange(8) % 2)
+    command = (
+        f"--data=npz:{tmp_path}/data.npz",
+        "--side=32",
+        "--channels=1",
+        "--appearance_dim=2",
+        "--geometry_dim=2",
+        "--alpha=0.1",
+        "--batch_size=4",
+        "--langevin_steps=1",
+        "--epochs=1",
+        "--picture_epochs=1000",
+    )
+    assert run_app(train, *command, f"--run_dir={tmp_path}/first", "--limit=4").status == 0
+    frozen = (
+        *command,
+        "--freeze=geometry",
+        f"--init_from={tmp_path}/first",
+        "--where=view=1",
+        f"--run_dir={tmp_path}/second",
+        "--mean_penalty=5",
+    )
+    said = run_app(train, *frozen)
+    assert said.status == 0, said.err
+    assert "data: 4 images of 32x32x1" in said.out.splitlines()
+    assert " (geometry, frozen)" in said.out
+    before, after = load_run(tmp_path / "first")[1], load_run(tmp_path / "second")[1]
+
+    def same(name):
+        pairs = zip(
+            before.networks[name].get_weights(), after.networks[name].get_weights(), strict=True
+        )
+        return [old.tobytes() == new.tobytes() for old, new in pairs]
+
+    assert all(same("geometry")) and not any(same("appearance"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--freeze=geometry"], "--freeze=geometry: --model=abp has no such network"),
+        (["--init_from={0}/nothing"], "--init_from: --run_dir={0}/nothing holds no run"),
+        (
+            ["--init_from={0}/run", "--alpha=0.2", "--side=64"],
+            "has other networks (--side=32 there, 64 here; --alpha=0.1 there, 0.2 here)",
+        ),
+        (["--where=view"], "--where=view: must be LABEL=NUMBER"),
+        (["--where=view=0"], "has no label 'view'; it has no labels"),
+    ],
+)
+def test_a_beginning_that_cannot_be_is_named(run_app, tiny_run, tmp_path, arguments, message):
+    arguments = [argument.format(tiny_run.root) for argument in arguments]
+    said = run_app(train, *tiny_run.command, f"--run_dir={tmp_path}/run", *arguments)
+    refused(said, message.format(tiny_run.root))
+
+
+def test_a_model_with_an_encoder_trains_and_goes_on_exactly(run_app, tiny_run, tmp_path, tensors):
+    command = (*tiny_run.command, "--model=vae", "--encoder_width=0.1", "--epochs=2")
+    said = run_app(train, *command, f"--run_dir={tmp_path}/once")
+    assert said.status == 0, said.err
+    # Without its last checkpoint the same steps are done again.
+    shutil.copytree(tmp_path / "once", tmp_path / "twice")
+    shutil.rmtree(Checkpoints(tmp_path / "twice" / "checkpoints").paths()[-1])
+    assert run_app(train, *command, f"--run_dir={tmp_path}/twice").status == 0
+    once, twice = tensors(tmp_path / "once"), tensors(tmp_path / "twice")
+    assert all(once[name].tobytes() == twice[name].tobytes() for name in once)
+    assert not any(name.startswith("chains") for name in once)
+    assert read_metrics(tmp_path / "once" / "metrics.jsonl")[-1]["divergence"] > 0

@@ -1,0 +1,83 @@
+"""CSV files read strictly, and nothing that stands in them leads out of its folder."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dgn_tf.data.cropping.journal import Journal
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.labels import read_labels
+from dgn_tf.data.landmarks import read_landmarks
+from dgn_tf.utils.csv_files import read_rows
+from dgn_tf.utils.errors import InputError
+
+
+def test_rows_have_their_lines_numbers(tmp_path):
+    (tmp_path / "a.csv").write_bytes('\ufeffa,"b, c"\r\n\r\n"d ""e""",\tf\n'.encode())
+    assert read_rows(tmp_path / "a.csv") == [(1, ["a", "b, c"]), (3, ['d "e"', "\tf"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('a,b\nc,"d\ne,f"\n', "line 2: unexpected end of data .a value may not go over several"),
+        ('a,b\n"c"d,e\n', "line 2: ',' expected after '\"'"),
+        ("a,b\0\n", "line 1 holds a control character"),
+    ],
+)
+def test_damaged_lines_are_named(tmp_path, text, reason):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=reason):
+        read_rows(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("clip,mood,mood\nx.mp4,sad,glad\n", "two columns of clip,mood,mood have one name"),
+        ("clip,mood\nx.mp4,sad,glad\n", "line 2: has 3 columns, not 2"),
+        ('clip,mood\nx.mp4,"sad\ny.mp4,glad"\n', "line 2: unexpected end of data"),
+    ],
+)
+def test_labels_are_not_guessed(tmp_path, text, reason):
+    clips = Examples(np.zeros((1, 2, 8, 8, 1), np.uint8), np.arange(1), ("x.mp4#000",))
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError, match=reason):
+        read_labels(str(tmp_path / "a.csv"), ("mood",), clips)
+
+
+def test_a_damaged_line_of_a_journal_is_named_and_no_row_is_lost(tmp_path):
+    path = tmp_path / "a.csv"
+    journal = Journal(path, ("source", "reason"))
+    journal.append([{"source": "a.png", "reason": "small"}, {"source": "b, c.png"}])
+    whole = path.read_text()
+    for line, damaged in ((2, whole.replace(",small", "")), (3, whole.replace('c.png"', "c.png"))):
+        path.write_text(damaged)
+        with pytest.raises(InputError, match=f"a.csv: line {line}.*: delete the line"):
+            Journal(path, ("source", "reason"))
+
+
+def test_names_in_tables_open_no_other_files(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("secret", "in/a"):
+        Image.new("RGB", (16, 16)).save(tmp_path / name, "PNG")
+    row = ",4,5,11,5,8,9,5,12,10,12\n"
+    names = ("../secret", f"{tmp_path}/secret", "in/../../secret", "a")
+    header = "name,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5\n"
+    (tmp_path / "t.csv").write_text(header + "".join(name + row for name in names))
+    images = Examples(np.zeros((1, 16, 16, 1), np.uint8), np.arange(1), ("a",))
+    opened = []
+    recording = [True]
+
+    def hook(event, arguments):
+        if recording and event == "open":
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(hook)
+    kept, _ = read_landmarks(str(tmp_path / "t.csv"), str(tmp_path / "in"), images)
+    recording.clear()
+    assert kept.tolist() == [0]
+    mine = {path for path in opened if path.startswith(str(tmp_path))}
+    assert mine == {f"{tmp_path}/t.csv", f"{tmp_path}/in/a"}

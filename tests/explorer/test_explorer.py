@@ -1,0 +1,347 @@
+"""The explorer's server: what a page asks for, and what nobody should."""
+
+import base64
+import dataclasses
+import http.client
+import io
+import json
+import socket
+import threading
+import time
+import types
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from dgn_tf import explore
+from dgn_tf.config import Config, DataConfig, ModelConfig
+from dgn_tf.data.examples import as_bytes, as_float
+from dgn_tf.explorer.server import ExplorerServer
+from dgn_tf.inference.posterior import Inference
+from dgn_tf.models.factory import make_model
+from dgn_tf.visualize.grids import draw_grid
+from dgn_tf.visualize.sheets import recombine
+
+STEPS = 10
+Z = {"appearance": [0.5, -1.0, 2.0], "geometry": [1.0, -0.25]}
+
+
+class Client:
+    """Asks a server that runs in a thread of this process."""
+
+    def __init__(self, server):
+        self.server = server
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def ask(self, path, body=None, headers=None, method=None):
+        """Status, content type, and the content: an object if it is JSON, else bytes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.server_address[1])
+        if isinstance(body, dict):
+            body = json.dumps(body).encode()
+        connection.request(method or ("GET" if body is None else "POST"), path, body, headers or {})
+        answer = connection.getresponse()
+        content, kind = answer.read(), answer.headers["Content-Type"]
+        connection.close()
+        return answer.status, kind, json.loads(content) if kind == "application/json" else content
+
+    def wait(self, job):
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            status, _, found = self.ask(f"/api/jobs/{job}")
+            assert status == 200
+            if found["state"] != "running":
+                return found
+            time.sleep(0.05)
+        raise AssertionError("the job does not end")
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def serving(config, model, chains=None, classes=None):
+    return Client(
+        ExplorerServer(
+            "heads", config, model, chains, classes, host="127.0.0.1", port=0, steps=STEPS
+        )
+    )
+
+
+def description(client):
+    status, _, text = client.ask("/model.js")
+    assert status == 200
+    return json.loads(text.decode().removeprefix("const MODEL = ").removesuffix(";\n"))
+
+
+def decoded(png):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))))
+
+
+def file_of(pixels, kind="PNG"):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def explorer(served):
+    client = serving(served.config, served.model, served.chains)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def photograph():
+    return np.random.default_rng(3).integers(0, 256, (32, 32, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "part"),
+    [
+        ("/", "text/html", b"<!doctype html>"),
+        ("/style.css", "text/css", b"color-scheme"),
+        ("/page.js", "text/javascript", b"function latentsNow"),
+        ("/backend.js", "text/javascript", b"/api/paint"),
+    ],
+)
+def test_the_page_and_its_files_are_served(explorer, path, kind, part):
+    status, found_kind, content = explorer.ask(path)
+    assert (status, found_kind) == (200, f"{kind}; charset=utf-8")
+    assert part in content and b"http://" not in content and b"https://" not in content
+
+
+def test_the_model_is_described_by_its_directions(explorer, served):
+    found = description(explorer)
+    assert (found["name"], found["side"], found["deforms"]) == ("heads", 32, True)
+    for group in found["groups"]:
+        z = served.chains[group["name"]]
+        np.testing.assert_allclose(group["start"], z.mean(axis=0), atol=1e-6)
+        axes = np.array([direction["axis"] for direction in group["directions"]])
+        scales = [direction["scale"] for direction in group["directions"]]
+        np.testing.assert_allclose(axes @ axes.T, np.eye(z.shape[1]), atol=1e-6)
+        np.testing.assert_allclose((z @ axes.T).std(axis=0), scales, rtol=1e-4)
+        assert scales == sorted(scales, reverse=True)
+        assert len({direction["title"] for direction in group["directions"]}) == z.shape[1]
+
+
+def test_latents_are_painted(explorer, served):
+    status, _, found = explorer.ask("/api/paint", {"latents": Z})
+    assert status == 200 and list(found) == ["picture", "grid", "canonical"]
+    z = {name: np.array([values], np.float32) for name, values in Z.items()}
+    image, field = served.model(z).numpy(), served.model.part("geometry", z["geometry"]).numpy()
+    for name, wanted in (
+        ("picture", as_bytes(image)),
+        ("canonical", as_bytes(served.model.part("appearance", z["appearance"]).numpy())),
+        ("grid", draw_grid(image, field, 4)),
+    ):
+        np.testing.assert_allclose(decoded(found[name]), wanted[0], atol=1, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "the request is not JSON."),
+        ({"latents": {**Z, "geometry": [1.0]}}, "geometry must be a list of 2 numbers; got 1."),
+        ({"latents": {**Z, "geometry": [1.0, float("nan")]}}, "geometry must be numbers, finite"),
+    ],
+)
+def test_latents_that_make_no_sense_get_one_error(explorer, body, message):
+    status, kind, found = explorer.ask("/api/paint", body)
+    assert (status, kind, list(found)) == (400, "application/json", ["error"])
+    assert message in found["error"]
+    assert explorer.ask("/api/paint", {"latents": Z})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "message"),
+    [
+        (("/none",), 404, "there is no /none here."),
+        (("/../server.py",), 404, "there is no"),
+        (("/api/none", {}), 404, "there is no /api/none here."),
+        (("/api/jobs/99",), 400, "there is no job 99."),
+        (("/api/jobs/x",), 400, "there is no job x."),
+        (("/api/infer", b"", {"Content-Length": "99999999"}), 413, "at most 32 MB"),
+        (("/api/infer", b"", {"Content-Length": "9" * 5000}), 413, "at most 32 MB"),
+        (("/api/infer", b"", {"Content-Length": "-1"}), 411, "Content-Length is missing."),
+        (("/", None, {"Host": "evil.example"}), 403, "this page is at http://127.0.0.1:"),
+        (("/", None, {"Host": "127.0.0.1.evil.example"}), 403, "this page is at"),
+        (("/", None, {"Host": "192.168.1.2"}), 403, "this page is at"),
+        (("/", None, {"Host": "[x"}), 400, "is no address."),
+        (("/api/paint", b"{}", {"Origin": "http://evil.example"}), 403, "from other pages"),
+        (("/api/paint", b"{}", {"Origin": "null"}), 403, "from other pages"),
+        (("/", None, {}, "DELETE"), 501, "Unsupported method"),
+    ],
+)
+def test_what_is_not_for_this_page_is_refused(explorer, request_, status, message):
+    found_status, kind, found = explorer.ask(*request_)
+    assert (found_status, kind) == (status, "application/json")
+    assert message in found["error"]
+
+
+@pytest.mark.parametrize(
+    ("listening", "known", "strange"),
+    [
+        ("127.0.0.1", ["localhost:80", "127.0.0.1"], ["10.0.0.1", "pc", "", "localhost.x"]),
+        ("0.0.0.0", ["localhost", "10.0.0.1:80", "[::1]:80"], ["pc", "evil.example"]),
+    ],
+)
+def test_a_name_that_others_could_give_is_not_known(listening, known, strange):
+    server = types.SimpleNamespace(host=listening, server_address=(listening, 80))
+    assert all(ExplorerServer.knows(server, host) for host in known)
+    assert not any(ExplorerServer.knows(server, host) for host in strange)
+
+
+def test_nothing_is_shared_with_other_pages(explorer):
+    connection = http.client.HTTPConnection("localhost", explorer.server.server_address[1])
+    connection.request("GET", "/", headers={"Origin": explorer.server.address[:-1]})
+    answer = connection.getresponse()
+    # By another of its names than Host says.
+    assert answer.status == 403
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    connection.close()
+
+
+def test_a_connection_that_breaks_is_no_end(explorer):
+    with socket.create_connection(explorer.server.server_address) as stream:
+        stream.sendall(
+            b"POST /api/paint HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
+        )
+    with socket.create_connection(explorer.server.server_address) as stream:
+        stream.sendall(b"\x16\x03\x01 garbage\r\n\r\n")
+        assert b"error" in stream.recv(1000)
+    assert explorer.ask("/api/paint", {"latents": Z})[0] == 200
+
+
+def test_a_bug_is_told_and_the_server_lives(explorer, monkeypatch, capsys):
+    monkeypatch.setattr(explorer.server.painter, "paint", lambda latents: 1 / 0)
+    status, _, found = explorer.ask("/api/paint", {"latents": Z})
+    assert (status, found) == (500, {"error": "the program failed: ZeroDivisionError."})
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert explorer.ask("/api/paint", {"latents": Z})[0] == 200
+
+
+def test_a_photograph_is_inferred_as_the_run_would(explorer, served, photograph):
+    status, _, begun = explorer.ask("/api/infer?name=a.png", file_of(photograph))
+    assert status == 200
+    np.testing.assert_array_equal(decoded(begun["photograph"]), photograph)
+    found = explorer.wait(begun["job"])
+    x = as_float(photograph[None])
+    # As the schedules of the run end.
+    inference = explorer.server.jobs._inference
+    assert isinstance(inference, Inference)
+    assert (inference.step_size, inference.sigma, inference.starts) == (0.1, 0.8, 4)
+    wanted = inference(x)
+    for name, z in wanted.items():
+        np.testing.assert_allclose(found["latents"][name], z[0], atol=1e-4)
+    error = np.sum(np.square(served.model(wanted).numpy() - x)) / 4
+    assert found["msre"] == pytest.approx(error, rel=1e-3)
+
+
+def test_one_photograph_is_inferred_at_a_time(explorer, photograph, monkeypatch):
+    free, asked = threading.Event(), []
+
+    def slow(images, progress, given):
+        progress(10, 40)
+        asked.append(given)
+        free.wait(60)
+        return {"appearance": np.full((1, 3), np.nan), "geometry": np.zeros((1, 2))}
+
+    monkeypatch.setattr(explorer.server.jobs, "_inference", slow)
+    _, _, begun = explorer.ask("/api/infer", file_of(photograph))
+    status, _, found = explorer.ask("/api/infer", file_of(photograph))
+    assert status == 409 and "another photograph is being inferred" in found["error"]
+    # Sliders still move.
+    assert explorer.ask("/api/paint", {"latents": Z})[0] == 200
+    _, _, state = explorer.ask(f"/api/jobs/{begun['job']}")
+    assert state["state"] == "running" and state["total"] in (0, 40)
+    free.set()
+    state = explorer.wait(begun["job"])
+    assert state["state"] == "failed" and "diverged" in state["error"] and asked == [{}]
+    monkeypatch.setattr(explorer.server.jobs, "_inference", lambda *_, **__: 1 / 0)
+    _, _, begun = explorer.ask("/api/infer", file_of(photograph))
+    assert explorer.wait(begun["job"])["error"] == "the inference failed: ZeroDivisionError."
+
+
+def test_what_is_no_photograph_is_refused(explorer):
+    status, _, found = explorer.ask("/api/infer?name=x.png", b"%PDF-1.7")
+    assert status == 400 and found["error"].startswith("x.png cannot be read as an image")
+
+
+def test_photographs_are_recombined(explorer, served):
+    others = {"appearance": [0.0, 1.0, -1.0], "geometry": [-2.0, 1.5]}
+    status, _, found = explorer.ask("/api/board", {"latents": [Z, others]})
+    assert status == 200
+    z = {name: np.float32([Z[name], others[name]]) for name in Z}
+    wanted = as_bytes(recombine(served.model, z))
+    for i, j in np.ndindex(2, 2):
+        np.testing.assert_allclose(decoded(found["cells"][i][j]), wanted[i, j], atol=1)
+
+
+def test_a_direction_is_animated_around_the_latents(explorer, served):
+    asked = {"latents": Z, "group": "geometry", "direction": 1}
+    status, kind, content = explorer.ask("/api/animate", asked)
+    assert (status, kind) == (200, "image/gif")
+    gif = Image.open(io.BytesIO(content))
+    assert (gif.n_frames, gif.size) == (60, (128, 128))
+    frames = []
+    for number in (0, 15, 30):
+        gif.seek(number)
+        frames.append(np.asarray(gif.convert("RGB"), float))
+    _, _, painted = explorer.ask("/api/paint", {"latents": Z})
+    now = Image.fromarray(decoded(painted["picture"])).resize((128, 128), Image.BICUBIC)
+    # A GIF has 256 colors.
+    errors = [np.abs(frame - np.asarray(now, float)).mean() for frame in frames]
+    assert errors[1] < 6 and min(errors[0], errors[2]) > errors[1]
+    status, _, found = explorer.ask("/api/animate", asked | {"direction": 2})
+    assert (status, found["error"]) == (400, "directions of geometry are numbered from 0 to 1.")
+
+
+def test_a_labeled_model_asks_for_the_class_of_a_photograph():
+    config = Config(
+        data=DataConfig(side=32, channels=1),
+        model=ModelConfig(appearance="label", appearance_dim=3, geometry_dim=2, alpha=0.1),
+    )
+    keras.utils.set_random_seed(0)
+    client = serving(config, make_model(config.model, 32, 1), None, ["cat", "dog"])
+    found = description(client)
+    looks, shape = found["groups"]
+    assert looks["classes"] == ["cat", "dog", "2"] and looks["directions"] == []
+    assert looks["start"] == [1.0, 0.0, 0.0] and found["given"] == ["appearance"]
+    # No latents to find directions in: the units of the prior.
+    assert [direction["scale"] for direction in shape["directions"]] == pytest.approx([1.0, 1.0])
+    photograph = file_of(np.random.default_rng(3).integers(0, 256, (32, 32), np.uint8))
+    status, _, found = client.ask("/api/infer", photograph)
+    assert (status, found["error"]) == (400, "label must be a number from 0 to 2.")
+    _, _, begun = client.ask("/api/infer?label=1", photograph)
+    assert client.wait(begun["job"])["latents"]["appearance"] == [0.0, 1.0, 0.0]
+    client.close()
+
+
+def test_a_run_without_geometry_in_gray_is_explored(tiny_run):
+    client = Client(explore.make_server(str(tiny_run.folder), None, "127.0.0.1", 0, STEPS))
+    assert description(client)["deforms"] is False
+    z = {"appearance": [0.0, 1.0]}
+    _, _, found = client.ask("/api/paint", {"latents": z})
+    assert list(found) == ["picture"] and decoded(found["picture"]).shape == (32, 32)
+    status, _, found = client.ask("/api/board", {"latents": [z]})
+    assert (status, found["error"]) == (400, "the model has no geometry to recombine.")
+    client.close()
+
+
+def test_what_cannot_be_explored_is_one_line(run_app, served, monkeypatch):
+    taken = socket.create_server(("127.0.0.1", 0))
+    port, source = taken.getsockname()[1], f"--saved_model={served.path}"
+    said = run_app(explore, source, f"--port={port}")
+    assert said.status == 2 and f"--port={port}: cannot listen there: Address" in said.err
+    taken.close()
+    assert "give either --run_dir" in run_app(explore).err
+    assert "--run_dir=none holds no run" in run_app(explore, "--run_dir=none").err
+    trained = explore.load_trained(None, str(served.path))
+    data = dataclasses.replace(served.config.data, frames=4)
+    clips = trained._replace(config=type("Clips", (), {"data": data}))
+    monkeypatch.setattr(explore, "load_trained", lambda *_: clips)
+    assert "holds a model of clips" in run_app(explore, source).err

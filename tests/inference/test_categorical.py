@@ -1,0 +1,210 @@
+"""Classes that are inferred without labels."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dgn_tf import evaluate, train
+from dgn_tf.config import Config, LearningConfig, ModelConfig
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.labels import class_labels
+from dgn_tf.evaluation.metrics.errors import clustering_accuracy
+from dgn_tf.inference.energy import class_energies, class_parts, energy
+from dgn_tf.inference.langevin import langevin
+from dgn_tf.inference.noise import example_normal, gumbel
+from dgn_tf.inference.posterior import Inference
+from dgn_tf.models.factory import make_model
+from dgn_tf.training.alternating import AlternatingBackprop
+from dgn_tf.training.chains import Chains
+from dgn_tf.utils.errors import InputError
+
+CLASSES = 3
+SETTINGS = ModelConfig(
+    appearance="categorical",
+    appearance_dim=CLASSES,
+    geometry_dim=2,
+    alpha=0.2,
+    appearance_scheme=2,
+    appearance_beta=3.0,
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return make_model(SETTINGS, 32, 1)
+
+
+class Levels:
+    """Class c paints the gray level of c, the other latent nothing."""
+
+    latent_dims = {"appearance": CLASSES, "geometry": 1}
+    classes = ("appearance",)
+    levels = tf.constant([[-0.5], [0.0], [0.7]])
+
+    def part(self, name, z):
+        return tf.matmul(z, self.levels) if name == "appearance" else 0.0 * z
+
+    def combine(self, parts):
+        return parts["appearance"] + parts["geometry"]
+
+
+def test_energies_of_classes_are_those_of_each_alone(model):
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.uniform(-1, 1, (4, 32, 32, 1)), tf.float32)
+    z_g = tf.constant(rng.standard_normal((4, 2)), tf.float32)
+    parts = {"appearance": x, "geometry": model.part("geometry", z_g)}
+    each = class_parts(model)["appearance"]
+    found = class_energies(model, x, parts, "appearance", each, 0.7)
+    prior = 0.5 + tf.reduce_sum(tf.square(z_g), 1) / 2.0
+    for number in range(CLASSES):
+        z = {"appearance": tf.tile(tf.eye(3)[number][None], [4, 1]), "geometry": z_g}
+        np.testing.assert_allclose(found[:, number], energy(model, x, z, 0.7) - prior, rtol=1e-5)
+
+
+def test_normal_noise_becomes_gumbel_noise():
+    draws = gumbel(example_normal(0, 0, tf.range(20_000, dtype=tf.int64), 0, 1, 2)[0]).numpy()
+    # Mean 0.5772 and variance pi^2 / 6; the standard errors of 40,000 draws are 0.0064 and 0.02.
+    assert abs(draws.mean() - np.euler_gamma) < 0.03
+    assert abs(draws.var() - np.pi**2 / 6) < 0.1
+    # 1 - Phi(5) is 2.87e-7.
+    expected = [-np.log(np.log(2)), -np.log(2.8665e-7)]
+    np.testing.assert_allclose(gumbel(tf.constant([0.0, 5.0])), expected, rtol=1e-3)
+
+
+def test_classes_are_drawn_by_their_posterior():
+    count, sigma, model = 20_000, 0.4, Levels()
+    x = tf.fill([count, 1], 0.1)
+    z = {"appearance": tf.one_hot(tf.zeros([count], tf.int32), 3), "geometry": tf.zeros([count, 1])}
+    noise = {
+        name: example_normal(0, 1, tf.range(count, dtype=tf.int64), stream, 1, dim)
+        for stream, (name, dim) in enumerate(model.latent_dims.items())
+    }
+    given = {"steps": 1, "step_size": 0.1, "sigma": sigma}
+    drawn = langevin(model, x, z, noise=noise, **given)["appearance"].numpy()
+    # Differences of levels are halved on the [0, 1] scale.
+    weights = np.exp(-(((0.1 - Levels.levels.numpy()[:, 0]) / 2) ** 2) / (2 * sigma**2))
+    # The largest standard error of a share of 20,000 draws is 0.0035.
+    np.testing.assert_allclose(drawn.mean(axis=0), weights / weights.sum(), atol=0.015)
+    likeliest = langevin(model, x, z, **given)["appearance"]
+    np.testing.assert_array_equal(likeliest, np.tile([0.0, 1.0, 0.0], (count, 1)))
+
+
+def test_chains_start_in_any_class():
+    chains = Chains(np.arange(600), {"appearance": 3, "geometry": 2}, 0, classes=("appearance",))
+    start = chains.groups["appearance"].numpy()
+    assert set(np.unique(start)) == {0.0, 1.0} and np.all(start.sum(axis=1) == 1)
+    assert start.sum(axis=0).min() > 150
+
+
+def test_inference_finds_the_class_that_made_a_image(model):
+    z_g = tf.constant(np.random.default_rng(1).standard_normal((3, 2)), tf.float32)
+    x = model({"appearance": tf.eye(3), "geometry": z_g}).numpy()
+    found = Inference(model, steps=20, step_size=0.1, sigma=0.1, starts=1)(x)
+    np.testing.assert_array_equal(found["appearance"], np.eye(3))
+
+
+def test_clustering_accuracy_matches_classes_and_labels_once():
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    assert clustering_accuracy(np.array([7, 7, 7, 4, 4, 1]), labels) == 1.0
+    # One class for all can be one label only; a label in two classes counts once.
+    assert clustering_accuracy(np.zeros(6, int), labels) == 0.5
+    assert clustering_accuracy(np.array([0, 0, 3, 1, 1, 2]), labels) == pytest.approx(5 / 6)
+
+
+def test_settings_that_do_not_go_with_classes_are_refused():
+    with pytest.raises(InputError, match="--appearance=categorical is for --model=deformable"):
+        Config(model=ModelConfig(model="vae", appearance="categorical"))
+    with pytest.raises(InputError, match="--head_start needs --appearance=continuous"):
+        Config(model=SETTINGS, learning=LearningConfig(head_start=0.1))
+
+
+class Means(keras.Model):
+    """Class c paints a vector of its own, which is learned."""
+
+    latent_dims = {"appearance": CLASSES, "geometry": 1}
+    classes = ("appearance",)
+
+    def __init__(self):
+        super().__init__()
+        start = keras.initializers.RandomNormal(0.0, 0.1, seed=3)
+        self.means = self.add_weight(shape=(CLASSES, 8), initializer=start)
+        self.built = True
+
+    def part(self, name, z):
+        return tf.matmul(z, self.means) if name == "appearance" else z
+
+    def combine(self, parts):
+        return parts["appearance"] + 0.0 * parts["geometry"]
+
+    def regularization(self, parts):
+        return 0.0
+
+    def diagnostics(self, parts):
+        return {}
+
+
+def test_learning_finds_the_clusters_and_their_means():
+    rng = np.random.default_rng(4)
+    labels, count = np.repeat(np.arange(3), (10, 20, 30)), 60
+    truth = rng.uniform(-1, 1, (3, 8))
+    x = tf.constant(truth[labels] + 0.1 * rng.standard_normal((count, 8)), tf.float32)
+    model = Means()
+    chains = Chains(np.arange(count), model.latent_dims, 0, classes=model.class_groups)
+    learner = AlternatingBackprop(
+        model, chains, keras.optimizers.Adam(0.05), total_steps=100, langevin_steps=1, sigma=0.2
+    )
+    step = tf.function(learner.step)
+    for _ in range(100):
+        step(tf.range(count), tf.range(count, dtype=tf.int64), x)
+    found = learner.latents(labels)["appearance"].argmax(axis=1)
+    assert clustering_accuracy(found, labels) == 1.0
+    for label in range(3):
+        mean = model.means[found[labels == label][0]]
+        np.testing.assert_allclose(mean, x.numpy()[labels == label].mean(axis=0), atol=0.05)
+
+
+def test_labels_to_compare_with_are_missed_before_training():
+    images = np.zeros((2, 8, 8, 1), np.uint8)
+    factors = {"kind": np.array([0, 1]), "size": np.array([0.5, 1.0]), "box": np.zeros((2, 4))}
+    examples = Examples(images, np.arange(2), ("a", "b"), factors)
+    np.testing.assert_array_equal(class_labels(examples, "kind"), [0, 1])
+    assert class_labels(examples, "label") is None
+    for name in ("sort", "size", "box"):
+        with pytest.raises(InputError, match=f"--label={name}: .* they have kind"):
+            class_labels(examples, name)
+
+
+def test_a_run_from_training_to_measuring(run_app, tmp_path):
+    rng = np.random.default_rng(2)
+    for name in ("train", "test"):
+        images = rng.integers(0, 256, (8, 32, 32, 1), np.uint8)
+        np.savez(tmp_path / name, images=images, kind=np.arange(8) % 3)
+    said = run_app(
+        train,
+        f"--data=npz:{tmp_path}/train.npz",
+        "--appearance=categorical",
+        "--label=kind",
+        "--appearance_dim=3",
+        "--geometry_dim=2",
+        "--side=32",
+        "--channels=1",
+        "--alpha=0.1",
+        "--batch_size=8",
+        "--langevin_steps=1",
+        "--epochs=2",
+        f"--run_dir={tmp_path}/run",
+    )
+    assert said.status == 0, said.err
+    sheets = {path.stem for path in (tmp_path / "run/samples/latest").iterdir()}
+    assert sheets == {"sheet", "classes", "traversal_geometry", "prior"}
+    said = run_app(
+        evaluate, f"--run_dir={tmp_path}/run", "--steps=10", f"--data=npz:{tmp_path}/test.npz"
+    )
+    assert said.status == 0, said.err
+    assert "classes found that agree with the labels" in said.out
+    report = json.loads((tmp_path / "run/evaluation/held_out/report.json").read_text())
+    assert 3 / 8 <= report["numbers"]["clustering"] <= 1

@@ -1,0 +1,160 @@
+"""A run's folder: what may start or go on in it, its lock, and the model taken from it."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig, RecordConfig
+from dgn_tf.data.examples import Examples
+from dgn_tf.models.factory import make_model
+from dgn_tf.runs.directory import Run
+from dgn_tf.runs.restoring import load_run
+from dgn_tf.training.checkpoints import Checkpoints, Progress
+from dgn_tf.utils.errors import InputError
+
+CONFIG = Config(
+    data=DataConfig(data="npz:a.npz", side=32, channels=1),
+    model=ModelConfig(model="abp", appearance_dim=2, alpha=0.1),
+    learning=LearningConfig(epochs=3),
+)
+
+
+def examples(count=2):
+    return Examples(
+        np.full((count, 32, 32, 1), count, np.uint8), np.arange(count), tuple("abcd"[:count])
+    )
+
+
+def changed(section, **values):
+    return dataclasses.replace(
+        CONFIG, **{section: dataclasses.replace(getattr(CONFIG, section), **values)}
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = Run(tmp_path / "run")
+    run.lock()
+    run.begin(CONFIG, examples())
+    return run
+
+
+def test_a_new_or_empty_folder_may_start(tmp_path):
+    Run(tmp_path / "new").check(CONFIG)
+    assert not (tmp_path / "new").exists()
+    Run(tmp_path).check(CONFIG)
+
+
+def test_the_settings_are_kept_as_they_were(run):
+    run.check(CONFIG)
+    assert run.config() == CONFIG
+    assert "--data=npz:a.npz\n" in (run / "flags.cfg").read_text()
+    files = {p.name for p in run.folder.iterdir()}
+    assert files == {".lock", "config.json", "flags.cfg", "data.json"}
+
+
+def test_settings_that_change_numbers_are_named_with_both_values(run):
+    other = dataclasses.replace(
+        changed("learning", sigma="0.5", epochs=9), model=dataclasses.replace(CONFIG.model, alpha=2)
+    )
+    with pytest.raises(InputError) as error:
+        run.check(other)
+    message = str(error.value)
+    assert f"--run_dir={run.folder} was begun with other settings" in message
+    assert "--alpha=0.1 there, 2 now" in message
+    assert "--sigma=0:1.5,0.1:1.0 there, 0.5 now" in message
+    assert "--epochs" not in message
+    assert "--fresh" in message
+    run.check(other, fresh=True)
+
+
+def test_settings_that_change_no_number_may_differ(run):
+    run.check(changed("learning", epochs=9))
+    run.check(changed("data", data_dir="elsewhere"))
+    run.check(
+        dataclasses.replace(
+            CONFIG, record=RecordConfig(checkpoint_epochs=2, keep_checkpoints=5, picture_epochs=7)
+        )
+    )
+
+
+def test_a_file_is_no_run_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"--run_dir=.*file is a file: name a folder"):
+        Run(tmp_path / "file").check(CONFIG)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_with_other_things_is_left_alone(tmp_path, fresh):
+    (tmp_path / "thesis.txt").write_text("")
+    with pytest.raises(InputError, match="holds something that is no run"):
+        Run(tmp_path).check(CONFIG, fresh)
+
+
+def test_what_a_killed_start_leaves_may_be_started_again(tmp_path):
+    for name in (".lock", "data.json", "config.json.partial", "flags.cfg.partial"):
+        (tmp_path / name).write_text("")
+    Run(tmp_path).check(CONFIG)
+
+
+def test_settings_that_cannot_be_read_are_named(run):
+    (run / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config.json: not a configuration"):
+        run.check(CONFIG)
+
+
+def test_a_second_process_is_kept_out_until_the_first_ends(tmp_path):
+    first = Run(tmp_path / "run")
+    first.lock()
+    second = Run(tmp_path / "run")
+    with pytest.raises(InputError, match="is working in it"):
+        second.lock()
+    first._lock.close()
+    second.lock()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"--run_dir=.*/file/run cannot be written"):
+        Run(tmp_path / "file" / "run").lock()
+
+
+def test_data_that_changed_is_refused(run):
+    run.begin(CONFIG, examples())
+    with pytest.raises(InputError, match=r"--data=npz:a.npz has changed .*\(2 .* then, 3 now\)"):
+        run.begin(CONFIG, examples(3))
+    altered = dataclasses.replace(examples(), images=np.zeros((2, 32, 32, 1), np.uint8))
+    with pytest.raises(InputError, match="has changed since"):
+        run.begin(CONFIG, altered)
+
+
+def test_clear_removes_what_a_run_writes_and_nothing_else(run):
+    for name in ("checkpoints/step-1", "samples/latest", "tensorboard/train"):
+        (run / name).mkdir(parents=True)
+    for name in ("metrics.jsonl", "metrics.jsonl.partial", "model.keras", "partial.keras"):
+        (run / name).write_text("")
+    (run / "notes.txt").write_text("mine")
+    run.clear()
+    assert sorted(p.name for p in run.folder.iterdir()) == [".lock", "notes.txt"]
+    assert not run.exists
+
+
+def test_the_model_of_a_run_has_the_weights_of_its_newest_checkpoint(run):
+    keras.utils.set_random_seed(3)
+    model = make_model(CONFIG.model, 32, 1)
+    Checkpoints(run / "checkpoints", model=model).save(Progress(1))
+    model.trainable_variables[0].assign_add(model.trainable_variables[0] + 1.0)
+    Checkpoints(run / "checkpoints", model=model).save(Progress(2))
+    config, loaded = load_run(run.folder)
+    assert config == CONFIG
+    for mine, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_folder_without_run_or_checkpoint_has_no_model(run, tmp_path):
+    with pytest.raises(InputError, match=r"holds no run: it has no config.json"):
+        load_run(tmp_path / "nothing")
+    with pytest.raises(InputError, match=r"--run_dir=.* has no checkpoint yet"):
+        load_run(run.folder)

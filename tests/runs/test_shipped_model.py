@@ -1,0 +1,54 @@
+"""The model in saved_models/heads64, which works in a fresh clone with no training."""
+
+import hashlib
+import pathlib
+
+import numpy as np
+import pytest
+
+from dgn_tf.serving import convert, exported, saved_model
+from dgn_tf.serving.portable import portable
+
+SHIPPED = pathlib.Path(__file__).parents[2] / "saved_models/heads64/1"
+
+
+def test_its_files_are_those_that_were_summed():
+    lines = (SHIPPED / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    found = {
+        str(path.relative_to(SHIPPED)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in SHIPPED.rglob("*")
+        if path.is_file() and path.name != "SHA256SUMS"
+    }
+    assert found == sums
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 3e6
+
+
+def test_it_answers_its_golden_requests_as_a_server_loads_it():
+    with np.load(SHIPPED / "golden.npz") as arrays:
+        golden = {name: arrays[name] for name in arrays}
+    requests, wanted = {}, {}
+    for name, value in golden.items():
+        signature, kind, key = name.split("/")
+        # Langevin steps take seconds, and are tested on a smaller model.
+        if signature != "reconstruct":
+            (requests if kind == "inputs" else wanted).setdefault(signature, {})[key] = value
+    found = saved_model.answers_of(SHIPPED, requests)
+    assert set(found) == {"generate", "generate_png", "appearance", "displacement", "warp"}
+    for signature, outputs in wanted.items():
+        for key, value in outputs.items():
+            if value.dtype.kind == "f":
+                np.testing.assert_allclose(found[signature][key], value, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("quantization", "limit"), [("float32", 1e-3), ("int8", 0.5)])
+def test_its_geometry_fits_a_device(quantization, limit):
+    config, model, latents, _ = exported.load(SHIPPED)
+    plain = portable(config, model)
+    made = convert.convert(
+        convert.make_parts(plain)["geometry"],
+        quantization,
+        *convert.calibration_latents(plain, latents),
+    )
+    # Pixels, at the 99th percentile.
+    assert made.errors[0] < limit

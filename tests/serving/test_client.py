@@ -1,0 +1,236 @@
+"""Clients against servers that speak TF Serving's own protocols and run an exported model."""
+
+import base64
+import concurrent.futures
+import contextlib
+import http.server
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from dgn_tf.serving.client import GrpcClient, RestClient, ServingError
+
+Z = {
+    "z_appearance": np.float32([[0.5, -1, 2], [0, 0, 0]]),
+    "z_geometry": np.float32([[1, 1], [0, 2]]),
+}
+
+
+def predict(serve, name, inputs):
+    """What a server does with a request, whichever protocol brought it: outputs by name.
+
+    ValueError or an error of TensorFlow for what cannot be answered.
+    """
+    if name not in serve.signatures:
+        raise ValueError(f'Serving signature name: "{name}" not found in signature def')
+    missing = set(serve.signatures[name].inputs) - set(inputs)
+    if missing:
+        raise ValueError(f"Missing named input: {missing.pop()} in 'inputs' object.")
+    return serve(name, inputs)
+
+
+def rest_answer(serve, body):
+    """The answer of POST :predict to a request with "inputs"."""
+    name = body["signature_name"]
+    types = {key: tf.DType(i.dtype) for key, i in serve.signatures[name].inputs.items()}
+    inputs = {
+        key: np.array(value, types[key].as_numpy_dtype) for key, value in body["inputs"].items()
+    }
+    outputs = {
+        key: [{"b64": base64.b64encode(file).decode()} for file in value]
+        if key.endswith("_bytes")
+        else value.tolist()
+        for key, value in predict(serve, name, inputs).items()
+    }
+    # The name of a single output is left out.
+    return {"outputs": outputs if len(outputs) > 1 else outputs.popitem()[1]}
+
+
+@contextlib.contextmanager
+def rest_server(serve, model):
+    """The URL of a server that has a SavedModel as version 1 of `model`."""
+    path = f"/v1/models/{model}"
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self, status, content):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(
+                content if isinstance(content, bytes) else json.dumps(content).encode()
+            )
+
+        def do_GET(self):
+            if self.path == f"{path}/metadata":
+                sides = {
+                    name: {"inputs": dict.fromkeys(s.inputs), "outputs": dict.fromkeys(s.outputs)}
+                    for name, s in serve.signatures.items()
+                }
+                self.answer(200, {"metadata": {"signature_def": {"signature_def": sides}}})
+            elif self.path == path:
+                state = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK"}}
+                self.answer(200, {"model_version_status": [state]})
+            else:
+                self.answer(502, b"<html>no gateway</html>")
+
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = (f"{path}:predict", f"{path}/versions/1:predict")
+            if self.path not in known:
+                self.answer(404, {"error": f"Could not find any versions of model {self.path}"})
+                return
+            try:
+                self.answer(200, rest_answer(serve, body))
+            except (ValueError, tf.errors.InvalidArgumentError) as error:
+                self.answer(400, {"error": str(error)})
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def rest(serve):
+    with rest_server(serve, "heads") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def grpc_address(serve):
+    """Host and port of an in-process server on the official stubs."""
+    grpc = pytest.importorskip("grpc")
+    pytest.importorskip("tensorflow_serving")
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):
+            spec = request.model_spec
+            if spec.name != "heads" or spec.version.value not in (0, 1):
+                context.abort(
+                    grpc.StatusCode.NOT_FOUND,
+                    f"Servable not found for request: {spec.name} {spec.version.value}",
+                )
+            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            try:
+                outputs = predict(serve, spec.signature_name, inputs)
+            except (ValueError, tf.errors.InvalidArgumentError) as error:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            answer = predict_pb2.PredictResponse()
+            for key, value in outputs.items():
+                answer.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+            return answer
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+@pytest.fixture(params=["REST", "gRPC"])
+def client(request):
+    if request.param == "REST":
+        yield lambda model="heads", **more: RestClient(
+            model, request.getfixturevalue("rest"), **more
+        )
+        return
+    made = []
+
+    def connect(model="heads", **more):
+        made.append(GrpcClient(model, request.getfixturevalue("grpc_address"), **more))
+        return made[-1]
+
+    yield connect
+    for one in made:
+        one.close()
+
+
+def test_answers_are_those_of_the_keras_model(client, served):
+    parts = {n: served.model.part(n, tf.constant(Z[f"z_{n}"])) for n in served.model.latent_dims}
+    for given in ({}, {"version": 1}):
+        answer = client(**given).predict(**Z)
+        assert set(answer) == {"image", "canonical", "displacement"}
+        image = (served.model.combine(parts) + 1) / 2
+        np.testing.assert_allclose(answer["image"], image, atol=1e-5)
+        assert answer["displacement"].dtype == np.float32
+        np.testing.assert_allclose(answer["displacement"], parts["geometry"], atol=1e-5)
+
+
+def test_a_single_output_has_its_name(client, served):
+    answer = client().predict("displacement", z_geometry=Z["z_geometry"])
+    field = served.model.part("geometry", tf.constant(Z["z_geometry"]))
+    np.testing.assert_allclose(answer["displacement"], field, atol=1e-5)
+
+
+def test_images_come_as_files(client, served):
+    files = client().predict("generate_png", **Z)["image_bytes"]
+    image = 255 * (served.model({n: Z[f"z_{n}"] for n in served.model.latent_dims}) + 1) / 2
+    for file, pixels in zip(files, image.numpy(), strict=True):
+        assert np.abs(tf.io.decode_png(file).numpy() - pixels).max() < 0.501
+
+
+def test_numbers_have_the_kinds_that_the_model_wants(client):
+    image = np.full([1, 32, 32, 3], 0.5)
+    answer = client().predict("reconstruct", image=image, steps=10, step_size=0, sigma=0, seed=3)
+    assert answer["error"].shape == (1,) and np.isfinite(answer["error"]).all()
+
+
+def test_refusals_are_told_in_the_servers_words(client):
+    with pytest.raises(ServingError, match=r"z_geometry must have shape \[any, 2\]"):
+        client().predict("displacement", z_geometry=np.zeros([1, 3]))
+    with pytest.raises(ServingError, match="z_appearance must be finite"):
+        client().predict(**{**Z, "z_appearance": np.full([2, 3], np.nan)})
+    with pytest.raises(ServingError, match="steps must be from 1 to 2000"):
+        client().predict(
+            "reconstruct", image=np.zeros([1, 32, 32, 3]), steps=10**9, step_size=0, sigma=0, seed=0
+        )
+    with pytest.raises(ServingError, match="Missing named input: z_geometry"):
+        client().predict("generate", z_appearance=Z["z_appearance"])
+    with pytest.raises(ServingError, match="not found|Could not find"):
+        client("tails").predict(**Z)
+    assert client().predict(**Z)["image"].shape == (2, 32, 32, 3)
+
+
+def test_rest_knows_what_is_served(rest):
+    client = RestClient("heads", rest + "/")
+    assert client.status() == {"1": "AVAILABLE"}
+    assert set(client.metadata()["warp"]["inputs"]) == {"image", "z_geometry"}
+    with pytest.raises(ServingError, match="502 Bad Gateway: <html>no gateway"):
+        RestClient("tails", rest).status()
+
+
+def test_a_server_that_is_not_there_is_named():
+    with pytest.raises(ServingError, match="no answer from http://127.0.0.1:9/v1/models/heads"):
+        RestClient("heads", "http://127.0.0.1:9").status()
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_commands_of_the_readme_get_a_image(server, tmp_path):
+    root = pathlib.Path(__file__).parents[2]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (curl (?:.*\\\n)*.*)$", readme, re.MULTILINE)
+    assert len(commands) == 2
+    with rest_server(server(root / "saved_models/heads64/1"), "heads64") as url:
+        answers = []
+        for command in commands:
+            here = command.replace("localhost:8501", url).replace("python", sys.executable)
+            said = subprocess.run(["sh", "-c", here], cwd=tmp_path, capture_output=True, check=True)
+            answers.append(said.stdout)
+    with Image.open(tmp_path / "head.png") as image:
+        assert image.size == (64, 64) and image.mode == "RGB"
+    assert "reconstruct" in json.loads(answers[1])["metadata"]["signature_def"]["signature_def"]

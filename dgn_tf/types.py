@@ -19,12 +19,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+# A tensor. TensorFlow's own annotations refuse sound code, such as x[..., 0], so that type checkers
+# are told nothing of it.
+Tensor: TypeAlias = Any
 # A vector [B, d] for each latent group, in the order of the Langevin updates.
-Latents: TypeAlias = dict[str, tf.Tensor]
+Latents: TypeAlias = dict[str, Tensor]
 # The same of N examples, outside of a graph.
 LatentArrays: TypeAlias = dict[str, np.ndarray]
 # What each group contributes to an observation, [B, ...].
-Parts: TypeAlias = dict[str, tf.Tensor]
+Parts: TypeAlias = dict[str, Tensor]
 
 
 @runtime_checkable
@@ -51,23 +54,23 @@ class LatentModel(Protocol):
         """The networks by name; those of a group by the group's name."""
         ...
 
-    def __call__(self, latents: Latents) -> tf.Tensor:
+    def __call__(self, latents: Latents) -> Tensor:
         """The observation of latents: `combine` of every `part`."""
         ...
 
-    def part(self, name: str, z: tf.Tensor) -> tf.Tensor:
+    def part(self, name: str, z: Tensor) -> Tensor:
         """The part [B, ...] that a group makes of its latents [B, d]."""
         ...
 
-    def combine(self, parts: Parts) -> tf.Tensor:
+    def combine(self, parts: Parts) -> Tensor:
         """The observation [B, ...] in [-1, 1] of the parts of all groups."""
         ...
 
-    def regularization(self, parts: Parts) -> tf.Tensor:
+    def regularization(self, parts: Parts) -> Tensor:
         """What the learning step adds to its loss, a scalar."""
         ...
 
-    def diagnostics(self, parts: Parts) -> dict[str, tf.Tensor]:
+    def diagnostics(self, parts: Parts) -> dict[str, Tensor]:
         """Scalars to watch while the model learns, by name."""
         ...
 
@@ -76,7 +79,7 @@ class LatentModel(Protocol):
 class EncodedModel(LatentModel, Protocol):
     """A generator that brings its own inference network, and is learned with it."""
 
-    def encode(self, x: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor | None]]:
+    def encode(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor | None]]:
         """(Mean [B, d], log-variance [B, d] or None) of each group, of observations x."""
         ...
 
@@ -97,7 +100,7 @@ class ClipModel(LatentModel, Protocol):
         """Length of each group's latent vector for a clip of a single frame."""
         ...
 
-    def unpack(self, name: str, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def unpack(self, name: str, z: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, d] of the first frame, and what moves the later ones, [B, F - 1, n]."""
         ...
 
@@ -121,7 +124,7 @@ class Learner(Protocol):
         """What a checkpoint holds beside model and optimizer, by name."""
         ...
 
-    def step(self, index: tf.Tensor, ids: tf.Tensor, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    def step(self, index: Tensor, ids: Tensor, x: Tensor) -> dict[str, Tensor]:
         """One learning step on a batch; scalars to log, by name.
 
         Args:

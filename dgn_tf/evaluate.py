@@ -6,6 +6,7 @@ import numpy as np
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
+from dgn_tf.config import MAX_STARTS
 from dgn_tf.data.labels import labels_of, read_labels
 from dgn_tf.data.landmarks import landmarks_of, read_landmarks
 from dgn_tf.data.sources.files import load_photographs
@@ -20,7 +21,6 @@ from dgn_tf.evaluation.experiments.landmarks import landmarks
 from dgn_tf.evaluation.metrics.face_features import load_face_features
 from dgn_tf.evaluation.metrics.views import balanced, view_labels
 from dgn_tf.evaluation.report import Report, show, write_report
-from dgn_tf.inference.posterior import MAX_STARTS
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.evaluated import EvaluatedRun, overlap
 from dgn_tf.runs.restoring import load_chains

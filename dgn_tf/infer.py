@@ -6,6 +6,7 @@ Usage: python -m dgn_tf.infer --run_dir=runs/heads --data=folder:photos --output
            --output_dir=out
 """
 
+import dataclasses
 import json
 import os
 from collections.abc import Sequence
@@ -15,14 +16,12 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_source_flags
-from dgn_tf.config import Config
-from dgn_tf.config.fields import last_value
+from dgn_tf.config import MAX_STARTS, Config, InferenceConfig
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.sources.catalog import load
 from dgn_tf.data.sources.files import load_files, load_photograph
 from dgn_tf.evaluation import results
 from dgn_tf.inference.encoder import make_inference
-from dgn_tf.inference.posterior import MAX_STARTS
 from dgn_tf.runs.outputs import REPORT, file_names, output_folder
 from dgn_tf.runs.restoring import given_latents, load_encoder
 from dgn_tf.runs.trained import Trained, load_trained
@@ -196,14 +195,15 @@ def infer(
     with output_folder(output_dir, overwrite) as folder:
         trained = _load_trained(run_dir, saved_model)
         config, model, encoder = trained.config, trained.model, _load_encoder(run_dir, amortised)
-        settings = {
-            "steps": steps,
-            "starts": starts,
-            "noise": noise,
-            "seed": seed,
-            "step_size": step_size or last_value(config.learning.step_size),
-            "sigma": sigma or last_value(config.learning.sigma),
-        }
+        settings = InferenceConfig(
+            steps=steps,
+            starts=starts,
+            amortised=amortised,
+            noise=noise,
+            step_size=step_size,
+            sigma=sigma,
+            seed=seed,
+        ).resolved(config.learning)
         reference = _reference(trained, recombine, edits, animate)
         examples = _load(config, data, recombine, data_dir, limit)
         _check_count(trained, examples, edits or animate)
@@ -223,7 +223,7 @@ def infer(
             reference=reference,
         )
         source = {"data": data, "recombine": list(recombine), "edit": list(edit)}
-        settings["amortised"] = amortised
+        settings = dataclasses.asdict(settings)
         return _write_report(folder, {"run": trained.path, **source, **settings, **numbers})
 
 
@@ -352,8 +352,10 @@ def _load(config: Config, data, recombine, data_dir, limit) -> Examples:
         return load(data, side, channels, limit=limit, data_dir=data_dir, progress=progress)
 
 
-def _infer_latents(model, settings: dict, encoder, examples: Examples, batch_size, given) -> dict:
-    inference = make_inference(model, encoder=encoder, **settings)
+def _infer_latents(
+    model, settings: InferenceConfig, encoder, examples: Examples, batch_size, given
+) -> dict:
+    inference = make_inference(model, settings, encoder)
     with progress_bar("Langevin steps") as progress:
         images = as_float(examples.images)
         latents = inference(images, examples.ids, batch_size, progress, given)
@@ -362,7 +364,7 @@ def _infer_latents(model, settings: dict, encoder, examples: Examples, batch_siz
         raise InputError(
             f"the inference diverged for {np.sum(~finite)} images, the first "
             f"{examples.names[np.argmin(finite)]}: give a --step_size below "
-            f"{settings['step_size']:g}."
+            f"{settings.step_size:g}."
         )
     return latents
 

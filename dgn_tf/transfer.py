@@ -13,15 +13,14 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import config_from_flags, define_config_flags
-from dgn_tf.config import MODELS
+from dgn_tf.config import MAX_STARTS, MODELS, InferenceConfig
 from dgn_tf.config.fields import last_value
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import as_float
 from dgn_tf.data.sources import catalog
 from dgn_tf.evaluation.experiments.transfer import split_views, transfer_report, view_errors
 from dgn_tf.evaluation.report import Figure, show, write_report
-from dgn_tf.inference.encoder import make_inference
-from dgn_tf.inference.posterior import MAX_STARTS, Inference, last_settings
+from dgn_tf.inference.encoder import make_inference, make_langevin_inference
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import load_run
@@ -179,13 +178,9 @@ class Member:
         return " + ".join(counts), images
 
     def _latents(self, model, test, by_langevin=False):
-        settings = {
-            "steps": FLAGS.steps,
-            "starts": FLAGS.starts,
-            "seed": self.seed,
-            **last_settings(self.config.learning),
-        }
-        infer = Inference(model, **settings) if by_langevin else make_inference(model, **settings)
+        settings = InferenceConfig(steps=FLAGS.steps, starts=FLAGS.starts, seed=self.seed)
+        make = make_langevin_inference if by_langevin else make_inference
+        infer = make(model, settings.resolved(self.config.learning))
         with progress_bar(f"{self.name}: inference") as report:
             return infer(as_float(test.images), test.ids, progress=report)
 

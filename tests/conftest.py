@@ -16,7 +16,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from dgn_tf import train
 from dgn_tf.cli.app import guarded, parse_command_line
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.models.factory import make_model
 from dgn_tf.serving.saved_model import export_saved_model
 from dgn_tf.training.chains import read_chains
@@ -114,7 +114,7 @@ def served(tmp_path_factory):
             smoothing=0.05,
             border="zeros",
         ),
-        learning=LearningConfig(step_size="0:0.5,0.5:0.1", sigma="0.8"),
+        learning=TrainingConfig(step_size="0:0.5,0.5:0.1", sigma="0.8"),
     )
     model = make_model(config.model, 32, 3)
     rng = np.random.default_rng(0)

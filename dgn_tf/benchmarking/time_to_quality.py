@@ -26,7 +26,7 @@ from dgn_tf.benchmarking.charts import drawn, log_axes, new_canvas
 from dgn_tf.benchmarking.timing import check_output, machine
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import config_from_file
-from dgn_tf.config import SIDES, Config
+from dgn_tf.config import SIDES, Config, InferenceConfig
 from dgn_tf.config.fields import require
 from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples, as_float
@@ -159,7 +159,7 @@ def train(config: Config, train_set: Examples, test_set: Examples, due: list[flo
     learning, model = config.learning, new_model(config, train_set)
     scale, x = test_set.side / 32, as_float(test_set.images)
     settings = {"step_size": _STEP_SIZE * scale, "sigma": _SIGMA * scale}
-    inference = make_inference(model, steps=steps, starts=1, **settings)
+    inference = make_inference(model, InferenceConfig(steps=steps, starts=1, **settings))
 
     def measure():
         latents = inference(x, test_set.ids)

@@ -1,7 +1,10 @@
 """Command-line flags made from the settings' declarations, and what every app shares."""
 
 import dataclasses
+import os
 import typing
+from collections.abc import Sequence
+from typing import TypeVar
 
 from absl import flags
 
@@ -12,39 +15,61 @@ _DEFINERS = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
+    float | None: flags.DEFINE_float,
     str: flags.DEFINE_string,
 }
+Settings = TypeVar("Settings")
 
 
-def define_config_flags(names=None, flag_values=flags.FLAGS):
-    """Declare one flag for every setting of `Config`, or for those with the given names alone."""
-    for name, (default, field) in Config().settings().items():
-        if names is not None and name not in names:
+def define_settings_flags(
+    kind: type, names: Sequence[str] | None = None, flag_values: flags.FlagValues = flags.FLAGS
+) -> None:
+    """Declare a flag for every setting of a dataclass, with its default and its help.
+
+    Args:
+        kind: a dataclass whose fields `dgn_tf.config.fields.setting` has declared.
+        names: of the settings that get a flag; None for all.
+        flag_values: where the flags are declared.
+    """
+    for field in dataclasses.fields(kind):
+        if names is not None and field.name not in names:
             continue
-        text = field.metadata["help"]
-        if field.type is str and field.metadata["choices"]:
-            choices = field.metadata["choices"]
-            flags.DEFINE_enum(name, default, choices, text, flag_values=flag_values)
+        text, choices = field.metadata["help"], field.metadata["choices"]
+        if field.type is str and choices:
+            flags.DEFINE_enum(field.name, field.default, choices, text, flag_values=flag_values)
         else:
-            _DEFINERS[field.type](name, default, text, flag_values=flag_values)
+            _DEFINERS[field.type](field.name, field.default, text, flag_values=flag_values)
 
 
-def config_from_flags(values):
+def settings_from_flags(kind: type[Settings], values: flags.FlagValues) -> Settings:
+    """An instance of a dataclass with what the flags say; settings without a flag keep defaults.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+    named = {f.name: values[f.name].value for f in dataclasses.fields(kind) if f.name in values}
+    return kind(**named)
+
+
+def define_config_flags(
+    names: Sequence[str] | None = None, flag_values: flags.FlagValues = flags.FLAGS
+) -> None:
+    """Declare one flag for every setting of `Config`, or for those with the given names alone."""
+    for kind in typing.get_type_hints(Config).values():
+        define_settings_flags(kind, names, flag_values)
+
+
+def config_from_flags(values: flags.FlagValues) -> Config:
     """The `Config` that the flags say.
 
     Raises:
         InputError: a value out of its range.
     """
-    sections = typing.get_type_hints(Config)
-    return Config(
-        **{
-            section: kind(**{f.name: values[f.name].value for f in dataclasses.fields(kind)})
-            for section, kind in sections.items()
-        }
-    )
+    sections = typing.get_type_hints(Config).items()
+    return Config(**{name: settings_from_flags(kind, values) for name, kind in sections})
 
 
-def config_from_file(path):
+def config_from_file(path: str | os.PathLike) -> Config:
     """The `Config` that a flagfile says, whatever the program's own flags are.
 
     Raises:

@@ -4,6 +4,7 @@ import dataclasses
 
 from dgn_tf.config.data import SIDES, DataConfig
 from dgn_tf.config.execution import ExecutionConfig
+from dgn_tf.config.inference import MAX_STARTS, InferenceConfig
 from dgn_tf.config.model import (
     APPEARANCES,
     BORDERS,
@@ -13,9 +14,9 @@ from dgn_tf.config.model import (
     PRECISIONS,
     ModelConfig,
 )
-from dgn_tf.config.output import RecordConfig
+from dgn_tf.config.output import OutputConfig
 from dgn_tf.config.serialization import config_json, read_sections
-from dgn_tf.config.training import FROZEN, LearningConfig
+from dgn_tf.config.training import FROZEN, TrainingConfig
 from dgn_tf.utils.errors import InputError
 
 __all__ = [
@@ -24,15 +25,17 @@ __all__ = [
     "CLIP_MODELS",
     "ENCODED_MODELS",
     "FROZEN",
+    "MAX_STARTS",
     "MODELS",
     "PRECISIONS",
     "SIDES",
     "Config",
     "DataConfig",
     "ExecutionConfig",
-    "LearningConfig",
+    "InferenceConfig",
+    "TrainingConfig",
     "ModelConfig",
-    "RecordConfig",
+    "OutputConfig",
 ]
 
 
@@ -42,8 +45,8 @@ class Config:
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
-    learning: LearningConfig = dataclasses.field(default_factory=LearningConfig)
-    record: RecordConfig = dataclasses.field(default_factory=RecordConfig)
+    learning: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    record: OutputConfig = dataclasses.field(default_factory=OutputConfig)
     execution: ExecutionConfig = dataclasses.field(default_factory=ExecutionConfig)
 
     def __post_init__(self):
@@ -75,7 +78,7 @@ class Config:
 
     def _require_used(self):
         """Refuse settings of what is switched off."""
-        learning, default = self.learning, LearningConfig.__dataclass_fields__
+        learning, default = self.learning, TrainingConfig.__dataclass_fields__
         for name in (
             "likelihood_weight",
             "r1_weight",

@@ -6,7 +6,7 @@ from dgn_tf.config.fields import require, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class RecordConfig:
+class OutputConfig:
     """What a run writes, and when. None of it changes the numbers."""
 
     checkpoint_epochs: int = setting(

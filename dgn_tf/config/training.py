@@ -9,7 +9,7 @@ FROZEN = ("", "appearance", "geometry")
 
 
 @dataclasses.dataclass(frozen=True)
-class LearningConfig:
+class TrainingConfig:
     """Alternating back-propagation (Algorithm 1), or variational learning with an encoder.
 
     Schedules are numbers or "fraction of the run:value" pairs.

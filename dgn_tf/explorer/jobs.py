@@ -8,11 +8,10 @@ import traceback
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.config import Config
+from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.data.examples import as_float
 from dgn_tf.inference.encoder import make_inference
 from dgn_tf.inference.energy import squared_error
-from dgn_tf.inference.posterior import last_settings
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.decoding import decode
 
@@ -37,7 +36,7 @@ class Jobs:
     def __init__(self, config: Config, model, steps: int):
         self.model = model
         self._inference = make_inference(
-            model, steps=steps, starts=_STARTS, **last_settings(config.learning)
+            model, InferenceConfig(steps=steps, starts=_STARTS).resolved(config.learning)
         )
         self._numbers = itertools.count(1)
         self._states: dict[int, dict] = {}

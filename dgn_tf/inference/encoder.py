@@ -1,10 +1,12 @@
 """Latents by an encoder, in one pass."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from dgn_tf.config import InferenceConfig
 from dgn_tf.inference.posterior import Inference
-from dgn_tf.types import EncodedModel
+from dgn_tf.types import EncodedModel, LatentModel
 
 
 class EncoderInference:
@@ -44,13 +46,32 @@ class EncoderInference:
         return {name: np.concatenate(rows) for name, rows in means.items()}
 
 
-def make_inference(model, **settings):
+def make_inference(
+    model: LatentModel, settings: InferenceConfig, encoder: keras.Model | None = None
+) -> EncoderInference | Inference:
     """What infers the latents of new images: a model's encoder, or Langevin dynamics without one.
 
     Args:
         model: a trained model.
-        **settings: those of `Inference`, for a model without an encoder.
+        settings: of the Langevin dynamics, `resolved`; a model with an encoder needs none.
+        encoder: where Langevin dynamics begins, see `Inference`.
     """
-    return (
-        EncoderInference(model) if isinstance(model, EncodedModel) else Inference(model, **settings)
+    if isinstance(model, EncodedModel):
+        return EncoderInference(model)
+    return make_langevin_inference(model, settings, encoder)
+
+
+def make_langevin_inference(
+    model: LatentModel, settings: InferenceConfig, encoder: keras.Model | None = None
+) -> Inference:
+    """Langevin dynamics with these settings, `resolved`, whether or not a model has an encoder."""
+    return Inference(
+        model,
+        steps=settings.steps,
+        step_size=settings.step_size,
+        sigma=settings.sigma,
+        noise=settings.noise,
+        starts=settings.starts,
+        seed=settings.seed,
+        encoder=encoder,
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.config.fields import last_value
+from dgn_tf.config import MAX_STARTS
 from dgn_tf.inference.energy import energy
 from dgn_tf.inference.langevin import langevin
 from dgn_tf.inference.noise import example_normal
@@ -11,17 +11,11 @@ from dgn_tf.types import ClipModel, one_hot_groups
 
 # Prior samples among which starts are looked for, and so the most starts; the side at which
 # images are compared.
-MAX_STARTS = 1024
 _COMPARED_SIDE = 32
 # More than any energy: samples of another class are no starts.
 _OTHER_CLASS = 1e9
 # Langevin steps unrolled in one graph; between two such graphs the progress is reported.
 _CHUNK = 10
-
-
-def last_settings(learning) -> dict[str, float]:
-    """step_size and sigma that a run of a `LearningConfig` ended with, for `make_inference`."""
-    return {"step_size": last_value(learning.step_size), "sigma": last_value(learning.sigma)}
 
 
 class Inference:

@@ -5,11 +5,11 @@ import functools
 
 import numpy as np
 
+from dgn_tf.config import InferenceConfig
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import class_labels
 from dgn_tf.data.sources import catalog
 from dgn_tf.inference.encoder import make_inference
-from dgn_tf.inference.posterior import last_settings
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import given_latents, load_encoder, load_run
 from dgn_tf.types import has_geometry
@@ -44,11 +44,11 @@ class EvaluatedRun:
         kind = self.config.data.data.split(":")[0]
         self.on_heads = kind in ("heads", "heads_clips")
         self.held_out_heads = f"{kind}:test"
+        self.inference = InferenceConfig(steps=steps, starts=starts, seed=seed, amortised=amortised)
+        self.inference = self.inference.resolved(self.config.learning)
         self.settings = {
-            "steps": steps,
-            "starts": starts,
-            "seed": seed,
-            **last_settings(self.config.learning),
+            name: getattr(self.inference, name)
+            for name in ("steps", "starts", "seed", "step_size", "sigma")
         }
         self._encoder = load_encoder(run_dir) if amortised else None
         self.origin = {
@@ -121,7 +121,7 @@ class EvaluatedRun:
     @functools.cached_property
     def _inference(self):
         # One for all data, since each compiles its steps anew.
-        return make_inference(self.model, encoder=self._encoder, **self.settings)
+        return make_inference(self.model, self.inference, self._encoder)
 
     def class_labels(self, examples):
         """Labels [N] that the classes which a model infers are compared with, or None."""

@@ -35,7 +35,7 @@ def compiles_step(execution, chains=None):
 
 
 def discriminator(learning, examples, precision):
-    """The untrained discriminator that a `LearningConfig` describes."""
+    """The untrained discriminator that a `TrainingConfig` describes."""
     return Discriminator(
         examples.side,
         examples.channels,
@@ -53,13 +53,13 @@ def scaled(optimizer, precision):
 
 
 def make_learner(learning, examples, model, given=None, precision="float32", devices=None):
-    """The learner that a `LearningConfig` describes; a model with an encoder learns variationally.
+    """The learner that a `TrainingConfig` describes; a model with an encoder learns variationally.
 
     Alternating back-propagation has chains for all `examples`, or, of several processes, for those
     of this one; `given` groups hold what is given.
 
     Args:
-        learning: the `LearningConfig`.
+        learning: the `TrainingConfig`.
         examples: the training examples.
         model: the model, made in the scope of the devices' strategy.
         given: latents [N, d] by group, as of `runs.given_latents`.

@@ -7,13 +7,13 @@ import tensorflow as tf
 from dgn_tf.benchmarking import charts, peak, scaling, tables
 from dgn_tf.benchmarking.timing import interleaved_timings, ratios, spread
 from dgn_tf.benchmarking.warps import TARGETS, dense_warp, op_by_op_warp
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.ops.warp import warp
 
 TINY = Config(
     DataConfig(side=32),
     ModelConfig(appearance_dim=2, geometry_dim=3, alpha=0.25),
-    LearningConfig(batch_size=2, langevin_steps=4),
+    TrainingConfig(batch_size=2, langevin_steps=4),
 )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dgn_tf.benchmarking import pytorch, reference_step
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.utils.errors import InputError
 
 # Asked of the path: PyTorch runs in a process of its own, away from TensorFlow.
@@ -25,7 +25,7 @@ TINY = Config(
         mean_penalty=300,
         variation_penalty=1,
     ),
-    LearningConfig(batch_size=3, langevin_steps=2),
+    TrainingConfig(batch_size=3, langevin_steps=2),
 )
 
 

@@ -10,9 +10,9 @@ from dgn_tf.config import (
     Config,
     DataConfig,
     ExecutionConfig,
-    LearningConfig,
     ModelConfig,
-    RecordConfig,
+    OutputConfig,
+    TrainingConfig,
 )
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.utils.errors import InputError
@@ -47,7 +47,7 @@ OTHER = Config(
         True,
         3,
     ),
-    learning=LearningConfig(
+    learning=TrainingConfig(
         9,
         8,
         7,
@@ -64,11 +64,11 @@ OTHER = Config(
         seed=2**31 - 1,
         shards=4,
     ),
-    record=RecordConfig(2, 5, 6),
+    record=OutputConfig(2, 5, 6),
     execution=ExecutionConfig("off", 4, "mirrored"),
 )
 JUDGED = Config(
-    learning=LearningConfig(
+    learning=TrainingConfig(
         adversarial=True,
         likelihood_weight=0.1,
         r1_weight=5.0,

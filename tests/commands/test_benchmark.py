@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from dgn_tf import benchmark
 from dgn_tf.benchmarking import reference_step
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.utils.errors import InputError
 
 TINY = Config(
@@ -22,7 +22,7 @@ TINY = Config(
         fold_penalty=30,
         mean_penalty=300,
     ),
-    LearningConfig(batch_size=3, langevin_steps=2),
+    TrainingConfig(batch_size=3, langevin_steps=2),
 )
 FLAGS = (
     "--side=32",

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dgn_tf import infer as app
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import Examples, as_bytes, as_float, stable_id
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import Run
@@ -32,7 +32,7 @@ def make_run(folder, **settings):
         model=ModelConfig(
             appearance_dim=3, geometry_dim=2, alpha=0.2, appearance_scheme=2, **settings
         ),
-        learning=LearningConfig(step_size="0:0.2,0.5:0.1", sigma="0:1.5,0.1:0.5"),
+        learning=TrainingConfig(step_size="0:0.2,0.5:0.1", sigma="0:1.5,0.1:0.5"),
     )
     keras.utils.set_random_seed(4)
     model = make_model(config.model, SIDE, 1)
@@ -157,7 +157,7 @@ def test_divergence_names_the_example_and_the_remedy(world, monkeypatch):
     root, *_ = world
 
     class Diverging:
-        def __init__(self, model, **settings):
+        def __init__(self, model, settings, encoder):
             pass
 
         def __call__(self, images, ids, batch_size, progress, given):

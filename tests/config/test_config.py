@@ -9,9 +9,9 @@ from dgn_tf.config import (
     Config,
     DataConfig,
     ExecutionConfig,
-    LearningConfig,
     ModelConfig,
-    RecordConfig,
+    OutputConfig,
+    TrainingConfig,
 )
 from dgn_tf.config.fields import parse_schedule
 from dgn_tf.utils.errors import InputError
@@ -21,8 +21,8 @@ def test_json_round_trip_keeps_every_setting():
     config = Config(
         data=DataConfig(data="folder:pictures", side=128, channels=1, limit=7, data_dir="sets"),
         model=ModelConfig(model="abp", appearance_dim=3, alpha=0.1 + 0.2, border="zeros"),
-        learning=LearningConfig(sigma="0:2,0.3:1", noise=False, seed=2**31 - 1),
-        record=RecordConfig(checkpoint_epochs=1, keep_checkpoints=2),
+        learning=TrainingConfig(sigma="0:2,0.3:1", noise=False, seed=2**31 - 1),
+        record=OutputConfig(checkpoint_epochs=1, keep_checkpoints=2),
     )
     assert Config.from_json(config.to_json()) == config
     assert Config.from_json(Config().to_json()) == Config() != config
@@ -94,17 +94,17 @@ def test_other_json_is_refused(text, named):
         (ModelConfig, "geometry_scheme", 0),
         (ModelConfig, "fold_penalty", -0.1),
         (ModelConfig, "mean_penalty", -0.1),
-        (LearningConfig, "epochs", 0),
-        (LearningConfig, "batch_size", 0),
-        (LearningConfig, "langevin_steps", 0),
-        (LearningConfig, "seed", -1),
-        (LearningConfig, "seed", 2**31),
-        (LearningConfig, "step_size", "0"),
-        (LearningConfig, "sigma", "0:1,1:2"),
-        (LearningConfig, "learning_rate", "fast"),
-        (RecordConfig, "checkpoint_epochs", 0),
-        (RecordConfig, "picture_epochs", 0),
-        (RecordConfig, "keep_checkpoints", 1),
+        (TrainingConfig, "epochs", 0),
+        (TrainingConfig, "batch_size", 0),
+        (TrainingConfig, "langevin_steps", 0),
+        (TrainingConfig, "seed", -1),
+        (TrainingConfig, "seed", 2**31),
+        (TrainingConfig, "step_size", "0"),
+        (TrainingConfig, "sigma", "0:1,1:2"),
+        (TrainingConfig, "learning_rate", "fast"),
+        (OutputConfig, "checkpoint_epochs", 0),
+        (OutputConfig, "picture_epochs", 0),
+        (OutputConfig, "keep_checkpoints", 1),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_the_name_of_its_flag(section, name, value):
@@ -115,7 +115,7 @@ def test_a_value_out_of_range_is_refused_by_the_name_of_its_flag(section, name, 
 
 def test_settings_lists_every_flag_once_with_its_help():
     config = Config(data=DataConfig(side=32))
-    sections = [DataConfig, ModelConfig, LearningConfig, RecordConfig, ExecutionConfig]
+    sections = [DataConfig, ModelConfig, TrainingConfig, OutputConfig, ExecutionConfig]
     names = [field.name for section in sections for field in dataclasses.fields(section)]
     settings = config.settings()
     assert list(settings) == names

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dgn_tf import evaluate
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import as_float
 from dgn_tf.data.sources import catalog
 from dgn_tf.data.sources.files import load_photographs
@@ -36,7 +36,7 @@ SMALL = {"appearance_dim": 3, "geometry_dim": 2, "alpha": 0.2, "appearance_schem
 def make_run(folder, data, **settings):
     """A run as the trainer leaves it, with networks fresh from their initialization."""
     model_settings = {k: settings.pop(k) for k in tuple(settings) if k in ("appearance", "model")}
-    config = Config(data, ModelConfig(**SMALL, **model_settings), LearningConfig(**settings))
+    config = Config(data, ModelConfig(**SMALL, **model_settings), TrainingConfig(**settings))
     keras.utils.set_random_seed(4)
     model = make_model(config.model, SIDE, 1)
     examples = catalog.load(data.data, SIDE, 1)
@@ -110,7 +110,7 @@ def test_numbers_with_and_without_a_rival(made, run_app, monkeypatch):
         images = as_float(images) if images.dtype == np.uint8 else images
         return images.reshape(len(images), 8, -1).mean(axis=2)
 
-    def make_inference(model, **_):
+    def make_inference(model, *_):
         # How well it infers is judged elsewhere, and compiling it takes long.
         def infer(x, *_, **__):
             return {name: np.zeros((len(x), dim)) for name, dim in model.latent_dims.items()}

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from dgn_tf import evaluate, train
-from dgn_tf.config import Config, LearningConfig, ModelConfig
+from dgn_tf.config import Config, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import class_labels
 from dgn_tf.evaluation.metrics.errors import clustering_accuracy
@@ -119,7 +119,7 @@ def test_settings_that_do_not_go_with_classes_are_refused():
     with pytest.raises(InputError, match="--appearance=categorical is for --model=deformable"):
         Config(model=ModelConfig(model="vae", appearance="categorical"))
     with pytest.raises(InputError, match="--head_start needs --appearance=continuous"):
-        Config(model=SETTINGS, learning=LearningConfig(head_start=0.1))
+        Config(model=SETTINGS, learning=TrainingConfig(head_start=0.1))
 
 
 class Means(keras.Model):

@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dgn_tf import evaluate, infer, train
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import one_hot
 from dgn_tf.data.sources.folders import load_folder
@@ -141,7 +141,7 @@ def test_settings_that_do_not_go_with_labels_are_refused():
     with pytest.raises(InputError, match="--label belongs to --appearance=label"):
         Config(DataConfig(label="digit"))
     with pytest.raises(InputError, match="--head_start needs --appearance=continuous"):
-        Config(model=SETTINGS, learning=LearningConfig(head_start=0.2))
+        Config(model=SETTINGS, learning=TrainingConfig(head_start=0.2))
     assert Config(DataConfig(label="digit"), SETTINGS).data.label == "digit"
 
 

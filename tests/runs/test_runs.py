@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig, RecordConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, OutputConfig, TrainingConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import Run
@@ -17,7 +17,7 @@ from dgn_tf.utils.errors import InputError
 CONFIG = Config(
     data=DataConfig(data="npz:a.npz", side=32, channels=1),
     model=ModelConfig(model="abp", appearance_dim=2, alpha=0.1),
-    learning=LearningConfig(epochs=3),
+    learning=TrainingConfig(epochs=3),
 )
 
 
@@ -75,7 +75,7 @@ def test_settings_that_change_no_number_may_differ(run):
     run.check(changed("data", data_dir="elsewhere"))
     run.check(
         dataclasses.replace(
-            CONFIG, record=RecordConfig(checkpoint_epochs=2, keep_checkpoints=5, picture_epochs=7)
+            CONFIG, record=OutputConfig(checkpoint_epochs=2, keep_checkpoints=5, picture_epochs=7)
         )
     )
 

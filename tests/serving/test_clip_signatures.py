@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.models.factory import make_model
 from dgn_tf.serving import saved_model
@@ -23,7 +23,7 @@ def make(frames=0, channels=1, **settings):
     config = Config(
         data=DataConfig(side=32, channels=channels, frames=frames),
         model=ModelConfig(appearance_dim=3, geometry_dim=2, alpha=0.05, **settings),
-        learning=LearningConfig(step_size="0.1", sigma="0.8"),
+        learning=TrainingConfig(step_size="0.1", sigma="0.8"),
     )
     model = make_model(config.model, 32, channels, frames)
     rng = np.random.default_rng(0)

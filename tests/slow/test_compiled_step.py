@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf.config import CLIP_MODELS, Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import CLIP_MODELS, Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.models.factory import make_model
 from dgn_tf.training.ema import Averaging
@@ -26,7 +26,7 @@ def learner(seed=0, ema=0.0, learning=None, **model):
     config = Config(
         DataConfig(side=SIDE, frames=frames),
         ModelConfig(**{**SMALL, **model}),
-        LearningConfig(**{**STEP, **(learning or {})}),
+        TrainingConfig(**{**STEP, **(learning or {})}),
     )
     pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     examples = Examples(pixels, np.arange(10, 10 + COUNT), tuple("abcd"))

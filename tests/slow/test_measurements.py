@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from dgn_tf.benchmarking import peak, time_to_quality
-from dgn_tf.config import Config, DataConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 
 pytestmark = pytest.mark.slow
 
 TINY = Config(
     DataConfig(side=32),
     ModelConfig(appearance_dim=2, geometry_dim=3, alpha=0.25),
-    LearningConfig(batch_size=2, langevin_steps=4),
+    TrainingConfig(batch_size=2, langevin_steps=4),
 )
 
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 PROGRAM = '''
 import keras
 import numpy as np
-from dgn_tf.config import LearningConfig, ModelConfig
+from dgn_tf.config import TrainingConfig, ModelConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.training.factory import make_learner
 from dgn_tf.training.loop import fit
@@ -47,7 +47,7 @@ class Watch(keras.callbacks.Callback):
 
 
 examples = Examples(Drawn(), 7 * np.arange(COUNT), tuple(map(str, range(COUNT))))
-learning = LearningConfig(batch_size=4, langevin_steps=1, epochs=1)
+learning = TrainingConfig(batch_size=4, langevin_steps=1, epochs=1)
 model = make_model(ModelConfig(alpha=0.05), 32, 1)
 learner = make_learner(learning, examples, model)
 assert learner.chains.on_host

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from dgn_tf import train
-from dgn_tf.config import Config, LearningConfig, ModelConfig
+from dgn_tf.config import Config, ModelConfig, TrainingConfig
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.models.discriminator import Discriminator, MinibatchDeviation
 from dgn_tf.models.factory import make_model
@@ -297,14 +297,14 @@ def test_an_adversarial_run_goes_on_exactly_and_gives_its_average(
 def test_settings_that_do_not_go_with_a_discriminator_are_refused():
     for model in (ModelConfig(model="vae"), ModelConfig(model="deforming_autoencoder")):
         with pytest.raises(InputError, match="--adversarial is for --model=deformable or abp"):
-            Config(model=model, learning=LearningConfig(adversarial=True))
+            Config(model=model, learning=TrainingConfig(adversarial=True))
     with pytest.raises(InputError, match="--adversarial needs --appearance=continuous"):
-        Config(model=ModelConfig(appearance="label"), learning=LearningConfig(adversarial=True))
+        Config(model=ModelConfig(appearance="label"), learning=TrainingConfig(adversarial=True))
     with pytest.raises(InputError, match="--r1_every belongs to --adversarial"):
-        Config(learning=LearningConfig(r1_every=2))
+        Config(learning=TrainingConfig(r1_every=2))
     for name, value in (("ema", 1.0), ("r1_every", 0), ("warmup", -0.1), ("r1_weight", -1.0)):
         with pytest.raises(InputError, match=f"--{name}={value}"):
-            LearningConfig(**{name: value})
+            TrainingConfig(**{name: value})
 
 
 def test_the_flagfile_of_large_faces_trains(run_app, monkeypatch, tmp_path):

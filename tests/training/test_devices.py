@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from dgn_tf import train
-from dgn_tf.config import Config, ExecutionConfig, LearningConfig, ModelConfig
+from dgn_tf.config import Config, ExecutionConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.batches import Shards, batches, epoch_order, steps_per_epoch
 from dgn_tf.data.examples import Examples
 from dgn_tf.ops.cross_replica import Adam, batch_mean
@@ -99,7 +99,7 @@ def test_devices_without_a_shard_each_are_told(monkeypatch):
 @pytest.mark.parametrize(
     ("sections", "flag"),
     [
-        ({"learning": LearningConfig(adversarial=True)}, "--adversarial"),
+        ({"learning": TrainingConfig(adversarial=True)}, "--adversarial"),
         ({"model": ModelConfig(model="vae")}, "--model=vae"),
         ({"model": ModelConfig(precision="mixed_float16")}, "--precision=mixed_float16"),
     ],
@@ -113,7 +113,7 @@ def test_what_several_devices_cannot_learn_is_refused(sections, flag):
 
 def test_shards_divide_the_batch():
     with pytest.raises(InputError, match="--batch_size=10: must be a multiple of --shards=4"):
-        LearningConfig(batch_size=10, shards=4)
+        TrainingConfig(batch_size=10, shards=4)
     with pytest.raises(InputError, match="--strategy=mirrored --jit=on: XLA cannot compile"):
         ExecutionConfig(strategy="mirrored", jit="on")
 

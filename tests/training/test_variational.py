@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dgn_tf.config import InferenceConfig
 from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.training.variational import Variational, gaussian_divergence
@@ -138,7 +139,7 @@ def test_finite_tells_a_nan():
 def test_an_encoder_infers_its_means_in_batches():
     model = Linear(5, 2)
     x, told = gaussian_data(7), []
-    infer = make_inference(model, steps=10, sigma=1.0)
+    infer = make_inference(model, InferenceConfig(steps=10, step_size=0.1, sigma=1.0))
     assert isinstance(infer, EncoderInference)
     z = infer(x, batch_size=3, progress=lambda done, total: told.append((done, total)))
     np.testing.assert_allclose(z["appearance"], x @ model.means.kernel.numpy(), rtol=1e-5)
@@ -151,5 +152,5 @@ def test_a_model_without_encoder_is_inferred_by_langevin_dynamics():
     class Decoder:
         latent_dims = {"appearance": 1}
 
-    infer = make_inference(Decoder(), steps=20, sigma=0.5)
+    infer = make_inference(Decoder(), InferenceConfig(steps=20, step_size=0.1, sigma=0.5))
     assert isinstance(infer, Inference) and infer.sigma == 0.5 and infer.chunks == 2

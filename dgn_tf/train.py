@@ -128,7 +128,7 @@ def freeze(model, config):
 
 def describe(config, examples, model):
     """Print settings, data and networks."""
-    print(flagfile(config), end="")
+    print(flagfile(config.settings()), end="")
     kind = "pictures" if examples.frames is None else f"clips of {examples.frames} frames"
     print(f"data: {len(examples)} {kind} of {examples.side}x{examples.side}x{examples.channels}")
     print(

@@ -239,7 +239,7 @@ def _train(config, folder):
     Raises:
         InputError: the training failed; it has said why.
     """
-    arguments = flagfile(config).splitlines()[1:]
+    arguments = flagfile(config.settings()).splitlines()[1:]
     done = subprocess.run(
         [sys.executable, "-m", "dgn_tf.train", *arguments, f"--run_dir={folder}"], check=False
     )

@@ -1,8 +1,9 @@
-"""How every command runs: flags read, errors told in one line, exit statuses."""
+"""How every command runs: it reads its flags and reports errors in one line."""
 
 import functools
 import re
 import sys
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import tensorflow as tf
@@ -10,9 +11,12 @@ from absl import app, flags, logging
 
 from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason
 
+# A command: takes its arguments, returns an exit status or None.
+Main = Callable[[list[str]], int | None]
 
-def run_app(main, positionals=()):
-    """Run an app whose flags are declared; a user's error is one line and exit status 2.
+
+def run_app(main: Main, positionals: Sequence[str] = ()) -> None:
+    """Run a command whose flags are declared; a user's error is one line and exit status 2.
 
     `positionals` are the names of the arguments it takes that are no flags, such as "SOURCE".
     """
@@ -21,8 +25,8 @@ def run_app(main, positionals=()):
     )
 
 
-def parse_command_line(argv, positionals=()):
-    """Read the command line: returned are the program's name and one value for each positional."""
+def parse_command_line(argv: list[str], positionals: Sequence[str] = ()) -> list[str]:
+    """Read the command line; returns the program's name and one value for each positional."""
     # --help shows the flags of the main module: those that the settings make belong to it too.
     for module, declared in flags.FLAGS.flags_by_module_dict().items():
         if module.startswith("dgn_tf."):
@@ -44,11 +48,11 @@ def parse_command_line(argv, positionals=()):
     return rest
 
 
-def guarded(main):
-    """`main(argv)` that tells errors in one line: status 2 for the user's, else 1."""
+def guarded(main: Main) -> Main:
+    """`main(argv)` that reports errors in one line: exit status 2 for the user's, else 1."""
 
-    def call(argv):
-        # The libraries' notes on what they are doing would bury the program's own lines.
+    def call(argv: list[str]) -> int | None:
+        # Notes of the libraries would bury the program's own lines.
         logging.set_verbosity(logging.WARNING)
         tf.get_logger().setLevel("ERROR")
         try:

@@ -34,11 +34,11 @@ def define_settings_flags(
     for field in dataclasses.fields(kind):
         if names is not None and field.name not in names:
             continue
-        text, choices = field.metadata["help"], field.metadata["choices"]
+        text, choices, default = field.metadata["help"], field.metadata["choices"], field.default
         if field.type is str and choices:
-            flags.DEFINE_enum(field.name, field.default, choices, text, flag_values=flag_values)
+            flags.DEFINE_enum(field.name, str(default), choices, text, flag_values=flag_values)
         else:
-            _DEFINERS[field.type](field.name, field.default, text, flag_values=flag_values)
+            _DEFINERS[field.type](field.name, default, text, flag_values=flag_values)
 
 
 def settings_from_flags(kind: type[Settings], values: flags.FlagValues) -> Settings:
@@ -47,8 +47,8 @@ def settings_from_flags(kind: type[Settings], values: flags.FlagValues) -> Setti
     Raises:
         InputError: a value out of its range.
     """
-    named = {f.name: values[f.name].value for f in dataclasses.fields(kind) if f.name in values}
-    return kind(**named)
+    names: list[str] = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: values[name].value for name in names if name in values})
 
 
 def define_config_flags(

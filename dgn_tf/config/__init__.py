@@ -1,6 +1,7 @@
 """Settings of a run: frozen dataclasses, checked when made, kept as JSON."""
 
 import dataclasses
+from typing import Any
 
 from dgn_tf.config.data import SIDES, DataConfig
 from dgn_tf.config.execution import ExecutionConfig
@@ -49,12 +50,12 @@ class Config:
     record: OutputConfig = dataclasses.field(default_factory=OutputConfig)
     execution: ExecutionConfig = dataclasses.field(default_factory=ExecutionConfig)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check that model and data go together."""
         for name, (value, _) in self.settings().items():
             # A flagfile has a line for each setting.
             if isinstance(value, str) and any(mark in value for mark in "\n\r\0"):
-                raise InputError(f"--{name}={value!r}: must be one line of text.")
+                raise InputError(f"`{name}={value!r}`: must be one line of text.")
         model, learning = self.model, self.learning
         discrete = model.appearance != "continuous"
         for name, used, models in (
@@ -64,19 +65,19 @@ class Config:
         ):
             if used and model.model not in models:
                 wanted = " or ".join(models)
-                raise InputError(f"--{name} is for --model={wanted}, not {model.model}.")
+                raise InputError(f"`{name}` is for `model={wanted}`, not {model.model}.")
         for name in ("adversarial", "head_start"):
             if discrete and getattr(learning, name):
-                raise InputError(f"--{name} needs --appearance=continuous.")
+                raise InputError(f"`{name}` needs `appearance=continuous`.")
         self._require_used()
         self._require_shared()
         if (model.model in CLIP_MODELS) != (self.data.frames > 0):
             raise InputError(
-                f"--model={model.model} --frames={self.data.frames}: clips (--frames above 0) are "
-                f"for --model={' and '.join(CLIP_MODELS)}, images (--frames=0) for other models."
+                f"`model={model.model}` `frames={self.data.frames}`: clips (`frames` above 0) are "
+                f"for `model={' and '.join(CLIP_MODELS)}`, images (`frames=0`) for other models."
             )
 
-    def _require_used(self):
+    def _require_used(self) -> None:
         """Refuse settings of what is switched off."""
         learning, default = self.learning, TrainingConfig.__dataclass_fields__
         for name in (
@@ -89,27 +90,27 @@ class Config:
             "minibatch_deviation",
         ):
             if not learning.adversarial and getattr(learning, name) != default[name].default:
-                raise InputError(f"--{name} belongs to --adversarial: give that too.")
+                raise InputError(f"`{name}` belongs to `adversarial`: give that too.")
         if self.data.label != "label" and self.model.appearance == "continuous":
-            raise InputError("--label belongs to --appearance=label or categorical: give that too.")
+            raise InputError("`label` belongs to `appearance=label` or categorical: give that too.")
 
-    def _require_shared(self):
+    def _require_shared(self) -> None:
         """Refuse what several devices cannot learn together."""
-        strategy = f"--strategy={self.execution.strategy}"
+        strategy = f"`strategy={self.execution.strategy}`"
         for flag, used in (
             ("adversarial", self.learning.adversarial),
             (f"model={self.model.model}", self.model.model in ENCODED_MODELS),
             ("precision=mixed_float16", self.model.precision == "mixed_float16"),
         ):
             if used and self.execution.strategy != "one":
-                raise InputError(f"{strategy} --{flag}: cannot be combined: leave one of them out.")
+                raise InputError(f"{strategy} `{flag}`: cannot be combined: leave one of them out.")
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The settings as indented JSON, one object a section."""
         return config_json(dataclasses.asdict(self))
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str) -> "Config":
         """The settings of a `to_json`.
 
         Raises:
@@ -117,7 +118,7 @@ class Config:
         """
         return cls(**read_sections(text, {f.name: f.type for f in dataclasses.fields(cls)}))
 
-    def settings(self):
+    def settings(self) -> dict[str, tuple[Any, dataclasses.Field]]:
         """Every setting by its flag's name: (value, field)."""
         return {
             f.name: (getattr(section, f.name), f)

@@ -2,14 +2,14 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import check_frames, parse_where, require, setting
+from dgn_tf.config.fields import check_frames, parse_where, require, require_choice, setting
 
 SIDES = (32, 64, 128, 256)
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Which images, and in which shape the model sees them."""
+    """What to learn from, and in which size and number of channels."""
 
     data: str = setting(
         "heads",
@@ -21,24 +21,23 @@ class DataConfig:
     channels: int = setting(3, "1 for gray, 3 for color.", (1, 3))
     frames: int = setting(0, "Frames of a clip, for data of clips; 0 for images.")
     stride: int = setting(1, "Clips: take every STRIDE-th frame.")
-    fps: float = setting(0.0, "Videos: take so many frames a second; 0 for all there are.")
+    fps: float = setting(0.0, "Videos: frames a second to take; 0 for all of them.")
     where: str = setting(
-        "", "LABEL=VALUE: use only the examples whose label has this value, for example view=0."
+        "", "LABEL=VALUE: use only examples with this value of a label, for example view=0."
     )
     limit: int = setting(0, "Use the first LIMIT of the examples only; 0 for all.")
     label: str = setting(
         "label",
-        "The label of the data that z_a is (--appearance=label), or that the classes which were "
-        "found are compared with (--appearance=categorical).",
+        "Name of the label in the data: z_a itself (--appearance=label), or what the classes that "
+        "were found are compared with (--appearance=categorical).",
     )
     data_dir: str = setting(
         "", "Folder of prepared TFDS data sets; empty for the TFDS default.", fixed=False
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check the ranges."""
-        require(self.side in SIDES, "side", self.side, f"one of {SIDES}")
-        require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
+        require_choice(self, "side", "channels")
         require(self.limit >= 0, "limit", self.limit, "0 or more")
         check_frames(self.frames, self.stride, self.fps)
         if self.where:

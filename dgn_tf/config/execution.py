@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import require, setting
+from dgn_tf.config.fields import require_at_least, require_choice, setting
 from dgn_tf.utils.errors import InputError
 
 JIT = ("auto", "on", "off")
@@ -11,7 +11,7 @@ STRATEGIES = ("one", "mirrored", "multi_worker")
 
 @dataclasses.dataclass(frozen=True)
 class ExecutionConfig:
-    """How the machine does the work. The numbers are the same but for rounding."""
+    """How the machine does the work. The results are the same up to rounding."""
 
     jit: str = setting(
         "auto",
@@ -22,8 +22,8 @@ class ExecutionConfig:
     )
     steps_per_execution: int = setting(
         1,
-        "Learning steps that run before Python hears of them: above 1 it saves a quick device the "
-        "waiting. Logs and the answer to SIGTERM come as often.",
+        "Learning steps that run on the device without a return to Python: more than 1 keep a fast "
+        "device busy. Logs and the response to SIGTERM come as often.",
         fixed=False,
     )
     strategy: str = setting(
@@ -34,18 +34,12 @@ class ExecutionConfig:
         fixed=False,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check the ranges."""
-        require(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {STRATEGIES}")
-        require(self.jit in JIT, "jit", self.jit, f"one of {JIT}")
-        require(
-            self.steps_per_execution >= 1,
-            "steps_per_execution",
-            self.steps_per_execution,
-            "at least 1",
-        )
+        require_choice(self, "strategy", "jit")
+        require_at_least(1, self, "steps_per_execution")
         if self.strategy != "one" and self.jit == "on":
             raise InputError(
-                f"--strategy={self.strategy} --jit=on: XLA cannot compile what devices tell each "
-                "other: leave out --jit."
+                f"`strategy={self.strategy}` `jit=on`: XLA cannot compile communication between "
+                "devices: leave out `jit`."
             )

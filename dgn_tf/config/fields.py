@@ -1,18 +1,62 @@
-"""Settings as text: how schedules and choices are written, and what is said of wrong ones."""
+"""How a setting is declared and checked, and how schedules and choices are written as text."""
 
 import dataclasses
+from typing import Any
 
 from dgn_tf.utils.errors import InputError
 
 
-def require(condition, flag, value, wanted):
-    """Raise an `InputError` that names the flag unless the condition holds."""
+def setting(default: Any, help: str, choices: tuple | None = None, fixed: bool = True) -> Any:
+    """A dataclass field that a command-line flag is made from (`dgn_tf.cli.flags`).
+
+    Args:
+        default: the value where none is given.
+        help: what the setting does, for people.
+        choices: the values it may have, or None.
+        fixed: whether a run that is resumed must keep the value.
+    """
+    return dataclasses.field(
+        default=default, metadata={"help": help, "choices": choices, "fixed": fixed}
+    )
+
+
+def require(condition: bool, name: str, value: object, wanted: str) -> None:
+    """Raise an `InputError` that names the setting unless the condition holds."""
     if not condition:
-        raise InputError(f"--{flag}={value}: must be {wanted}.")
+        raise InputError(f"`{name}={value}`: must be {wanted}.")
 
 
-def check_frames(frames, stride, fps):
-    """Check which frames of clips are taken.
+def require_positive(settings: object, *names: str) -> None:
+    """Raise an `InputError` unless each of the named settings is above 0 and finite."""
+    for name in names:
+        value = getattr(settings, name)
+        require(0 < value < float("inf"), name, value, "above 0 and finite")
+
+
+def require_at_least(least: int, settings: object, *names: str) -> None:
+    """Raise an `InputError` unless each of the named settings is `least` or more."""
+    for name in names:
+        value = getattr(settings, name)
+        require(value >= least, name, value, f"at least {least}")
+
+
+def require_not_negative(settings: object, *names: str) -> None:
+    """Raise an `InputError` unless each of the named settings is 0 or more, and finite."""
+    for name in names:
+        value = getattr(settings, name)
+        require(0 <= value < float("inf"), name, value, "0 or more")
+
+
+def require_choice(settings: Any, *names: str) -> None:
+    """Raise an `InputError` unless each of the named settings is one of its declared choices."""
+    fields = {field.name: field for field in dataclasses.fields(settings)}
+    for name in names:
+        value, choices = getattr(settings, name), fields[name].metadata["choices"]
+        require(value in choices, name, value, f"one of {', '.join(map(str, choices))}")
+
+
+def check_frames(frames: int, stride: int, fps: float) -> None:
+    """Check the settings that say which frames of clips are taken.
 
     Raises:
         InputError: a number out of its range, or a choice of frames without clips.
@@ -21,10 +65,10 @@ def check_frames(frames, stride, fps):
     require(stride >= 1, "stride", stride, "at least 1")
     require(0 <= fps <= 1000, "fps", fps, "0 (all frames) or more, at most 1000")
     if not frames and (stride != 1 or fps):
-        raise InputError("--stride and --fps choose the frames of clips: give --frames too.")
+        raise InputError("`stride` and `fps` choose the frames of clips: give `frames` too.")
 
 
-def parse_where(text):
+def parse_where(text: str) -> tuple[str, float]:
     """(label, number) of "LABEL=VALUE".
 
     Raises:
@@ -36,11 +80,11 @@ def parse_where(text):
     except ValueError:
         number = None
     if not (label and equals) or number is None:
-        raise InputError(f"--where={text}: must be LABEL=NUMBER, for example view=0.")
+        raise InputError(f"`where={text}`: must be LABEL=NUMBER, for example view=0.")
     return label, number
 
 
-def parse_schedule(text):
+def parse_schedule(text: str) -> list[tuple[float, float]]:
     """Steps of a schedule: [(fraction of the run, value)], the first at 0.
 
     Args:
@@ -68,13 +112,15 @@ def parse_schedule(text):
     return steps
 
 
-def last_value(text):
-    """What a schedule ends with: the setting that a trained model is used with."""
+def require_schedule(settings: object, *names: str) -> None:
+    """Raise an `InputError` unless each of the named settings is a number or a schedule."""
+    for name in names:
+        try:
+            parse_schedule(getattr(settings, name))
+        except ValueError as error:
+            raise InputError(f"`{name}`: {error}") from None
+
+
+def last_value(text: str) -> float:
+    """What a schedule ends with: the value that a trained model is used with."""
     return parse_schedule(text)[-1][1]
-
-
-def setting(default, help, choices=None, fixed=True):
-    """A dataclass field. A run that is resumed may not change a `fixed` setting."""
-    return dataclasses.field(
-        default=default, metadata={"help": help, "choices": choices, "fixed": fixed}
-    )

@@ -36,7 +36,7 @@ class InferenceConfig:
     )
     seed: int = setting(0, "Seed of the starts, of the noise and of what else is drawn.")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check the ranges."""
         require(self.steps >= 1, "steps", self.steps, "at least 1")
         require(1 <= self.starts <= MAX_STARTS, "starts", self.starts, f"from 1 to {MAX_STARTS}")

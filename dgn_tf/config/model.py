@@ -2,16 +2,18 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import require, setting
+from dgn_tf.config.fields import (
+    require,
+    require_at_least,
+    require_choice,
+    require_not_negative,
+    require_positive,
+    setting,
+)
 
 CLIP_MODELS = ("dynamic", "mocogan")
 ENCODED_MODELS = ("vae", "deformable_vae", "deforming_autoencoder")
-MODELS = (
-    "deformable",
-    "abp",
-    *ENCODED_MODELS,
-    *CLIP_MODELS,
-)
+MODELS = ("deformable", "abp", *ENCODED_MODELS, *CLIP_MODELS)
 APPEARANCES = ("continuous", "label", "categorical")
 BORDERS = ("edge", "zeros")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -19,28 +21,32 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The generators (Table IV) and how they share the work (section 5.7)."""
+    """The networks (Tables IV and V), and what balances appearance and geometry (section 5.7)."""
 
     model: str = setting(
         "deformable",
-        "deformable; abp, the plain generator without geometry; or, learned with an encoder: vae "
-        "(plain), deformable_vae, deforming_autoencoder (Shu et al. 2018). Of clips: dynamic; "
-        "mocogan, a rival without geometry (content and motion codes, Tulyakov et al. 2018).",
+        "deformable; abp, a plain generator without geometry; with an encoder: vae (plain), "
+        "deformable_vae, deforming_autoencoder (Shu et al. 2018). For clips: dynamic; mocogan, a "
+        "baseline without geometry (content and motion codes, Tulyakov et al. 2018).",
         MODELS,
     )
     appearance_dim: int = setting(64, "d_a, length of z_a; mocogan: of the content code.")
     geometry_dim: int = setting(64, "d_g, length of z_g; mocogan: of the motion code.")
     alpha: float = setting(
-        0.625, "Filters per layer, appearance over geometric generator (scheme 1)."
+        0.625, "Filters per layer of the appearance generator over those of the geometric one."
     )
     appearance_scheme: int = setting(
-        1, "Weights of the appearance generator: 1 as stored, 2 scaled at run time.", (1, 2)
+        1,
+        "Weights of the appearance generator: 1, as stored; 2, equalized at run time.",
+        (1, 2),
     )
     geometry_scheme: int = setting(
-        1, "Weights of the geometric generator: 1 as stored, 2 scaled at run time.", (1, 2)
+        1,
+        "Weights of the geometric generator: 1, as stored; 2, equalized at run time.",
+        (1, 2),
     )
-    appearance_beta: float = setting(1.0, "Factor of scheme 2 on the appearance weights.")
-    geometry_beta: float = setting(0.3, "Factor of scheme 2 on the geometric weights.")
+    appearance_beta: float = setting(1.0, "Gain of equalized weights, appearance generator.")
+    geometry_beta: float = setting(0.3, "Gain of equalized weights, geometric generator.")
     appearance: str = setting(
         "continuous",
         "What z_a is: continuous, normal as in the paper; label, the one-hot label of each "
@@ -59,22 +65,22 @@ class ModelConfig:
     )
     smoothing: float = setting(
         0.0,
-        "Gaussian filter on the displacement, its standard deviation as a fraction of the side.",
+        "Standard deviation of a Gaussian filter on the displacement, as a fraction of the side.",
     )
     border: str = setting(
         "edge", "Outside the canonical image: edge repeats its border, zeros is Eq. 4.", BORDERS
     )
     fold_penalty: float = setting(
-        0.0, "Weight on the folded part of the field in the learning loss."
+        0.0, "Weight of the penalty on folded cells of the field in the loss."
     )
-    mean_penalty: float = setting(0.0, "Weight on the mean displacement in the learning loss.")
+    mean_penalty: float = setting(0.0, "Weight of the penalty on the mean displacement.")
     variation_penalty: float = setting(
-        0.0, "Weight on the total variation of the field's slopes in the learning loss."
+        0.0, "Weight of the penalty on the total variation of the field's slopes."
     )
     refinement: float = setting(
         0.0,
-        "Bound of what a small network may add to a pixel after the warp (Fig. 1), as a fraction "
-        "of the range of values, at most 0.25; 0 for no such network. For --model=deformable.",
+        "Most that a small network may add to a pixel after the warp (Fig. 1), as a fraction of "
+        "the range of values, at most 0.25; 0 for no such network. For --model=deformable.",
     )
     encoder_width: float = setting(
         1.0, "Filters per layer of an encoder, over those of the geometric generator."
@@ -86,46 +92,18 @@ class ModelConfig:
     )
     residual: bool = setting(False, "dynamic: transitions add to the state before their tanh.")
     frames_per_chunk: int = setting(
-        0, "Clips: frames of a clip kept for the gradient, the others computed anew; 0 for all."
+        0,
+        "Clips: frames that keep activations for the gradient; others are recomputed. 0: all.",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check the ranges."""
-        require(self.model in MODELS, "model", self.model, f"one of {MODELS}")
-        require(self.precision in PRECISIONS, "precision", self.precision, f"one of {PRECISIONS}")
-        require(
-            self.appearance in APPEARANCES, "appearance", self.appearance, f"one of {APPEARANCES}"
-        )
-        require(self.border in BORDERS, "border", self.border, f"one of {BORDERS}")
-        for name in (
-            "appearance_dim",
-            "geometry_dim",
-            "appearance_noise_dim",
-            "geometry_noise_dim",
-        ):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in (
-            "alpha",
-            "appearance_beta",
-            "geometry_beta",
-            "max_displacement",
-            "encoder_width",
-            "width",
-        ):
-            require(
-                0 < getattr(self, name) < float("inf"),
-                name,
-                getattr(self, name),
-                "above 0 and finite",
-            )
+        require_choice(self, "model", "precision", "appearance", "border")
+        require_choice(self, "appearance_scheme", "geometry_scheme")
+        dims = ("appearance_dim", "geometry_dim", "appearance_noise_dim", "geometry_noise_dim")
+        require_at_least(1, self, *dims)
+        require_positive(self, "alpha", "appearance_beta", "geometry_beta", "max_displacement")
+        require_positive(self, "encoder_width", "width")
         require(0 <= self.refinement <= 0.25, "refinement", self.refinement, "in [0, 0.25]")
-        for name in ("appearance_scheme", "geometry_scheme"):
-            require(getattr(self, name) in (1, 2), name, getattr(self, name), "1 or 2")
-        for name in (
-            "smoothing",
-            "fold_penalty",
-            "mean_penalty",
-            "variation_penalty",
-            "frames_per_chunk",
-        ):
-            require(0 <= getattr(self, name) < float("inf"), name, getattr(self, name), "0 or more")
+        require_not_negative(self, "smoothing", "frames_per_chunk")
+        require_not_negative(self, "fold_penalty", "mean_penalty", "variation_penalty")

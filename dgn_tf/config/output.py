@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import require, setting
+from dgn_tf.config.fields import require_at_least, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +17,7 @@ class OutputConfig:
         50, "Epochs between sample sheets; the end makes them too.", fixed=False
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("checkpoint_epochs", "picture_epochs"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(self.keep_checkpoints >= 2, "keep_checkpoints", self.keep_checkpoints, "at least 2")
+        require_at_least(1, self, "checkpoint_epochs", "picture_epochs")
+        require_at_least(2, self, "keep_checkpoints")

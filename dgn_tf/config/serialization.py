@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from typing import Any
 
 from dgn_tf import __version__
 from dgn_tf.utils.checksums import verified, with_checksum
@@ -54,7 +55,7 @@ def read_sections(text: str, kinds: dict) -> dict:
     }
 
 
-def _translated(model):
+def _translated(model: dict) -> dict:
     """The section `model` in today's words."""
     if not isinstance(model.get("labelled"), bool) or "appearance" in model:
         return model
@@ -62,7 +63,7 @@ def _translated(model):
     return {**rest, "appearance": "label" if model["labelled"] else "continuous"}
 
 
-def _checked(values, section, kind, writer):
+def _checked(values: dict, section: str, kind: type, writer: object) -> dict:
     """The values of a section, once each is found to be a setting of the right type."""
     types = {field.name: field.type for field in dataclasses.fields(kind)}
     found = {}
@@ -74,12 +75,12 @@ def _checked(values, section, kind, writer):
             value = float(value)
         if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
             shown = str(value)[:100]
-            raise InputError(f"--{name}={shown}: must be {_WANTED[wanted]} in a configuration")
+            raise InputError(f"`{name}={shown}`: must be {_WANTED[wanted]} in a configuration")
         found[name] = value
     return found
 
 
-def _of_version(writer):
+def _of_version(writer: object) -> str:
     if writer in (None, __version__):
         return f"of this version of dgn_tf, {__version__}"
     return (
@@ -88,9 +89,9 @@ def _of_version(writer):
     )
 
 
-def flagfile(config):
-    """The text of a flagfile that gives `config`."""
+def flagfile(settings: dict[str, tuple[Any, dataclasses.Field]]) -> str:
+    """The text of a flagfile that gives these settings, as `Config.settings` lists them."""
     lines = ["# All settings of this run, for --flagfile."]
-    for name, (value, field) in config.settings().items():
+    for name, (value, field) in settings.items():
         lines.append(f"--{name}={str(value).lower() if field.type is bool else value}")
     return "\n".join(lines) + "\n"

@@ -1,9 +1,15 @@
-"""Settings of the learning."""
+"""Settings of how a model is trained."""
 
 import dataclasses
 
-from dgn_tf.config.fields import parse_schedule, require, setting
-from dgn_tf.utils.errors import InputError
+from dgn_tf.config.fields import (
+    require,
+    require_at_least,
+    require_not_negative,
+    require_positive,
+    require_schedule,
+    setting,
+)
 
 FROZEN = ("", "appearance", "geometry")
 
@@ -17,7 +23,7 @@ class TrainingConfig:
 
     epochs: int = setting(
         1000,
-        "Passes over the data; a longer run goes on from where a shorter one ended.",
+        "Passes over the data. Raise it to continue a run that has ended.",
         fixed=False,
     )
     batch_size: int = setting(100, "Examples in a learning step, on all devices together.")
@@ -29,11 +35,11 @@ class TrainingConfig:
     )
     head_start: float = setting(
         0.0,
-        "Fraction of the run in which the appearance chains wait and geometry learns alone. In "
-        "models without geometry nothing waits.",
+        "Fraction of the run in which the appearance chains stand still and geometry learns alone. "
+        "Without effect on models without geometry.",
     )
-    noise: bool = setting(True, "Noise in the Langevin steps of training.")
-    simultaneous: bool = setting(False, "Move all latent groups at once instead of in turn.")
+    noise: bool = setting(True, "Whether the Langevin steps of training are noisy, as in Eq. 7.")
+    simultaneous: bool = setting(False, "Update all latent groups at once instead of in turn.")
     learning_rate: str = setting(
         "0:1e-3,0.1:8e-4,0.2:6e-4,0.3:5e-4,0.4:4e-4,0.5:3e-4,0.7:2e-4,0.9:1e-4",
         "Learning rate of Adam, a number or a schedule.",
@@ -43,8 +49,8 @@ class TrainingConfig:
     )
     ema: float = setting(
         0.0,
-        "Decay of a running average of the weights, such as 0.999, with which the trained model is "
-        "saved and measured (the sheets show the last weights); 0 for none.",
+        "Decay of an exponential moving average of the weights, such as 0.999. The model is saved "
+        "and measured with the average (the sheets show the last weights); 0 for none.",
     )
     adversarial: bool = setting(
         False, "Learn with a discriminator too (Eq. 22). For models of images without an encoder."
@@ -55,10 +61,12 @@ class TrainingConfig:
     )
     r1_weight: float = setting(10.0, "adversarial: lambda_2, weight of the R1 penalty.")
     r1_every: int = setting(
-        1, "adversarial: add R1 at every so-manyth step only, so many times as strong."
+        1, "adversarial: add the R1 penalty every N-th step only, N times as strong."
     )
     warmup: float = setting(
-        0.0, "adversarial: fraction of the run before the generators hear the discriminator."
+        0.0,
+        "adversarial: fraction of the run in which the generators learn from the likelihood alone, "
+        "while the discriminator learns already.",
     )
     discriminator_rate: str = setting(
         "2e-4", "adversarial: learning rate of the discriminator, a number or a schedule."
@@ -67,49 +75,35 @@ class TrainingConfig:
         1.0, "adversarial: filters per level of the discriminator over 16, 32, 64, ..."
     )
     minibatch_deviation: bool = setting(
-        False, "adversarial: the discriminator sees how much a batch varies."
+        False,
+        "adversarial: the discriminator sees the standard deviation over the batch as a feature.",
     )
     init_from: str = setting(
-        "", "Folder of a run whose networks this one begins with; same model and side."
+        "",
+        "Folder of a trained run, same model and side, whose weights this one begins with.",
     )
     freeze: str = setting(
-        "", "Networks that stay as they are: appearance or geometry; empty for none.", FROZEN
+        "", "Network whose weights do not change: appearance or geometry; empty for none.", FROZEN
     )
     seed: int = setting(
         0, "Seed of the networks, the chains, the noise and the order of the examples."
     )
     shards: int = setting(
         1,
-        "Parts of the data that batches are drawn from equally: a multiple of the number of "
-        "devices (--strategy). The batches depend on it, and not on the devices.",
+        "Parts of the data that every batch is drawn from in equal numbers; a multiple of the "
+        "number of devices (--strategy). Batches depend on this, not on the devices.",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("epochs", "batch_size", "shards", "langevin_steps"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(
-            self.batch_size % self.shards == 0,
-            "batch_size",
-            self.batch_size,
-            f"a multiple of --shards={self.shards}",
-        )
+        require_at_least(1, self, "epochs", "batch_size", "shards", "langevin_steps", "r1_every")
+        wanted = f"a multiple of `shards={self.shards}`"
+        require(self.batch_size % self.shards == 0, "batch_size", self.batch_size, wanted)
         require(0 <= self.head_start < 1, "head_start", self.head_start, "at least 0 and below 1")
         require(self.freeze in FROZEN, "freeze", self.freeze, "appearance, geometry or empty")
-        for name in ("kl_weight", "likelihood_weight", "r1_weight"):
-            require(0 <= getattr(self, name) < float("inf"), name, getattr(self, name), "0 or more")
+        require_not_negative(self, "kl_weight", "likelihood_weight", "r1_weight")
         for name in ("ema", "warmup"):
             require(0 <= getattr(self, name) < 1, name, getattr(self, name), "in [0, 1)")
-        require(self.r1_every >= 1, "r1_every", self.r1_every, "at least 1")
-        require(
-            0 < self.discriminator_width < float("inf"),
-            "discriminator_width",
-            self.discriminator_width,
-            "above 0 and finite",
-        )
+        require_positive(self, "discriminator_width")
         require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
-        for name in ("step_size", "sigma", "learning_rate", "discriminator_rate"):
-            try:
-                parse_schedule(getattr(self, name))
-            except ValueError as error:
-                raise InputError(f"--{name}: {error}") from None
+        require_schedule(self, "step_size", "sigma", "learning_rate", "discriminator_rate")

@@ -118,7 +118,7 @@ class Run:
                 "Use another --run_dir, or --fresh."
             )
         write_text(data, json.dumps(with_checksum(described)) + "\n")
-        write_text(self / "flags.cfg", flagfile(config))
+        write_text(self / "flags.cfg", flagfile(config.settings()))
         write_text(self / "config.json", config.to_json())
 
     def require_data(self, examples):

@@ -5,7 +5,12 @@ import types
 import pytest
 from absl import flags as absl_flags
 
-from dgn_tf.cli.flags import config_from_flags, define_config_flags
+from dgn_tf.cli.flags import (
+    config_from_flags,
+    define_config_flags,
+    define_settings_flags,
+    settings_from_flags,
+)
 from dgn_tf.config import (
     Config,
     DataConfig,
@@ -14,6 +19,7 @@ from dgn_tf.config import (
     OutputConfig,
     TrainingConfig,
 )
+from dgn_tf.config.inference import InferenceConfig
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
@@ -98,7 +104,7 @@ def test_without_flags_the_settings_are_the_defaults(run_app):
 
 @pytest.mark.parametrize("config", [OTHER, JUDGED, LABELLED], ids=["other", "judged", "labelled"])
 def test_a_flagfile_gives_every_setting_again(config, run_app, tmp_path):
-    (tmp_path / "run.cfg").write_text(flagfile(config))
+    (tmp_path / "run.cfg").write_text(flagfile(config.settings()))
     seen = []
     assert run_app(read_config(seen), f"--flagfile={tmp_path}/run.cfg").status == 0
     assert seen == [config]
@@ -129,7 +135,7 @@ def test_flags_after_a_flagfile_win(run_app, tmp_path):
         ("--noise=maybe", "flag --noise=maybe: "),
         ("--flagfile=missing.cfg", "Unable to open flagfile: [Errno 2] No such file"),
         ("epochs=3", "'epochs=3' is no flag: flags look like --name=value"),
-        ("--side=48", "--side=48: must be one of (32, 64, 128, 256)."),
+        ("--side=48", "--side=48: must be one of 32, 64, 128, 256."),
         ("--epochs=0", "--epochs=0: must be at least 1."),
         ("--sigma=0:1,0.5", "--sigma: '0:1,0.5' is neither a number nor"),
         ("--step_size=-1", "--step_size: '-1': values must be above 0"),
@@ -195,3 +201,26 @@ def test_a_text_is_replaced_whole(tmp_path):
     write_text(path, "new ü\n")
     assert path.read_bytes() == "new ü\n".encode()
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_settings_that_the_library_names_become_flags(run_app):
+    def refuse(argv):
+        raise InputError("`side=48` and `fps` are wrong for `zebra=1`: see `frames`.")
+
+    said = run_app(app(refuse))
+    assert said.err == "error: --side=48 and --fps are wrong for `zebra=1`: see --frames.\n"
+
+
+def test_settings_of_any_dataclass_become_flags(run_app):
+    seen = []
+    names = ("steps", "sigma")
+    one = types.SimpleNamespace(
+        define_flags=lambda: define_settings_flags(InferenceConfig, names),
+        main=lambda argv: seen.append(settings_from_flags(InferenceConfig, absl_flags.FLAGS)),
+    )
+    assert run_app(one, "--steps=20").status == 0
+    assert run_app(one, "--sigma=0.5").status == 0
+    assert seen == [InferenceConfig(steps=20), InferenceConfig(sigma=0.5)]
+    said = run_app(one, "--steps=0")
+    assert said.err == "error: --steps=0: must be at least 1.\n"
+    assert run_app(one, "--starts=2").status == 2

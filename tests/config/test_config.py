@@ -64,10 +64,10 @@ def changed(path, value):
         ("[]", "configuration"),
         ("{", "configuration"),
         ("", "configuration"),
-        (changed(["data", "side"], 63), "--side=63"),
-        (changed(["data", "side"], "64"), "--side=64"),
+        (changed(["data", "side"], 63), "`side=63`"),
+        (changed(["data", "side"], "64"), "`side=64`"),
         (changed(["model", "alpha"], "wide"), "configuration"),
-        (changed(["learning", "sigma"], "0.5:1"), "--sigma"),
+        (changed(["learning", "sigma"], "0.5:1"), "`sigma`"),
     ],
 )
 def test_other_json_is_refused(text, named):
@@ -108,7 +108,7 @@ def test_other_json_is_refused(text, named):
     ],
 )
 def test_a_value_out_of_range_is_refused_by_the_name_of_its_flag(section, name, value):
-    with pytest.raises(InputError, match=f"--{name}") as caught:
+    with pytest.raises(InputError, match=f"`{name}[=`]") as caught:
         section(**{name: value})
     assert str(value) in str(caught.value)
 

@@ -30,7 +30,7 @@ def labelled(value):
 
 
 @pytest.mark.parametrize(("value", "appearance"), [(True, "label"), (False, "continuous")])
-def test_labeled_became_appearance_and_settings_that_were_not_there_have_their_defaults(
+def test_labelled_became_appearance_and_settings_that_were_not_there_have_their_defaults(
     value, appearance
 ):
     wanted = dataclasses.replace(Config(), model=ModelConfig(appearance=appearance))
@@ -44,18 +44,18 @@ def put(section, name, value):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (put("model", "labelled", True), "model.labeled is no setting of this version of dgn_tf"),
-        (put("model", "colour", 1), f"model.color is no setting of .* dgn_tf, {__version__}"),
+        (put("model", "labelled", True), "model.labelled is no setting of this version of dgn_tf"),
+        (put("model", "colour", 1), f"model.colour is no setting of .* dgn_tf, {__version__}"),
         (older(lambda s: s.update(extra={})), f"'extra' is no section of .*, {__version__}"),
         (older(lambda s: s.pop("record")), "has no section 'record'"),
-        (put("learning", "epochs", True), "--epochs=True: must be a whole number"),
-        (put("learning", "epochs", 3.0), "--epochs=3.0: must be a whole number"),
-        (put("learning", "noise", 1), "--noise=1: must be true or false"),
-        (put("model", "alpha", "wide"), "--alpha=wide: must be a finite number"),
-        (put("model", "smoothing", float("nan")), "--smoothing=nan: must be a finite number"),
-        (put("model", "smoothing", 10**400), "--smoothing=10*: must be a finite number"),
-        (put("data", "data", None), "--data=None: must be text"),
-        (put("data", "data", "npz:a\n--epochs=1"), "--data='npz:a.*': must be one line of text"),
+        (put("learning", "epochs", True), "`epochs=True`: must be a whole number"),
+        (put("learning", "epochs", 3.0), "`epochs=3.0`: must be a whole number"),
+        (put("learning", "noise", 1), "`noise=1`: must be true or false"),
+        (put("model", "alpha", "wide"), "`alpha=wide`: must be a finite number"),
+        (put("model", "smoothing", float("nan")), "`smoothing=nan`: must be a finite number"),
+        (put("model", "smoothing", 10**400), "`smoothing=10*`: must be a finite number"),
+        (put("data", "data", None), "`data=None`: must be text"),
+        (put("data", "data", "npz:a\n--epochs=1"), "`data='npz:a.*'`: must be one line of text"),
         ('{"data": ' * 100_000, "nested too deeply"),
     ],
 )

@@ -54,7 +54,7 @@ def test_flagfiles(tmp_path, capsys):
     train.define_flags()
 
     @fuzz(300)
-    @given(mutants({"flags": flagfile(Config()).encode()}))
+    @given(mutants({"flags": flagfile(Config().settings()).encode()}))
     def check(file):
         path.write_bytes(file[1])
         absl_flags.FLAGS.unparse_flags()

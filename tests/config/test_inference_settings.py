@@ -1,0 +1,32 @@
+"""Settings of inference: their ranges, and what a run says where they are not given."""
+
+import pytest
+
+from dgn_tf.config import MAX_STARTS, InferenceConfig, TrainingConfig
+from dgn_tf.utils.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 0),
+        ("starts", 0),
+        ("starts", MAX_STARTS + 1),
+        ("seed", -1),
+        ("seed", 2**31),
+        ("step_size", 0.0),
+        ("step_size", float("nan")),
+        ("sigma", -1.0),
+        ("sigma", float("inf")),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_its_name(name, value):
+    with pytest.raises(InputError, match=f"`{name}={value}`: must be"):
+        InferenceConfig(**{name: value})
+
+
+def test_step_size_and_sigma_are_those_that_a_training_ended_with():
+    training = TrainingConfig(step_size="0:0.3,0.5:0.2", sigma="0:1,0.9:0.25")
+    settings = InferenceConfig(steps=20).resolved(training)
+    assert settings == InferenceConfig(steps=20, step_size=0.2, sigma=0.25)
+    assert InferenceConfig(sigma=2.0).resolved(training).sigma == 2.0

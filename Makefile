@@ -19,7 +19,7 @@ help:
 	@echo "make test         run the unit tests"
 	@echo "make test-slow    run the tests with many processes, restarts, inputs and a browser"
 	@echo "make soak         kill runs and damage files for MINUTES=30"
-	@echo "make lint         check style and docstrings"
+	@echo "make lint         check style, docstrings, format and types"
 	@echo "make clean        remove .venv, build leftovers and caches (runs and models stay)"
 
 quickstart: .venv/installed
@@ -37,6 +37,8 @@ soak: .venv/installed
 
 lint: .venv/installed
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m pyright
 
 clean:
 	rm -rf .venv build dist dgn_tf.egg-info .pytest_cache .ruff_cache

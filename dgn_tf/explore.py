@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
-from dgn_tf.cli.flags import define_source_flags
+from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
+from dgn_tf.config import InferenceConfig
 from dgn_tf.explorer.server import ExplorerServer
-from dgn_tf.runs.trained import load_trained, model_name
+from dgn_tf.runs.trained import Trained, load_trained, model_name
 from dgn_tf.utils.errors import InputError
 
 
 def define_flags() -> None:
-    """Declares the flags of this app."""
+    """Declares the flags of this command."""
     define = absl_flags
     define_source_flags()
     define.DEFINE_string(
@@ -29,15 +30,16 @@ def define_flags() -> None:
     )
     define.DEFINE_integer("port", 0, "Port to listen at; 0 for any that is free.", 0, 65535)
     define.DEFINE_bool("open_browser", True, "Open the page in a browser, if there is a display.")
-    define.DEFINE_integer(
-        "steps", 300, "Langevin steps for a photograph, rounded up to tens.", lower_bound=1
-    )
+    define_settings_flags(InferenceConfig, ("steps",))
 
 
 def main(_argv: Sequence[str]) -> None:
     """Serves the page until Ctrl-C."""
     values = absl_flags.FLAGS
-    server = make_server(values.run_dir, values.saved_model, values.host, values.port, values.steps)
+    settings = settings_from_flags(InferenceConfig, values)
+    trained = load_trained(values.run_dir, values.saved_model)
+    name = model_name(values.run_dir, values.saved_model)
+    server = make_server(name, trained, values.host, values.port, settings)
     print(f"Explore the model at {server.address} (Ctrl-C ends)", flush=True)
     if values.open_browser and _has_display():
         webbrowser.open(server.address)
@@ -50,14 +52,20 @@ def main(_argv: Sequence[str]) -> None:
 
 
 def make_server(
-    run_dir: str | None, saved_model: str | None, host: str, port: int, steps: int
+    name: str, trained: Trained, host: str, port: int, settings: InferenceConfig
 ) -> ExplorerServer:
-    """The explorer of a run or an export, which listens but does not answer yet.
+    """The explorer of a model, which listens but does not answer yet.
+
+    Args:
+        name: of the model, for people.
+        trained: the model.
+        host: where to listen.
+        port: 0 for any that is free.
+        settings: of the inference of photographs.
 
     Raises:
         InputError: the model cannot be explored, or the address cannot be listened at.
     """
-    trained = load_trained(run_dir, saved_model)
     if trained.config.data.frames:
         raise InputError(
             f"{trained.flag} holds a model of clips, and the explorer shows images: see "
@@ -65,14 +73,14 @@ def make_server(
         )
     try:
         return ExplorerServer(
-            model_name(run_dir, saved_model),
+            name,
             trained.config,
             trained.model,
-            trained.chains,
+            trained.directions,
             trained.folders,
             host=host,
             port=port,
-            steps=steps,
+            settings=settings,
         )
     except OSError as error:
         raise InputError(

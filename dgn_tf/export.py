@@ -89,7 +89,9 @@ def main(argv):
     if FLAGS.format == "tflite":
         _write_tflite(target, trained)
     elif FLAGS.format == "web":
-        folder = write_web(target, trained.config, trained.model, trained.chains, trained.folders)
+        folder = write_web(
+            target, trained.config, trained.model, trained.directions, trained.folders
+        )
         size = sum(file.stat().st_size for file in folder.iterdir())
         print(f"{folder}: {size / 1e6:.2f} MB. Open {folder / 'index.html'} in a browser.")
     else:

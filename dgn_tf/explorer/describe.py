@@ -1,25 +1,28 @@
 """What a page must know of a model: its latent groups, their directions, what can be shown."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
-from dgn_tf.types import has_geometry, one_hot_groups
-from dgn_tf.visualize import editing
+from dgn_tf.types import LatentModel, has_geometry, one_hot_groups
+from dgn_tf.visualize.directions import Directions, principal_directions
+from dgn_tf.visualize.editing import editable_dims
 
 
 def describe(
     name: str,
-    model,
+    model: LatentModel,
     shape: tuple[int, int],
-    bases: dict[str, editing.Basis],
-    classes: list[str] | None = None,
+    directions: Mapping[str, Directions],
+    classes: Sequence[str] | None = None,
 ) -> dict:
     """The description that a page is made from, ready for JSON.
 
     Args:
         name: of the model, for people.
-        model: a model of images with `latent_dims`, `part` and `combine`.
+        model: a model of images.
         shape: (side, channels) of its images.
-        bases: `direction_bases`, along which the sliders move.
+        directions: along which the sliders move, for each group that is not one-hot.
         classes: names of the classes of a group that is one-hot; those without one are numbered.
 
     Returns:
@@ -33,21 +36,21 @@ def describe(
         if group in one_hot_groups(model):
             names = list(classes or [])[:dim]
             names += [str(number) for number in range(len(names), dim)]
-            start, directions = np.eye(dim)[0], []
+            start, sliders = np.eye(dim)[0], []
         else:
-            (mean, axes, scales), titles = bases[group]
-            names, start = [], mean
+            start, axes, scales, titles = directions[group]
+            names = []
             # As dgn_tf.infer --edit takes them: a name, or the number where that says nothing.
             titles = [
                 title if title and not title.startswith("other") else f"{group} {number + 1}"
                 for number, title in enumerate(titles or [""] * dim)
             ]
-            directions = [
+            sliders = [
                 {"title": title, "scale": float(scale), "axis": _numbers(axis)}
                 for title, scale, axis in zip(titles, scales, axes, strict=True)
             ]
         groups.append(
-            {"name": group, "start": _numbers(start), "classes": names, "directions": directions}
+            {"name": group, "start": _numbers(start), "classes": names, "directions": sliders}
         )
     return {
         "name": name,
@@ -59,22 +62,20 @@ def describe(
     }
 
 
-def direction_bases(model, chains: dict[str, np.ndarray] | None) -> dict[str, editing.Basis]:
-    """The principal directions of each group that is not one-hot, of all latents it has.
+def prior_directions(model: LatentModel) -> dict[str, Directions]:
+    """Directions for a model without latents to find them in: those of the prior N(0, I).
 
-    Args:
-        model: as for `describe`.
-        chains: latents [N, d] of training examples by group; None takes single latent units, with
-            a standard deviation of 1.
+    Returns:
+        For each group that is not one-hot the latent units, with the mean 0 and standard
+        deviations of 1; those of the geometry named and oriented.
     """
-    dims = editing.editable_dims(model)
-    # Without latents: some whose mean is 0 and whose directions are the units, all equally strong.
-    reference = chains or {
+    # Latents whose mean is 0 and whose directions are the units, all equally strong.
+    latents = {
         group: np.sqrt(dim) * np.concatenate([np.eye(dim), -np.eye(dim)])
-        for group, dim in dims.items()
+        for group, dim in editable_dims(model).items()
     }
-    return editing.make_bases(model, {group: reference[group] for group in dims})
+    return principal_directions(model, latents)
 
 
-def _numbers(vector) -> list[float]:
-    return [float(value) for value in np.float32(vector)]
+def _numbers(vector: np.ndarray) -> list[float]:
+    return [float(value) for value in np.asarray(vector, np.float32)]

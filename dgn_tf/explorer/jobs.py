@@ -4,18 +4,19 @@ import itertools
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.config import Config, InferenceConfig
+from dgn_tf.config import InferenceConfig
 from dgn_tf.data.examples import as_float
 from dgn_tf.inference.encoder import make_inference
 from dgn_tf.inference.energy import squared_error
+from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.decoding import decode
 
-_STARTS = 4
 # How many finished jobs can still be asked for.
 _KEPT = 16
 
@@ -25,25 +26,22 @@ class Busy(InputError):
 
 
 class Jobs:
-    """Infers latents in a thread of its own, with the settings that the run ended with.
+    """Infers latents in a thread of its own.
 
     Args:
-        config: the `Config` of the run.
-        model: its trained model.
-        steps: Langevin steps, as for dgn_tf.infer.
+        model: a trained model of images.
+        settings: of the inference, `resolved`.
     """
 
-    def __init__(self, config: Config, model, steps: int):
+    def __init__(self, model: LatentModel, settings: InferenceConfig):
         self.model = model
-        self._inference = make_inference(
-            model, InferenceConfig(steps=steps, starts=_STARTS).resolved(config.learning)
-        )
+        self._inference = make_inference(model, settings)
         self._numbers = itertools.count(1)
         self._states: dict[int, dict] = {}
         self._lock = threading.Lock()
         self._working = False
 
-    def start(self, image: np.ndarray, given: dict[str, np.ndarray]) -> int:
+    def start(self, image: np.ndarray, given: LatentArrays) -> int:
         """Begins to infer the latents of an image, uint8 [S, S, C]; returns the job's number.
 
         Args:
@@ -79,8 +77,8 @@ class Jobs:
                 raise InputError(f"there is no job {number}.")
             return self._states[number]
 
-    def _work(self, number, image, given):
-        def progress(done, total):
+    def _work(self, number: int, image: np.ndarray, given: LatentArrays) -> None:
+        def progress(done: int, total: int) -> None:
             self._states[number] = {"state": "running", "done": done, "total": total}
 
         try:
@@ -95,7 +93,9 @@ class Jobs:
             self._states[number] = state
             self._working = False
 
-    def _infer(self, images, progress, given):
+    def _infer(
+        self, images: np.ndarray, progress: Callable[[int, int], None], given: LatentArrays
+    ) -> dict:
         latents = self._inference(images, progress=progress, given=given)
         if not all(np.isfinite(z).all() for z in latents.values()):
             raise InputError("the inference diverged for this photograph: try another crop of it.")

@@ -1,9 +1,12 @@
 """What a page asks for, checked: nothing that comes in is trusted."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
 
 # Far beyond any latent, and far from what float32 cannot hold.
@@ -26,7 +29,7 @@ def parse_json(body: bytes) -> dict:
     return value
 
 
-def parse_latents(value, dims: dict[str, int]) -> dict[str, np.ndarray]:
+def parse_latents(value: Any, dims: Mapping[str, int]) -> LatentArrays:
     """Latents float32 [d] of each group, from an object of lists.
 
     Raises:
@@ -44,7 +47,7 @@ def parse_latents(value, dims: dict[str, int]) -> dict[str, np.ndarray]:
     return {group: np.array(value[group], np.float32) for group in dims}
 
 
-def parse_board(value, dims: dict[str, int]) -> dict[str, np.ndarray]:
+def parse_board(value: Any, dims: Mapping[str, int]) -> LatentArrays:
     """Latents float32 [N, d] of each group, from a list of N objects of lists.
 
     Raises:
@@ -56,7 +59,7 @@ def parse_board(value, dims: dict[str, int]) -> dict[str, np.ndarray]:
     return {group: np.stack([row[group] for row in rows]) for group in dims}
 
 
-def parse_direction(group, direction, counts: dict[str, int]) -> tuple[str, int]:
+def parse_direction(group: Any, direction: Any, counts: Mapping[str, int]) -> tuple[str, int]:
     """A group that has directions, and the number of one of them, from 0.
 
     Raises:
@@ -80,6 +83,6 @@ def parse_label(text: str, count: int) -> np.ndarray:
     return np.eye(count, dtype=np.float32)[[int(text)]]
 
 
-def _is_number(value) -> bool:
+def _is_number(value: Any) -> bool:
     # A NaN compares with nothing; an integer of a thousand digits does.
     return type(value) in (int, float) and -_LARGEST < value < _LARGEST

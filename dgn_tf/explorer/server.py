@@ -1,24 +1,32 @@
-"""The explorer's server: pages, images and inference over HTTP, for the own machine alone."""
+"""The explorer's server: pages, images and inference over HTTP, for this machine alone."""
 
 import base64
 import ipaddress
 import json
 import sys
 import traceback
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
-from urllib.parse import parse_qs, urlsplit
+from typing import TypeAlias
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.data.sources.files import load_bytes
 from dgn_tf.explorer import requests
 from dgn_tf.explorer.describe import describe
 from dgn_tf.explorer.jobs import Busy, Jobs
 from dgn_tf.explorer.painter import Painter
+from dgn_tf.types import LatentModel
 from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.directions import Directions
 from dgn_tf.visualize.images import png_bytes
 
 MOST_BYTES = 32_000_000
+# What is sent: an object for JSON, or a content type and the content.
+Answer: TypeAlias = dict | tuple[str, bytes]
+Query: TypeAlias = dict[str, list[str]]
 _FILES = {
     "/": ("index.html", "text/html"),
     "/style.css": ("style.css", "text/css"),
@@ -55,13 +63,14 @@ class ExplorerServer(ThreadingHTTPServer):
     Args:
         name: of the model, for people.
         config: the `Config` that made it.
-        model: a model of images with `latent_dims`, `part` and `combine`.
-        chains: latents [N, d] of training examples by group, or None.
+        model: a model of images.
+        directions: along which the sliders move, for each group that is not one-hot; None takes
+            `prior_directions`.
         classes: names of the classes of a labeled model, or None.
         host: where to listen. Addresses by other names than this and localhost are refused, so
             that no page elsewhere can pass itself off as the explorer (DNS rebinding).
         port: 0 for any that is free.
-        steps: Langevin steps of an inference.
+        settings: of the inference of photographs; what they leave open is as the run ended.
 
     Raises:
         OSError: it cannot listen there.
@@ -69,14 +78,25 @@ class ExplorerServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, name, config, model, chains, classes=None, *, host, port, steps):
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        model: LatentModel,
+        directions: Mapping[str, Directions] | None,
+        classes: Sequence[str] | None = None,
+        *,
+        host: str,
+        port: int,
+        settings: InferenceConfig,
+    ):
         # First of all: what follows takes seconds.
         super().__init__((host, port), _Handler)
         shape = config.data.side, config.data.channels
         self.host, self.shape, self.dims = host, shape, dict(model.latent_dims)
-        self.painter = Painter(model, chains)
-        self.jobs = Jobs(config, model, steps)
-        self.description = describe(name, model, shape, self.painter.bases, classes)
+        self.painter = Painter(model, directions)
+        self.jobs = Jobs(model, settings.resolved(config.learning))
+        self.description = describe(name, model, shape, self.painter.directions, classes)
         self.counts = {
             group["name"]: len(group["directions"])
             for group in self.description["groups"]
@@ -94,7 +114,8 @@ class ExplorerServer(ThreadingHTTPServer):
         if name in (self.host, "localhost", "127.0.0.1"):
             return True
         # Addresses cannot be rebound, only names; a server for this machine alone has one.
-        return not ipaddress.ip_address(self.server_address[0]).is_loopback and _is_address(name)
+        listening = ipaddress.ip_address(str(self.server_address[0]))
+        return not listening.is_loopback and _is_address(name)
 
     def handle_error(self, request, client_address):
         """A browser that has gone away is no error."""
@@ -102,14 +123,14 @@ class ExplorerServer(ThreadingHTTPServer):
             traceback.print_exc()
 
 
-def _split(address):
+def _split(address: str) -> SplitResult:
     try:
         return urlsplit(address)
     except ValueError:
-        raise InputError(f"{address} is no address.") from None
+        raise InputError(f"{address} is not an address.") from None
 
 
-def _is_address(name):
+def _is_address(name: str) -> bool:
     try:
         return bool(ipaddress.ip_address(name))
     except ValueError:
@@ -127,15 +148,15 @@ class _Handler(BaseHTTPRequestHandler):
     # Headers and body as one: in two packets the second waits 40 ms for the first to be confirmed.
     wbufsize, disable_nagle_algorithm = -1, True
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         """Files of the page, the description of the model, and how far a job is."""
         self._answer(self._get)
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         """Images, boards, animations and inferences."""
         self._answer(self._post)
 
-    def _get(self, path, _query):
+    def _get(self, path: str, _query: Query) -> Answer:
         if path in _FILES:
             name, kind = _FILES[path]
             return f"{kind}; charset=utf-8", read_static(name)
@@ -149,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.server.jobs.state(int(number))
         raise Refused(HTTPStatus.NOT_FOUND, f"there is no {path} here.")
 
-    def _post(self, path, query):
+    def _post(self, path: str, query: Query) -> Answer:
         body = self._body()
         if path == "/api/infer":
             return self._infer(body, query)
@@ -168,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
             return "image/gif", server.painter.animate(latents, *along)
         return {name: _text(png) for name, png in server.painter.paint(latents).items()}
 
-    def _infer(self, body, query):
+    def _infer(self, body: bytes, query: Query) -> Answer:
         """A job for an image file; `label` numbers the class that a labeled model is given."""
         name = query.get("name", ["the file"])[0][:200]
         image = load_bytes(body, name, *self.server.shape)
@@ -179,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         number = self.server.jobs.start(image, given)
         return {"job": number, "photograph": _text(png_bytes(image))}
 
-    def _body(self):
+    def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()) or "Transfer-Encoding" in self.headers:
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing.")
@@ -193,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.unread = False
         return body
 
-    def _check_sender(self):
+    def _check_sender(self) -> None:
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
         if not self.server.knows(host):
             raise Refused(
@@ -202,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
         if origin is not None and _split(origin).netloc != host:
             raise Refused(HTTPStatus.FORBIDDEN, "requests from other pages are refused.")
 
-    def _answer(self, find):
+    def _answer(self, find: Callable[[str, Query], Answer]) -> None:
         self.unread = self.command == "POST"
         try:
             self._check_sender()
@@ -224,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = HTTPStatus.INTERNAL_SERVER_ERROR
         self._send(status, found)
 
-    def _send(self, status, found):
+    def _send(self, status: HTTPStatus, found: Answer) -> None:
         if isinstance(found, dict):
             found = "application/json", json.dumps(found).encode()
         kind, content = found
@@ -250,5 +271,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing: the terminal is for errors."""
 
 
-def _text(png):
+def _text(png: bytes) -> str:
     return base64.b64encode(png).decode()

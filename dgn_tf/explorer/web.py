@@ -6,19 +6,23 @@ which a runtime would be twenty times the size of the model.
 
 import base64
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from dgn_tf.explorer.describe import describe, direction_bases
+from dgn_tf.config import Config
+from dgn_tf.explorer.describe import describe, prior_directions
 from dgn_tf.explorer.server import read_static
 from dgn_tf.models.autoencoder import EncodedGenerator
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
+from dgn_tf.types import LatentModel
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_folder
+from dgn_tf.visualize.directions import Directions
 
 FOLDER = "web"
 _PAGE = {
@@ -31,10 +35,10 @@ _PAGE = {
 
 def write_web(
     target: Path,
-    config,
-    model,
-    chains: dict[str, np.ndarray] | None,
-    classes: list[str] | None = None,
+    config: Config,
+    model: LatentModel,
+    directions: Mapping[str, Directions] | None,
+    classes: Sequence[str] | None = None,
 ) -> Path:
     """Writes `target`/web with index.html, which a browser can open from a disk or any server.
 
@@ -42,7 +46,8 @@ def write_web(
         target: folder of the model, which names it.
         config: the `Config` of its run.
         model: the trained model.
-        chains: latents [N, d] of training examples by group, or None, as for `direction_bases`.
+        directions: along which the sliders move, for each group that is not one-hot; None takes
+            `prior_directions`.
         classes: names of the classes of a labeled model, or None.
 
     Returns:
@@ -54,7 +59,7 @@ def write_web(
     networks, weights = _networks(config, model)
     shape = config.data.side, config.data.channels
     description = {
-        **describe(target.name, model, shape, direction_bases(model, chains), classes),
+        **describe(target.name, model, shape, directions or prior_directions(model), classes),
         "border": config.model.border,
         "networks": networks,
         "weights": base64.b64encode(weights.astype("<f2").tobytes()).decode(),
@@ -67,11 +72,11 @@ def write_web(
             text = f"const MODEL = {json.dumps(description)};\n"
             (partial / "model.js").write_text(text, "utf-8")
     except OSError as error:
-        raise InputError(f"--output_dir: {folder} cannot be written: {error.strerror}.") from None
+        raise InputError(f"`output_dir`: {folder} cannot be written: {error.strerror}.") from None
     return folder
 
 
-def _networks(config, model) -> tuple[dict, np.ndarray]:
+def _networks(config: Config, model: LatentModel) -> tuple[dict, np.ndarray]:
     """The layers of each group, and their weights one after the other, float32."""
     inner = model.generator if isinstance(model, EncodedGenerator) else model
     plain = isinstance(inner, DeformableGenerator | PlainGenerator)
@@ -80,7 +85,7 @@ def _networks(config, model) -> tuple[dict, np.ndarray]:
         isinstance(part, AppearanceGenerator | GeometricGenerator) for part in parts.values()
     ):
         raise InputError(
-            "--format=web is for --model=deformable without --refinement, deformable_vae, abp and "
+            "`format=web` is for `model=deformable` without `refinement`, deformable_vae, abp and "
             "vae: the page has no other layers."
         )
     networks, weights = {}, []
@@ -95,7 +100,7 @@ def _networks(config, model) -> tuple[dict, np.ndarray]:
     return networks, np.concatenate([array.ravel() for array in weights])
 
 
-def _layers(decoder, start) -> tuple[list[dict], list[np.ndarray]]:
+def _layers(decoder: keras.Model, start: int) -> tuple[list[dict], list[np.ndarray]]:
     """Layers of a decoder as transposed convolutions [kernel, kernel, inputs, outputs].
 
     The dense layer to a 4x4 map is one of a 1x1 map; a rescaling before a layer goes into its

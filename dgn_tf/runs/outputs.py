@@ -1,4 +1,4 @@
-"""Where an app writes: a folder that appears whole or not at all, and safe file names."""
+"""Where a command writes: a folder that appears whole or not at all, and safe file names."""
 
 import contextlib
 import os
@@ -15,28 +15,38 @@ REPORT = "report.json"
 
 @contextlib.contextmanager
 def output_folder(path: str, overwrite: bool) -> Iterator[Path]:
-    """A folder aside of `path`, which takes its place at the end; after an error nothing is left.
+    """A new folder beside `path`, which takes its place at the end; after an error it is gone.
+
+    Unlike `atomic_folder` it never replaces what is not from an inference, and keeps what it holds
+    where it cannot be put in place.
+
+    Args:
+        path: of the results.
+        overwrite: whether the results of an earlier inference may be there.
+
+    Yields:
+        The folder to fill.
 
     Raises:
         InputError: `path` is a file, is not empty (with `overwrite`: and holds no results of an
             inference), or cannot be made.
     """
-    target = Path(path).expanduser().resolve()
+    target, flag = Path(path).expanduser().resolve(), f"`output_dir={path}`"
     if target.exists() and not target.is_dir():
-        raise InputError(f"--output_dir={path} is a file: name a folder.")
+        raise InputError(f"{flag} is a file: name a folder.")
     occupied = target.is_dir() and any(target.iterdir())
     if occupied and not overwrite:
-        raise InputError(f"--output_dir={path} is not empty: name another, or give --overwrite.")
+        raise InputError(f"{flag} is not empty: name another, or give `overwrite`.")
     if occupied and not (target / REPORT).is_file():
         raise InputError(
-            f"--output_dir={path} holds no {REPORT}, so it is not from an inference and "
-            "--overwrite would delete something else: name another folder."
+            f"{flag} holds no {REPORT}, so it is not from an inference and `overwrite` would "
+            "delete something else: name another folder."
         )
     partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
     try:
         partial.mkdir(parents=True)
     except OSError as error:
-        raise InputError(f"--output_dir={path} cannot be made: {error.strerror}.") from None
+        raise InputError(f"{flag} cannot be made: {error.strerror}.") from None
     try:
         yield partial
     except BaseException:
@@ -49,8 +59,7 @@ def output_folder(path: str, overwrite: bool) -> Iterator[Path]:
         os.replace(partial, target)
     except OSError as error:
         raise InputError(
-            f"--output_dir={path} cannot be put in place ({error.strerror}): "
-            f"the results are in {partial}."
+            f"{flag} cannot be put in place ({error.strerror}): the results are in {partial}."
         ) from None
     if occupied:
         shutil.rmtree(before)
@@ -59,11 +68,12 @@ def output_folder(path: str, overwrite: bool) -> Iterator[Path]:
 def file_names(names: Sequence[str], longest: int = 200) -> list[str]:
     """Safe file names, without suffix, for names of examples, which may be paths.
 
-    Folders become part of the name ("a/b.jpg" is a__b), whatever is no letter, digit, dot, dash or
-    underscore becomes an underscore, only the last `longest` bytes are kept, and names that would
-    be equal, in either case, are numbered ("a", "a-2").
+    Folders become part of the name ("a/b.jpg" is a__b), whatever is not a letter, digit, dot, dash
+    or underscore becomes an underscore, only the last `longest` bytes are kept, and names that
+    would be equal but for the case of letters are numbered ("a", "a-2").
     """
-    taken, files = set(), []
+    taken: set[str] = set()
+    files: list[str] = []
     for name in names:
         stem, suffix = os.path.splitext(name)
         stem = stem if suffix.lower() in SUFFIXES else name

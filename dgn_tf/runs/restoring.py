@@ -1,21 +1,28 @@
 """Models, chains and encoders of runs, as their newest checkpoints hold them."""
 
 import dataclasses
+import os
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
+from dgn_tf.config import Config
 from dgn_tf.data.batches import steps_per_epoch
+from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import one_hot
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import ENCODER, Run
 from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints, check_files
 from dgn_tf.training.ema import WeightAverage
+from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
 
+Folder: TypeAlias = str | os.PathLike
 
-def load_run(run_dir):
+
+def load_run(run_dir: Folder) -> tuple[Config, Any]:
     """The settings and the trained model of a run.
 
     Returns:
@@ -29,7 +36,7 @@ def load_run(run_dir):
     return config, model
 
 
-def load_finished_run(run_dir):
+def load_finished_run(run_dir: Folder) -> tuple[Config, Any]:
     """What `load_run` gives, of a run that has come to its end.
 
     Raises:
@@ -37,17 +44,17 @@ def load_finished_run(run_dir):
     """
     config, model, step = _restored(run_dir)
     run, learning = Run(run_dir), config.learning
-    count = run._described()["examples"]
+    count = run.described()["examples"]
     steps = learning.epochs * steps_per_epoch(count, learning.batch_size, learning.shards)
     if step < steps:
         raise InputError(
-            f"--run_dir={run_dir} is not finished: the newest checkpoint that can be read is of "
+            f"{run.flag} is not finished: the newest checkpoint that can be read is of "
             f"step {step} of {steps}. Run its dgn_tf.train command again to finish it."
         )
     return config, model
 
 
-def _restored(run_dir):
+def _restored(run_dir: Folder) -> tuple[Config, Any, int]:
     """Settings, model and step of the newest checkpoint that can be read."""
     run = Run(run_dir)
     config = run.config()
@@ -57,13 +64,15 @@ def _restored(run_dir):
     objects = {"model": model, "average": average} if average else {"model": model}
     progress = Checkpoints(run / "checkpoints", **objects).restore(partial=True)
     if progress is None:
-        raise InputError(f"--run_dir={run_dir} has no checkpoint yet.")
+        raise InputError(f"{run.flag} has no checkpoint yet.")
     if average and progress.step:
         average.copy_to(model)
     return config, model, progress.step
 
 
-def given_latents(config, examples, folders=None):
+def given_latents(
+    config: Config, examples: Examples, folders: list[str] | None = None
+) -> LatentArrays:
     """What a labeled model is given of examples: their one-hot labels.
 
     Args:
@@ -83,8 +92,8 @@ def given_latents(config, examples, folders=None):
     return {"appearance": one_hot(examples, *settings, folders)}
 
 
-def initialize_from(model, config, run_dir):
-    """Give a new model the networks of a trained run (--init_from).
+def initialize_from(model: Any, config: Config, run_dir: Folder) -> None:
+    """Give a new model the networks of a trained run (`init_from`).
 
     Args:
         model: the untrained model of `config`.
@@ -98,7 +107,7 @@ def initialize_from(model, config, run_dir):
     try:
         other, trained = load_run(run_dir)
     except InputError as error:
-        raise InputError(f"--init_from: {error}") from None
+        raise InputError(f"`init_from`: {error}") from None
     before, now = other.settings(), config.settings()
     # Neither penalties nor the precision of the computation shape the weights.
     shaping = [
@@ -107,39 +116,38 @@ def initialize_from(model, config, run_dir):
         if not f.name.endswith("_penalty") and f.name != "precision"
     ]
     differing = [
-        f"--{name}={before[name][0]} there, {now[name][0]} here"
+        f"`{name}={before[name][0]}` there, {now[name][0]} here"
         for name in ("side", "channels", "frames", *shaping)
         if before[name][0] != now[name][0]
     ]
     if differing:
         raise InputError(
-            f"--init_from={run_dir} has other networks ({'; '.join(differing)}): use the same."
+            f"`init_from={run_dir}` has other networks ({'; '.join(differing)}): use the same."
         )
     model.set_weights(trained.get_weights())
 
 
-def load_encoder(run_dir):
+def load_encoder(run_dir: Folder) -> keras.Model:
     """The encoder that dgn_tf.amortise has learned for a run.
 
     Raises:
         InputError: there is none, or it cannot be read.
     """
-    path = Run(run_dir) / ENCODER
+    run = Run(run_dir)
+    path = run / ENCODER
     if not path.exists():
-        raise InputError(
-            f"--amortised: --run_dir={run_dir} has no {ENCODER}: run dgn_tf.amortise first."
-        )
+        raise InputError(f"`amortised`: {run.flag} has no {ENCODER}: run dgn_tf.amortise first.")
     try:
         return keras.models.load_model(path)
     except Exception as error:
         # A broken file makes Keras raise nearly anything.
         raise InputError(
-            f"--amortised: {path} cannot be read ({type(error).__name__}): run dgn_tf.amortise "
+            f"`amortised`: {path} cannot be read ({type(error).__name__}): run dgn_tf.amortise "
             "again."
         ) from error
 
 
-def load_chains(run_dir):
+def load_chains(run_dir: Folder) -> LatentArrays | None:
     """The latents of a run's training examples, as its Langevin chains left them.
 
     Returns:
@@ -148,10 +156,11 @@ def load_chains(run_dir):
         model infers latents by an encoder, or whose chains nothing has moved, because it learned
         by a discriminator alone.
     """
-    learning = Run(run_dir).config().learning
+    run = Run(run_dir)
+    learning = run.config().learning
     if learning.adversarial and not learning.likelihood_weight:
         return None
-    for path in reversed(Checkpoints(Run(run_dir) / "checkpoints").paths()):
+    for path in reversed(Checkpoints(run / "checkpoints").paths()):
         try:
             check_files(path)
             _, chains = read_chains(path)

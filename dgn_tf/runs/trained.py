@@ -1,34 +1,62 @@
 """A trained model to use, from the run that made it or from an export of it."""
 
+import dataclasses
+import functools
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from dgn_tf.cli.flags import check_source
 from dgn_tf.config import Config
-from dgn_tf.runs.directory import Run
+from dgn_tf.runs.directory import DIRECTIONS, Run
 from dgn_tf.runs.restoring import load_chains, load_finished_run, load_run
 from dgn_tf.serving import exported
+from dgn_tf.types import LatentArrays
+from dgn_tf.visualize.clips import of_first_frames
+from dgn_tf.visualize.directions import Directions, principal_directions, read_directions
 
 
-class Trained(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Trained:
     """A trained model and what goes with it.
 
-    `flag` names it in messages; `chains` are the latents of training examples [N, d] by group, or
-    None; `folders` those that a labeled model numbers its classes by, or None.
+    Attributes:
+        flag: names it in messages, such as "`run_dir=runs/heads`".
+        path: where it comes from.
+        run: that it comes from, or None for an export.
+        config: the settings of its run.
+        model: the trained model.
+        chains: latents of training examples [N, d] by group, or None where there are none.
+        folders: those that a labeled model numbers its classes by, or None.
+        stored: the file with its principal directions; it may be missing.
     """
 
     flag: str
+    path: str
+    run: Run | None
     config: Config
     model: Any
-    chains: dict[str, np.ndarray] | None
+    chains: LatentArrays | None
     folders: list[str] | None
+    stored: Path
 
-    @property
-    def path(self) -> str:
-        """Where it comes from."""
-        return self.flag.partition("=")[2]
+    @functools.cached_property
+    def directions(self) -> dict[str, Directions] | None:
+        """The principal directions of each group that is not one-hot.
+
+        They are those that were stored at the end of the training; of older runs and exports, and
+        of a run that goes on, those of the chains. Of a model of clips they are those of the first
+        frames. None where there are neither.
+
+        Raises:
+            InputError: the file with the stored ones is damaged.
+        """
+        still = of_first_frames(self.model, self.chains or {})
+        if still is None:
+            return None
+        model, latents = still
+        if self.stored.is_file():
+            return read_directions(self.stored, model.latent_dims) or None
+        return principal_directions(model, latents) if latents else None
 
 
 def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = False) -> Trained:
@@ -44,13 +72,33 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
     """
     check_source(run_dir, saved_model)
     if saved_model:
-        return Trained(f"--saved_model={saved_model}", *exported.load(Path(saved_model)))
-    config, model = (load_finished_run if finished else load_run)(run_dir)
-    chains = load_chains(run_dir)
-    return Trained(f"--run_dir={run_dir}", config, model, chains, Run(run_dir).folders)
+        config, model, chains, folders = exported.load(Path(saved_model))
+        version = exported.version_folder(Path(saved_model).expanduser())
+        return Trained(
+            flag=f"`saved_model={saved_model}`",
+            path=saved_model,
+            run=None,
+            config=config,
+            model=model,
+            chains=chains,
+            folders=folders,
+            stored=version / DIRECTIONS,
+        )
+    run = Run(run_dir or "")
+    config, model = (load_finished_run if finished else load_run)(run.folder)
+    return Trained(
+        flag=run.flag,
+        path=str(run_dir),
+        run=run,
+        config=config,
+        model=model,
+        chains=load_chains(run.folder),
+        folders=run.folders,
+        stored=run / DIRECTIONS,
+    )
 
 
 def model_name(run_dir: str | None, saved_model: str | None) -> str:
     """The name of a model for people: that of a run's folder, or NAME of saved_models/NAME/1."""
-    folder = Path(run_dir or saved_model).expanduser().resolve()
+    folder = Path(run_dir or saved_model or "").expanduser().resolve()
     return folder.parent.name if saved_model and folder.name.isdecimal() else folder.name

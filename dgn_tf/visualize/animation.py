@@ -1,17 +1,18 @@
 """Animations: traversals as GIF or MP4."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from dgn_tf.types import one_hot_groups
+from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
-from dgn_tf.visualize.directions import principal_directions
+from dgn_tf.utils.files import atomic_write
+from dgn_tf.visualize.directions import Directions
 from dgn_tf.visualize.images import as_images, whole_factor
-from dgn_tf.visualize.naming import direction_names
-from dgn_tf.visualize.traversals import traverse
+from dgn_tf.visualize.traversals import SHOWN, traverse
 
 FORMATS = ("gif", "mp4")
 # GIF counts in hundredths of a second: 25 images a second is exact.
@@ -21,7 +22,7 @@ _COLUMNS = 31
 
 
 def check_format(kind: str) -> None:
-    """Whether animations of a kind, "gif" or "mp4", can be written here.
+    """Check that animations of a kind, "gif" or "mp4", can be written here.
 
     Raises:
         InputError: what writes MP4 is not installed.
@@ -31,40 +32,38 @@ def check_format(kind: str) -> None:
             import av  # noqa: F401
         except ImportError:
             raise InputError(
-                '--animate=mp4 needs PyAV: pip install "dgn_tf[video]", or use --animate=gif.'
+                '`animate=mp4` needs PyAV: pip install "dgn_tf[video]", or use `animate=gif`.'
             ) from None
 
 
 def write_animations(
     folder: Path,
-    model,
-    latents: dict[str, np.ndarray],
+    model: LatentModel,
+    latents: LatentArrays,
+    directions: Mapping[str, Directions],
     appearance: np.ndarray,
     kind: str,
-    count: int = 6,
+    count: int = SHOWN,
 ) -> None:
     """Writes GROUP-NUMBER[-NAME].KIND: from -2.5 to +2.5 standard deviations and back.
 
     Args:
         folder: where to.
-        model: a model with `latent_dims`, `part` and `combine`.
-        latents: [N, d] for each group: they give the directions and the means.
+        model: a model of images.
+        latents: [N, d] for each group: the groups that do not change stay at their means.
+        directions: those of each group that is animated.
         appearance: z_a [d_a] to show while the geometry changes.
         kind: "gif" or "mp4".
         count: how many directions of each group at most.
     """
-    for group, z in latents.items():
-        if group in one_hot_groups(model):
-            continue
-        directions = principal_directions(z, count)
-        titles = [f"{group}-{k + 1}" for k in range(len(directions.axes))]
-        shown = None
-        if group == "geometry":
-            shown = appearance
-            names = direction_names(model, directions)
-            names = [name.replace(" ", "_") for name in names]
+    for group, of_group in directions.items():
+        leading = of_group.leading(count)
+        titles = [f"{group}-{k + 1}" for k in range(len(leading.axes))]
+        if leading.names:
+            names = [name.replace(" ", "_") for name in leading.names]
             titles = [f"{title}-{name}" for title, name in zip(titles, names, strict=True)]
-        images, _ = traverse(model, latents, group, count=count, columns=_COLUMNS, appearance=shown)
+        shown = appearance if group == "geometry" else None
+        images = traverse(model, latents, group, leading, columns=_COLUMNS, appearance=shown)
         for title, row in zip(titles, images, strict=True):
             frames = as_images(row, whole_factor(row.shape[1]))
             save_animation(folder / f"{title}.{kind}", there_and_back(frames))
@@ -76,19 +75,16 @@ def there_and_back(frames: np.ndarray) -> np.ndarray:
 
 
 def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: int = _RATE) -> None:
-    """Writes an animation, made aside, then renamed; a GIF repeats forever.
+    """Writes an animation, whole or not at all; a GIF repeats forever.
 
     Args:
         path: where to, named .gif or .mp4 (H.264); its folder is made if need be.
         frames: uint8 [T, H, W, 3]; H and W even for MP4.
         rate: frames a second; a GIF has whole hundredths of a second for each.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    write = {".gif": _write_gif, ".mp4": _write_mp4}[path.suffix]
-    write(str(partial), np.ascontiguousarray(frames), rate)
-    os.replace(partial, path)
+    write = {".gif": _write_gif, ".mp4": _write_mp4}[Path(path).suffix]
+    with atomic_write(path) as partial:
+        write(str(partial), np.ascontiguousarray(frames), rate)
 
 
 def _write_gif(path: str, frames: np.ndarray, rate: int) -> None:

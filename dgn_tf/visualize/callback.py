@@ -1,18 +1,19 @@
 """Sample sheets while a model learns."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.types import has_geometry, one_hot_groups
-from dgn_tf.visualize.clips import clip_sheet
+from dgn_tf.types import ClipModel, LatentArrays, LatentModel, one_hot_groups
+from dgn_tf.visualize.clips import clip_sheet, of_first_frames
+from dgn_tf.visualize.directions import Directions, principal_directions
 from dgn_tf.visualize.images import save_png
 from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
-from dgn_tf.visualize.traversals import class_sheet, traversal_sheet
+from dgn_tf.visualize.traversals import SHOWN, class_sheet, traversal_sheet
 
 # Clips on the sample sheet, three rows each.
 _CLIPS = 3
@@ -24,12 +25,12 @@ class SampleSheets(keras.callbacks.Callback):
     The images go to `folder`/epoch-000123/ and, as the newest, to `folder`/latest/: sheet.png,
     traversal_geometry.png (with a geometry group), traversal_appearance.png (or classes.png, Fig.
     13, where labels are given) and prior.png; of a model of clips without geometry sheet.png alone.
-    They change nothing: not the model, not the learner, no random generator of the training.
+    Writing them changes nothing: not the model, the learner, or a random generator of the training.
 
     Args:
         generator: the model being trained.
         latents: `latents(examples)` gives the latents [N, d] of each group, of all examples or of
-            the first N of them; all of these give the principal directions.
+            the first N of them; the traversals follow the principal directions of all of these.
         examples: the training examples.
         folder: where the images go.
         every_epochs: epochs between images.
@@ -41,8 +42,8 @@ class SampleSheets(keras.callbacks.Callback):
 
     def __init__(
         self,
-        generator: keras.Model,
-        latents: Callable[[Examples], dict[str, np.ndarray]],
+        generator: LatentModel,
+        latents: Callable[[Examples], LatentArrays],
         examples: Examples,
         folder: str | os.PathLike,
         every_epochs: int,
@@ -70,38 +71,44 @@ class SampleSheets(keras.callbacks.Callback):
         if self._done > self._written:
             self.write(self._done)
 
-    def sheets(self) -> dict[str, np.ndarray]:
-        """The sheets as they are now, uint8 [height, width, 3] by name."""
+    def sheets(self, directions: Mapping[str, Directions] | None = None) -> dict[str, np.ndarray]:
+        """The sheets as they are now.
+
+        Args:
+            directions: along which the traversals go, by group; None takes the principal
+                directions of the latents as they are now.
+
+        Returns:
+            uint8 [height, width, 3] by name.
+        """
         latents = self.latents(self.examples)
         shown = {name: z[: self.count] for name, z in latents.items()}
         count = len(next(iter(shown.values())))
         images, model = self.examples.images[:count], self.generator
-        if self.examples.frames is not None:
+        if isinstance(model, ClipModel):
             few = {name: z[:_CLIPS] for name, z in shown.items()}
             sheets = {"sheet": clip_sheet(model, images[:_CLIPS], few)}
-            if not has_geometry(model):
-                return sheets
-            # Traversals and samples are of the first frame, Z_0 (Fig. 17).
-            latents = {name: model.unpack(name, z)[0] for name, z in latents.items()}
-            model = model.emission
         else:
             sheets = {"sheet": sample_sheet(model, images, shown)}
-        for group in model.latent_dims:
-            if group in one_hot_groups(model):
-                continue
+        still = of_first_frames(model, latents)
+        if still is None:
+            return sheets
+        model, latents = still
+        directions = directions or principal_directions(model, latents)
+        for group, of_group in directions.items():
             # One example's appearance: the mean image is blurred, and shows deformations badly.
             appearance = latents["appearance"][0] if group == "geometry" else None
             sheets[f"traversal_{group}"] = traversal_sheet(
-                model, latents, group, appearance=appearance
+                model, latents, group, of_group.leading(SHOWN), appearance=appearance
             )
         if one_hot_groups(model):
-            sheets["classes"] = class_sheet(model, latents)
+            sheets["classes"] = class_sheet(model, latents, directions["geometry"])
         sheets["prior"] = prior_sheet(model)
         return sheets
 
-    def write(self, epochs: int) -> None:
-        """Writes the sheets as they are after so many epochs."""
-        for name, image in self.sheets().items():
+    def write(self, epochs: int, directions: Mapping[str, Directions] | None = None) -> None:
+        """Writes the sheets as they are after `epochs` epochs; `directions` as of `sheets`."""
+        for name, image in self.sheets(directions).items():
             for place in (f"epoch-{epochs:06d}", "latest"):
                 save_png(self.folder / place / f"{name}.png", image)
         self._written = epochs

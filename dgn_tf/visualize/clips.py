@@ -1,19 +1,23 @@
 """Clips as images: sheets of frames (Fig. 15 to 19)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.types import has_geometry
+from dgn_tf.models.dynamic import DynamicDeformableGenerator
+from dgn_tf.types import ClipModel, LatentArrays, LatentModel, has_geometry
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.images import as_images, lay_out, whole_factor
 
-# As many frames of a clip are shown on a sheet.
+# At most this many frames of a clip are shown on a sheet.
 SHOWN_FRAMES = 8
 
 
-def decode_clips(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def decode_clips(
+    model: ClipModel, latents: LatentArrays
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Clips of packed latents, and the parts that they are made from.
 
     Args:
@@ -25,7 +29,8 @@ def decode_clips(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dic
         images under "appearance" and displacements [N, T + 1, S, S, 2] in pixels under
         "geometry".
     """
-    clips, parts = [], {name: [] for name in latents}
+    clips: list[np.ndarray] = []
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in latents}
     for row in range(len(next(iter(latents.values())))):
         made = {
             name: model.part(name, tf.constant(z[row : row + 1], tf.float32))
@@ -37,9 +42,31 @@ def decode_clips(model, latents: dict[str, np.ndarray]) -> tuple[np.ndarray, dic
     return np.concatenate(clips), {name: np.concatenate(rows) for name, rows in parts.items()}
 
 
-def rows_of(latents: dict[str, np.ndarray], rows) -> dict[str, np.ndarray]:
-    """The latents of some clips, copied."""
+def rows_of(latents: LatentArrays, rows: Any) -> LatentArrays:
+    """The latents of some clips, copied: `rows` are a list or an array of their numbers."""
     return {name: z[rows] for name, z in latents.items()}
+
+
+def of_first_frames(
+    model: LatentModel, latents: LatentArrays
+) -> tuple[LatentModel, LatentArrays] | None:
+    """What can be shown of clips as of images: their first frame, Z_0 (Fig. 17).
+
+    Args:
+        model: a model of clips or of images.
+        latents: its latents [N, d] for each group; of clips, packed.
+
+    Returns:
+        The model of single images and its latents: of images, those that were given; None for a
+        model of clips that has no model of single images, because it does not deform them.
+    """
+    if not isinstance(model, ClipModel):
+        return model, latents
+    if not isinstance(model, DynamicDeformableGenerator):
+        return None
+    return model.emission, {
+        name: np.asarray(model.unpack(name, z)[0]) for name, z in latents.items()
+    }
 
 
 def shown_frames(count: int) -> np.ndarray:
@@ -47,7 +74,7 @@ def shown_frames(count: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, SHOWN_FRAMES)).round().astype(int))
 
 
-def clip_sheet(model, clips: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
+def clip_sheet(model: ClipModel, clips: np.ndarray, latents: LatentArrays) -> np.ndarray:
     """Frames of clips, of their canonical images and of their reconstructions with the grid.
 
     Args:

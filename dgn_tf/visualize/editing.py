@@ -1,15 +1,12 @@
 """Edits of inferred latents along the principal directions of a run's latents."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from dgn_tf.types import one_hot_groups
+from dgn_tf.types import LatentArrays, LatentModel, one_hot_groups
 from dgn_tf.utils.errors import InputError
-from dgn_tf.visualize.directions import Directions, principal_directions
-from dgn_tf.visualize.naming import direction_names, orient
+from dgn_tf.visualize.directions import Directions
 
 _FORM = "GROUP:DIRECTION=VALUE, for example geometry:1=2 or 'geometry:shift x=-1.5'"
 
@@ -22,13 +19,6 @@ class Edit(NamedTuple):
     value: float
 
 
-class Basis(NamedTuple):
-    """All principal directions of a group, and their names: none for the appearance."""
-
-    directions: Directions
-    names: list[str]
-
-
 def parse_edit(text: str) -> Edit:
     """The edit that `text`, GROUP:DIRECTION=VALUE, describes.
 
@@ -38,30 +28,34 @@ def parse_edit(text: str) -> Edit:
     left, equals, number = text.rpartition("=")
     group, colon, direction = (part.strip() for part in left.partition(":"))
     if not (equals and colon and group and direction):
-        raise InputError(f"--edit={text}: must be {_FORM}.")
+        raise InputError(f"`edit={text}`: must be {_FORM}.")
     try:
         value = float(number)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"--edit={text}: {number!r} is no number; must be {_FORM}.")
+        raise InputError(f"`edit={text}`: {number!r} is not a number; must be {_FORM}.")
     return Edit(group, direction, value)
 
 
-def editable_dims(model) -> dict[str, int]:
+def editable_dims(model: LatentModel) -> dict[str, int]:
     """Length of the latent vector of each group that is inferred, and so can be edited."""
     fixed = one_hot_groups(model)
     return {name: dim for name, dim in model.latent_dims.items() if name not in fixed}
 
 
-def check_edits(edits: Sequence[Edit], latent_dims: dict[str, int]) -> None:
-    """Whether a model has the groups of the edits, and as many directions as they number.
+def check_edits(edits: Sequence[Edit], latent_dims: Mapping[str, int]) -> None:
+    """Check that a model has the groups of the edits, and the directions that they number.
+
+    Args:
+        edits: what is to move.
+        latent_dims: `editable_dims` of the model.
 
     Raises:
-        InputError: one of them it has not.
+        InputError: it lacks one of them.
     """
     for group, direction, value in edits:
-        text = f"--edit={group}:{direction}={value:g}"
+        text = f"`edit={group}:{direction}={value:g}`"
         if group not in latent_dims:
             raise InputError(
                 f"{text}: this run's model has no {group}; it has {', '.join(latent_dims)}."
@@ -72,48 +66,37 @@ def check_edits(edits: Sequence[Edit], latent_dims: dict[str, int]) -> None:
             raise InputError(f"{text}: directions of the {group} are numbered from 1 to {count}.")
 
 
-def make_bases(model, latents: dict[str, np.ndarray]) -> dict[str, Basis]:
-    """The principal directions of latents [N, d] of each group.
-
-    Those of the geometry have names, and point to where their names say (`orient`).
-    """
-    bases = {}
-    for group, z in latents.items():
-        directions, names = principal_directions(z, z.shape[1]), []
-        if group == "geometry":
-            directions = orient(model, directions)
-            names = direction_names(model, directions)
-        bases[group] = Basis(directions, names)
-    return bases
-
-
-def locate(edit: Edit, bases: dict[str, Basis]) -> int:
+def locate(edit: Edit, directions: Directions) -> int:
     """The index, from 0 on, of the direction of an edit that `check_edits` let pass.
+
+    Args:
+        edit: what is to move.
+        directions: of the edit's group.
 
     Raises:
         InputError: no direction of the group has this name.
     """
-    directions, names = bases[edit.group]
+    names = directions.names
     if edit.direction.isdecimal():
         return int(edit.direction) - 1
     if edit.direction in names:
         return names.index(edit.direction)
     known = ", ".join(name for name in names if not name.startswith("other"))
     raise InputError(
-        f"--edit={edit.group}:{edit.direction}={edit.value:g}: no such direction; give a number "
+        f"`edit={edit.group}:{edit.direction}={edit.value:g}`: no such direction; give a number "
         f"from 1 to {len(directions.axes)}" + (f" or one of: {known}." if known else ".")
     )
 
 
 def apply_edits(
-    latents: dict[str, np.ndarray], edits: Sequence[Edit], bases: dict[str, Basis]
-) -> dict[str, np.ndarray]:
+    latents: LatentArrays, edits: Sequence[Edit], directions: Mapping[str, Directions]
+) -> LatentArrays:
     """The latents after all edits: z + sum of value * sd * axis.
 
     Args:
         latents: [N, d] for each group; they are left as they are.
-        edits: steps, in standard deviations of the latents that made the bases.
-        bases: a `Basis` for each group.
+        edits: steps, in the standard deviations of the directions.
+        directions: those of each group that the edits move.
 
     Returns:
         [N, d] for each group.
@@ -123,8 +106,8 @@ def apply_edits(
     """
     edited = dict(latents)
     for edit in edits:
-        index = locate(edit, bases)
-        directions = bases[edit.group].directions
-        step = edit.value * directions.scales[index] * directions.axes[index]
+        along = directions[edit.group]
+        index = locate(edit, along)
+        step = edit.value * along.scales[index] * along.axes[index]
         edited[edit.group] = edited[edit.group] + step
     return edited

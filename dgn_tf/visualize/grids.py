@@ -70,6 +70,6 @@ def draw_grid(images: np.ndarray, displacement: np.ndarray | None, factor: int) 
     """
     if displacement is None:
         displacement = np.zeros((*images.shape[:3], 2), np.float32)
-    pictures = as_images(images, factor).astype(np.float32)
+    enlarged = as_images(images, factor).astype(np.float32)
     opacity = _OPACITY * grid_lines(displacement, factor)[..., None]
-    return np.rint(pictures + opacity * (_COLOR - pictures)).astype(np.uint8)
+    return np.rint(enlarged + opacity * (_COLOR - enlarged)).astype(np.uint8)

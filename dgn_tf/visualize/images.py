@@ -3,12 +3,12 @@
 import io
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dgn_tf.data.examples import as_bytes
+from dgn_tf.utils.files import atomic_write
 
 # Images on a sheet are enlarged until their side is at least this many pixels.
 SHOWN_SIDE = 128
@@ -98,17 +98,14 @@ def lay_out(
 
 
 def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Writes a PNG: made aside, then renamed, so that no half-written file is ever seen.
+    """Writes a PNG, whole or not at all.
 
     Args:
         path: where to; its folder is made if need be.
         image: uint8 [H, W, 3], or [H, W, 1] for gray.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_bytes(png_bytes(image))
-    os.replace(partial, path)
+    with atomic_write(path) as partial:
+        partial.write_bytes(png_bytes(image))
 
 
 def png_bytes(image: np.ndarray, level: int = 6) -> bytes:

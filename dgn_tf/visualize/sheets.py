@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from dgn_tf.types import has_geometry, one_hot_groups
+from dgn_tf.types import LatentArrays, LatentModel, has_geometry, one_hot_groups
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.images import as_images, lay_out, whole_factor
 
 
-def sample_sheet(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
+def sample_sheet(model: LatentModel, images: np.ndarray, latents: LatentArrays) -> np.ndarray:
     """The sheet of Fig. 2: data, canonical images and reconstructions, with and without the grid.
 
     Args:
-        model: a model with `latent_dims`, `part` and `combine`; without a group "geometry" the
-            sheet has data and reconstructions alone.
+        model: a model of images; without a group "geometry" the sheet has data and
+            reconstructions alone.
         images: the data, [N, S, S, C], uint8 or floats in [-1, 1].
         latents: their latents, [N, d] for each group.
 
@@ -21,18 +21,18 @@ def sample_sheet(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> n
         uint8 [height, width, 3], a column for each image.
     """
     factor = whole_factor(images.shape[1])
-    pictures, parts = decode(model, latents)
+    reconstructed, parts = decode(model, latents)
     rows = {"data": as_images(images, factor)}
     if has_geometry(model):
         rows["canonical,\ngrid"] = draw_grid(parts["appearance"], None, factor)
         rows["canonical"] = as_images(parts["appearance"], factor)
-        rows["reconstructed,\ngrid"] = draw_grid(pictures, parts["geometry"], factor)
-    rows["reconstructed"] = as_images(pictures, factor)
+        rows["reconstructed,\ngrid"] = draw_grid(reconstructed, parts["geometry"], factor)
+    rows["reconstructed"] = as_images(reconstructed, factor)
     return lay_out(list(rows.values()), list(rows))
 
 
-def prior_latents(model, count: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Draws of N(0, I), float32 [count, d] for each group; labels that are given come in turn."""
+def prior_latents(model: LatentModel, count: int, seed: int = 0) -> LatentArrays:
+    """Draws of N(0, I), float32 [count, d] for each group; classes come in turn."""
     rng = np.random.default_rng(seed)
     latents = {
         name: rng.standard_normal((count, dim)).astype(np.float32)
@@ -44,10 +44,10 @@ def prior_latents(model, count: int, seed: int = 0) -> dict[str, np.ndarray]:
     return latents
 
 
-def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
+def prior_sheet(model: LatentModel, side: int = 8, seed: int = 0) -> np.ndarray:
     """Samples F(z), z ~ N(0, I); beside them, for a model with geometry, their canonical images.
 
-    Labels that are given come in turn.
+    The classes of a one-hot group come in turn.
 
     Args:
         model: as for `sample_sheet`.
@@ -71,7 +71,7 @@ def prior_sheet(model, side: int = 8, seed: int = 0) -> np.ndarray:
     return np.concatenate(sheets, axis=1)
 
 
-def recombine(model, latents: dict[str, np.ndarray]) -> np.ndarray:
+def recombine(model: LatentModel, latents: LatentArrays) -> np.ndarray:
     """Every appearance with every geometry.
 
     Args:
@@ -90,7 +90,9 @@ def recombine(model, latents: dict[str, np.ndarray]) -> np.ndarray:
     return images.reshape(count, count, *images.shape[1:])
 
 
-def recombination_board(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
+def recombination_board(
+    model: LatentModel, images: np.ndarray, latents: LatentArrays
+) -> np.ndarray:
     """The recombinations of a few examples, the examples themselves in the first row and column.
 
     Args:

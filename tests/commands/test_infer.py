@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -9,16 +10,19 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from dgn_tf import infer as app
-from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
+from dgn_tf import infer as command
+from dgn_tf.config import Config, DataConfig, InferenceConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import Examples, as_bytes, as_float, stable_id
+from dgn_tf.evaluation import inferring
+from dgn_tf.evaluation.inferring import InferenceTask, infer
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import load_chains
+from dgn_tf.runs.trained import load_trained
 from dgn_tf.training.chains import Chains
 from dgn_tf.training.checkpoints import Checkpoints, Progress
 from dgn_tf.utils.errors import InputError
-from dgn_tf.visualize.editing import make_bases
+from dgn_tf.visualize.directions import principal_directions
 
 SIDE = 32
 NAMES = ("a/b.png", "a__b.png", "c d.png")
@@ -80,6 +84,10 @@ def world(tmp_path_factory):
     return root, model, images, report
 
 
+def trained_in(folder):
+    return load_trained(str(folder), None)
+
+
 def read(path):
     return np.asarray(Image.open(path))
 
@@ -134,16 +142,12 @@ def test_a_plain_generator_and_results_replaced(world, tmp_path):
     out.mkdir()
     (out / "report.json").write_text("{}")
     (out / "old.png").write_text("")
-    report = app.infer(
-        str(tmp_path / "run"),
-        f"folder:{root}/photos",
+    report = infer(
+        trained_in(tmp_path / "run"),
+        InferenceTask(data=f"folder:{root}/photos", limit=2),
         str(out),
+        InferenceConfig(steps=10, starts=1, noise=True, step_size=0.03),
         overwrite=True,
-        steps=10,
-        starts=1,
-        limit=2,
-        noise=True,
-        step_size=0.03,
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "run"]
     names = sorted(p.name for p in out.iterdir())
@@ -163,23 +167,39 @@ def test_divergence_names_the_example_and_the_remedy(world, monkeypatch):
         def __call__(self, images, ids, batch_size, progress, given):
             return {"appearance": np.zeros([3, 3]), "geometry": np.diag([0, np.nan, np.inf])}
 
-    monkeypatch.setattr(app, "make_inference", Diverging)
-    with pytest.raises(InputError, match="2 images, the first a__b.png: .*--step_size below 0.5"):
-        app.infer(str(root / "run"), f"folder:{root}/photos", str(root / "far"), step_size=0.5)
+    monkeypatch.setattr(inferring, "make_inference", Diverging)
+    task, settings = InferenceTask(data=f"folder:{root}/photos"), InferenceConfig(step_size=0.5)
+    with pytest.raises(InputError, match="2 images, the first a__b.png: .*`step_size` below 0.5"):
+        infer(trained_in(root / "run"), task, str(root / "far"), settings)
     assert not list(root.glob("far*"))
 
 
 @pytest.mark.parametrize("name", ["step_size", "sigma"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
-def test_senseless_numbers_are_refused(tmp_path, name, value):
-    with pytest.raises(InputError, match=f"--{name}="):
-        app.infer("run", "heads", str(tmp_path / "out"), **{name: value})
+def test_senseless_numbers_are_refused(tmp_path, run_app, name, value):
+    out = f"--output_dir={tmp_path}/out"
+    said = run_app(command, "--run_dir=run", "--data=heads", out, f"--{name}={value}")
+    assert said.status == 2 and f"--{name}=" in said.err and "above 0 and finite" in said.err
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match="--run_dir="):
-        app.infer(str(tmp_path / "none"), "heads", str(tmp_path / "out"))
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"limit": -1}, "`limit=-1`: must be 0 or more"),
+        ({"batch_size": 0}, "`batch_size=0`: must be at least 1"),
+        ({"board": 65}, "`board=65`: must be from 0 to 64"),
+    ],
+)
+def test_numbers_out_of_their_range_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        InferenceTask(data="heads", **settings)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path, run_app):
+    out = f"--output_dir={tmp_path}/out"
+    said = run_app(command, f"--run_dir={tmp_path}/none", "--data=heads", out)
+    assert said.status == 2 and "--run_dir=" in said.err and "holds no run" in said.err
     assert not list(tmp_path.iterdir())
 
 
@@ -196,15 +216,12 @@ def saved_latents(folder, model):
 def test_photographs_recombined_edited_and_animated(world, tmp_path):
     root, model, *_ = world
     files = [str(root / "photos" / name) for name in NAMES[:2]]
-    report = app.infer(
-        str(root / "run"),
-        None,
+    edits = ["geometry:1=1.5", "appearance:2=-1", "geometry:1=0.5"]
+    report = infer(
+        trained_in(root / "run"),
+        InferenceTask(recombine=files, animate="gif", edit=edits),
         str(tmp_path / "out"),
-        recombine=files,
-        animate="gif",
-        edit=["geometry:1=1.5", "appearance:2=-1", "geometry:1=0.5"],
-        steps=10,
-        starts=1,
+        InferenceConfig(steps=10, starts=1),
     )
     out = tmp_path / "out"
     assert [e["name"] for e in report["examples"]] == files
@@ -219,15 +236,15 @@ def test_photographs_recombined_edited_and_animated(world, tmp_path):
     for row, file in enumerate(("b+a__b", "a__b+b")):
         shown = read(out / "recombinations" / f"{file}.png")
         assert np.abs(shown - swapped[row]).max() <= 1
-    bases = make_bases(model, load_chains(root / "run"))
+    directions = principal_directions(model, load_chains(root / "run"))
     for group, index, step in (("geometry", 0, 2.0), ("appearance", 1, -1.0)):
-        mean, axes, scales = bases[group].directions
+        _, axes, scales, _ = directions[group]
         latents[group] = latents[group] + step * scales[index] * axes[index]
     edited = painted(model, latents)
     for row, file in enumerate(("b", "a__b")):
         assert np.abs(read(out / "edited" / f"{file}.png") - edited[row]).max() <= 1
     clips = sorted(p.name for p in (out / "animations").iterdir())
-    names = [name.replace(" ", "_") for name in bases["geometry"].names]
+    names = [name.replace(" ", "_") for name in directions["geometry"].names]
     assert clips == [f"appearance-{k}.gif" for k in (1, 2, 3)] + [
         f"geometry-{k + 1}-{name}.gif" for k, name in enumerate(names)
     ]
@@ -241,23 +258,23 @@ def refuse(*_args, **_settings):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "either --data"),
-        ({"data": "heads", "recombine": ["a.jpg", "b.jpg"]}, "either --data"),
-        ({"recombine": ["a.jpg"]}, "--recombine=a.jpg: name 2 to 64"),
-        ({"recombine": ["a.jpg", "b.jpg"], "limit": 1}, "--limit and --data_dir"),
+        ({}, "either `data`"),
+        ({"data": "heads", "recombine": ["a.jpg", "b.jpg"]}, "either `data`"),
+        ({"recombine": ["a.jpg"]}, "`recombine=a.jpg`: name 2 to 64"),
+        ({"recombine": ["a.jpg", "b.jpg"], "limit": 1}, "`limit` and `data_dir`"),
         ({"recombine": ["{photos}/c d.png", "{photos}/none.png"]}, "none.png does not exist"),
         ({"recombine": ["{photos}/c d.png", "{run}/config.json"]}, "config.json cannot be read"),
-        ({"data": "folder:{photos}", "edit": ["geometry=2"]}, "--edit=geometry=2: must be GROUP"),
+        ({"data": "folder:{photos}", "edit": ["geometry=2"]}, "`edit=geometry=2`: must be GROUP"),
         ({"data": "folder:{photos}", "edit": ["geometry:9=2"]}, "numbered from 1 to 2"),
         ({"data": "folder:{photos}", "edit": ["shape:1=2"]}, "no shape; it has appearance, geom"),
-        ({"data": "folder:{photos}", "edit": ["geometry:grin=2"]}, "geometry:grin=2: no such dir"),
+        ({"data": "folder:{photos}", "edit": ["geometry:grin=2"]}, "geometry:grin=2`: no such dir"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_the_inference(
     world, tmp_path, monkeypatch, settings, message
 ):
     root, *_ = world
-    monkeypatch.setattr(app, "make_inference", refuse)
+    monkeypatch.setattr(inferring, "make_inference", refuse)
     places = {"photos": root / "photos", "run": root / "run"}
     settings = {
         name: value.format(**places)
@@ -268,34 +285,34 @@ def test_what_cannot_be_done_is_said_before_the_inference(
         for name, value in settings.items()
     }
     with pytest.raises(InputError, match=message):
-        app.infer(str(root / "run"), output_dir=str(tmp_path / "out"), **{"data": None, **settings})
+        infer(trained_in(root / "run"), InferenceTask(**settings), str(tmp_path / "out"))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_plain_generator_has_no_geometry_to_edit_or_recombine(world, tmp_path, monkeypatch):
     root, *_ = world
     make_run(tmp_path / "run", model="abp")
-    monkeypatch.setattr(app, "make_inference", refuse)
-    run, out = str(tmp_path / "run"), str(tmp_path / "out")
+    monkeypatch.setattr(inferring, "make_inference", refuse)
+    trained, out = trained_in(tmp_path / "run"), str(tmp_path / "out")
     photos = [str(root / "photos" / name) for name in NAMES]
     with pytest.raises(InputError, match="has no geometry"):
-        app.infer(run, None, out, recombine=photos)
+        infer(trained, InferenceTask(recombine=photos), out)
     with pytest.raises(InputError, match="no geometry; it has appearance"):
-        app.infer(run, f"folder:{root}/photos", out, edit=["geometry:1=1"])
+        infer(trained, InferenceTask(data=f"folder:{root}/photos", edit=["geometry:1=1"]), out)
 
 
 def test_without_chains_the_directions_are_those_of_the_images(world, tmp_path, monkeypatch):
     root, model, *_ = world
-    monkeypatch.setattr(app.runs, "load_chains", lambda run_dir: None)
-    call = {"edit": ["geometry:2=3"], "steps": 10, "starts": 1}
-    place = str(root / "run"), f"folder:{root}/photos", str(tmp_path / "out")
+    trained = dataclasses.replace(trained_in(root / "run"), chains=None)
+    task = InferenceTask(data=f"folder:{root}/photos", edit=["geometry:2=3"])
+    call = trained, task, str(tmp_path / "out"), InferenceConfig(steps=10, starts=1)
     with monkeypatch.context() as few, pytest.raises(InputError, match="3 are too few: .* 20"):
-        few.setattr(app, "make_inference", refuse)
-        app.infer(*place, **call)
-    monkeypatch.setattr(app, "_FEWEST_LATENTS", 3)
-    app.infer(*place, **call)
+        few.setattr(inferring, "make_inference", refuse)
+        infer(*call)
+    monkeypatch.setattr(inferring, "_FEWEST_LATENTS", 3)
+    infer(*call)
     latents = saved_latents(tmp_path / "out", model)
-    mean, axes, scales = make_bases(model, latents)["geometry"].directions
+    _, axes, scales, _ = principal_directions(model, latents)["geometry"]
     latents["geometry"] = latents["geometry"] + 3.0 * scales[1] * axes[1]
     edited = painted(model, latents)
     for row, file in enumerate(("a__b", "a__b-2", "c_d")):

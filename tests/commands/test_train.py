@@ -164,7 +164,7 @@ def test_a_run_needs_a_folder(run_app, tiny_run, tmp_path):
     refused(run_app(train, *tiny_run.command), "--run_dir is needed")
     (tmp_path / "file").write_text("")
     refused(run_app(train, *tiny_run.command, f"--run_dir={tmp_path}/file"), "is a file")
-    refused(run_app(train, *tiny_run.command, f"--run_dir={tmp_path}"), "something that is no run")
+    refused(run_app(train, *tiny_run.command, f"--run_dir={tmp_path}"), "something that is not a run")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -211,7 +211,7 @@ def test_a_full_disk_in_any_app_is_one_line(run_app, tiny_run, tmp_path, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device", "data.json.partial")
 
-    monkeypatch.setattr("dgn_tf.runs.write_text", full)
+    monkeypatch.setattr("dgn_tf.runs.directory.write_text", full)
     said = run_app(train, *tiny_run.command, f"--run_dir={tmp_path}/run")
     assert said.status == 1
     (line,) = said.err.splitlines()

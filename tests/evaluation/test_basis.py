@@ -15,7 +15,7 @@ from dgn_tf.evaluation.metrics.fields import (
 )
 from dgn_tf.ops.warp import warp
 from dgn_tf.visualize.decoding import decode
-from dgn_tf.visualize.directions import principal_directions, unit_directions
+from dgn_tf.visualize.directions import unit_directions, unnamed_directions
 from dgn_tf.visualize.traversals import traverse
 
 SIDE, COUNT = 16, 40
@@ -25,6 +25,7 @@ class Shifter:
     """z_a is brightness and, unused, nothing; z_g shifts the image to the left and up."""
 
     latent_dims = {"appearance": 2, "geometry": 2}
+    given_groups = class_groups = ()
 
     def part(self, name, z):
         z = z[:, None, None, :]
@@ -102,20 +103,13 @@ def test_single_units_run_through_zero(latents):
     np.testing.assert_array_equal(directions.mean, [0, 0])
     np.testing.assert_allclose(directions.scales, latents["geometry"].std(axis=0)[::-1])
     z = {"appearance": np.zeros((1, 2)), "geometry": latents["geometry"]}
-    images, _ = traverse(
-        Shifter(),
-        z,
-        "geometry",
-        columns=3,
-        gamma=2.0,
-        directions=directions,
-    )
+    images = traverse(Shifter(), z, "geometry", directions, columns=3, gamma=2.0)
     ends = {"appearance": np.zeros((3, 2)), "geometry": np.float32([[0, -2], [0, 0], [0, 2]])}
     np.testing.assert_allclose(images[0], decode(Shifter(), ends)[0], atol=1e-6)
 
 
 def test_faces_stay_who_they_are_while_the_geometry_changes(latents):
-    directions = principal_directions(latents["geometry"], 2)
+    directions = unnamed_directions(latents["geometry"])
     z_a = np.float32([[-2, 0], [2, 0]])
     sheet = faces_sheet(Shifter(), z_a, directions, 0)
     cell = 132

@@ -16,15 +16,16 @@ import pytest
 from PIL import Image
 
 from dgn_tf import explore
-from dgn_tf.config import Config, DataConfig, ModelConfig
+from dgn_tf.config import Config, DataConfig, InferenceConfig, ModelConfig
 from dgn_tf.data.examples import as_bytes, as_float
 from dgn_tf.explorer.server import ExplorerServer
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.models.factory import make_model
+from dgn_tf.visualize.directions import principal_directions
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.sheets import recombine
 
-STEPS = 10
+SETTINGS = InferenceConfig(steps=10)
 Z = {"appearance": [0.5, -1.0, 2.0], "geometry": [1.0, -0.25]}
 
 
@@ -61,10 +62,17 @@ class Client:
         self.server.server_close()
 
 
-def serving(config, model, chains=None, classes=None):
+def serving(config, model, directions=None, classes=None):
     return Client(
         ExplorerServer(
-            "heads", config, model, chains, classes, host="127.0.0.1", port=0, steps=STEPS
+            "heads",
+            config,
+            model,
+            directions,
+            classes,
+            host="127.0.0.1",
+            port=0,
+            settings=SETTINGS,
         )
     )
 
@@ -87,7 +95,8 @@ def file_of(pixels, kind="PNG"):
 
 @pytest.fixture(scope="module")
 def explorer(served):
-    client = serving(served.config, served.model, served.chains)
+    directions = principal_directions(served.model, served.chains)
+    client = serving(served.config, served.model, directions)
     yield client
     client.close()
 
@@ -168,7 +177,7 @@ def test_latents_that_make_no_sense_get_one_error(explorer, body, message):
         (("/", None, {"Host": "evil.example"}), 403, "this page is at http://127.0.0.1:"),
         (("/", None, {"Host": "127.0.0.1.evil.example"}), 403, "this page is at"),
         (("/", None, {"Host": "192.168.1.2"}), 403, "this page is at"),
-        (("/", None, {"Host": "[x"}), 400, "is no address."),
+        (("/", None, {"Host": "[x"}), 400, "is not an address."),
         (("/api/paint", b"{}", {"Origin": "http://evil.example"}), 403, "from other pages"),
         (("/api/paint", b"{}", {"Origin": "null"}), 403, "from other pages"),
         (("/", None, {}, "DELETE"), 501, "Unsupported method"),
@@ -322,7 +331,8 @@ def test_a_labeled_model_asks_for_the_class_of_a_photograph():
 
 
 def test_a_run_without_geometry_in_gray_is_explored(tiny_run):
-    client = Client(explore.make_server(str(tiny_run.folder), None, "127.0.0.1", 0, STEPS))
+    trained = explore.load_trained(str(tiny_run.folder), None)
+    client = Client(explore.make_server("tiny", trained, "127.0.0.1", 0, SETTINGS))
     assert description(client)["deforms"] is False
     z = {"appearance": [0.0, 1.0]}
     _, _, found = client.ask("/api/paint", {"latents": z})
@@ -342,6 +352,6 @@ def test_what_cannot_be_explored_is_one_line(run_app, served, monkeypatch):
     assert "--run_dir=none holds no run" in run_app(explore, "--run_dir=none").err
     trained = explore.load_trained(None, str(served.path))
     data = dataclasses.replace(served.config.data, frames=4)
-    clips = trained._replace(config=type("Clips", (), {"data": data}))
+    clips = dataclasses.replace(trained, config=type("Clips", (), {"data": data}))
     monkeypatch.setattr(explore, "load_trained", lambda *_: clips)
     assert "holds a model of clips" in run_app(explore, source).err

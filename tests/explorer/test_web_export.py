@@ -9,10 +9,11 @@ import pytest
 
 from dgn_tf import export
 from dgn_tf.config import Config, DataConfig, ModelConfig
-from dgn_tf.explorer.describe import describe, direction_bases
+from dgn_tf.explorer.describe import describe
 from dgn_tf.explorer.web import write_web
 from dgn_tf.models.factory import make_model
 from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.directions import principal_directions
 
 
 def model_of(folder):
@@ -53,7 +54,9 @@ def test_a_folder_holds_the_page_and_the_model(served, run_app, tmp_path):
     for name in files:
         assert b"://" not in (folder / name).read_bytes()
     found = model_of(folder)
-    wanted = describe("heads", served.model, (32, 3), direction_bases(served.model, served.chains))
+    wanted = describe(
+        "heads", served.model, (32, 3), principal_directions(served.model, served.chains)
+    )
     assert {name: found[name] for name in wanted} == wanted and found["border"] == "zeros"
     weights = np.frombuffer(base64.b64decode(found["weights"]), "<f2").astype(np.float64)
     for group, z in (("appearance", [1.0, -2.0, 0.5]), ("geometry", [-1.0, 0.7])):
@@ -81,7 +84,7 @@ def test_layers_that_the_page_has_not_are_refused(settings, tmp_path):
         data=DataConfig(side=32, channels=1),
         model=ModelConfig(appearance_dim=2, geometry_dim=2, alpha=0.1, **settings),
     )
-    with pytest.raises(InputError, match="--format=web is for --model=deformable without"):
+    with pytest.raises(InputError, match="`format=web` is for `model=deformable` without"):
         write_web(tmp_path / "a", config, make_model(config.model, 32, 1), None)
     assert not (tmp_path / "a").exists()
 

@@ -10,7 +10,7 @@ def test_occupied_output_folders_are_kept(tmp_path):
     (tmp_path / "photos" / "mine.jpg").write_text("x")
     for name, overwrite, message in (
         ("file", True, "is a file"),
-        ("photos", False, "not empty: name another, or give --overwrite"),
+        ("photos", False, "not empty: name another, or give `overwrite`"),
         ("photos", True, "not from an inference"),
         ("file/below", False, "cannot be made"),
     ):

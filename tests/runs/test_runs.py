@@ -62,11 +62,11 @@ def test_settings_that_change_numbers_are_named_with_both_values(run):
     with pytest.raises(InputError) as error:
         run.check(other)
     message = str(error.value)
-    assert f"--run_dir={run.folder} was begun with other settings" in message
-    assert "--alpha=0.1 there, 2 now" in message
-    assert "--sigma=0:1.5,0.1:1.0 there, 0.5 now" in message
-    assert "--epochs" not in message
-    assert "--fresh" in message
+    assert f"`run_dir={run.folder}` was begun with other settings" in message
+    assert "`alpha=0.1` there, 2 now" in message
+    assert "`sigma=0:1.5,0.1:1.0` there, 0.5 now" in message
+    assert "epochs" not in message
+    assert "`fresh`" in message
     run.check(other, fresh=True)
 
 
@@ -82,14 +82,14 @@ def test_settings_that_change_no_number_may_differ(run):
 
 def test_a_file_is_no_run_folder(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"--run_dir=.*file is a file: name a folder"):
+    with pytest.raises(InputError, match=r"`run_dir=.*file` is a file: name a folder"):
         Run(tmp_path / "file").check(CONFIG)
 
 
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_folder_with_other_things_is_left_alone(tmp_path, fresh):
     (tmp_path / "thesis.txt").write_text("")
-    with pytest.raises(InputError, match="holds something that is no run"):
+    with pytest.raises(InputError, match="holds something that is not a run"):
         Run(tmp_path).check(CONFIG, fresh)
 
 
@@ -117,13 +117,13 @@ def test_a_second_process_is_kept_out_until_the_first_ends(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"--run_dir=.*/file/run cannot be written"):
+    with pytest.raises(InputError, match=r"`run_dir=.*/file/run` cannot be written"):
         Run(tmp_path / "file" / "run").lock()
 
 
 def test_data_that_changed_is_refused(run):
     run.begin(CONFIG, examples())
-    with pytest.raises(InputError, match=r"--data=npz:a.npz has changed .*\(2 .* then, 3 now\)"):
+    with pytest.raises(InputError, match=r"`data=npz:a.npz` has changed .*\(2 .* then, 3 now\)"):
         run.begin(CONFIG, examples(3))
     altered = dataclasses.replace(examples(), images=np.zeros((2, 32, 32, 1), np.uint8))
     with pytest.raises(InputError, match="has changed since"):
@@ -156,5 +156,5 @@ def test_the_model_of_a_run_has_the_weights_of_its_newest_checkpoint(run):
 def test_a_folder_without_run_or_checkpoint_has_no_model(run, tmp_path):
     with pytest.raises(InputError, match=r"holds no run: it has no config.json"):
         load_run(tmp_path / "nothing")
-    with pytest.raises(InputError, match=r"--run_dir=.* has no checkpoint yet"):
+    with pytest.raises(InputError, match=r"`run_dir=.*` has no checkpoint yet"):
         load_run(run.folder)

@@ -7,7 +7,8 @@ from PIL import Image
 
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.animation import check_format, save_animation, write_animations
-from dgn_tf.visualize.editing import Edit, apply_edits, check_edits, make_bases, parse_edit
+from dgn_tf.visualize.directions import principal_directions
+from dgn_tf.visualize.editing import Edit, apply_edits, check_edits, parse_edit
 from dgn_tf.visualize.images import as_images
 from dgn_tf.visualize.traversals import traverse
 
@@ -20,6 +21,7 @@ class Model:
     """Displacements widen by the first latent and roll by the second; images are their dx."""
 
     latent_dims = {"appearance": 2, "geometry": 2}
+    given_groups = class_groups = ()
 
     def part(self, name, z):
         if name == "appearance":
@@ -60,7 +62,7 @@ def test_edits_are_read():
     ],
 )
 def test_what_is_no_edit_is_refused_with_the_form(text):
-    with pytest.raises(InputError, match=f"--edit={text}: .*must be GROUP:DIRECTION=VALUE"):
+    with pytest.raises(InputError, match=f"`edit={text}`: .*must be GROUP:DIRECTION=VALUE"):
         parse_edit(text)
 
 
@@ -75,8 +77,8 @@ def test_numbers_out_of_range_are_refused(direction):
 
 
 def test_edits_are_steps_in_standard_deviations_and_add_up(latents):
-    bases = make_bases(Model(), latents)
-    assert bases["geometry"].names == ["roll", "widen"]
+    directions = principal_directions(Model(), latents)
+    assert directions["geometry"].names == ("roll", "widen")
     edits = [
         Edit("geometry", "widen", 2.0),
         Edit("geometry", "1", -1.0),
@@ -85,7 +87,7 @@ def test_edits_are_steps_in_standard_deviations_and_add_up(latents):
     ]
     few = {name: z[:3] for name, z in latents.items()}
     before = {name: z.copy() for name, z in few.items()}
-    moved = apply_edits(few, edits, bases)
+    moved = apply_edits(few, edits, directions)
     # Fields (x, 0) and (-y, x) move the image the other way: a positive step is a negative one.
     np.testing.assert_allclose(
         moved["geometry"] - few["geometry"], np.tile([-3 * 0.5, 3.0], (3, 1)), atol=0.35
@@ -98,24 +100,28 @@ def test_edits_are_steps_in_standard_deviations_and_add_up(latents):
 
 
 def test_unknown_names_are_refused_with_the_known_ones(latents):
-    bases = make_bases(Model(), latents)
-    message = "geometry:grin=1: no such direction; give a number from 1 to 2 or one of: roll, widen"
+    directions = principal_directions(Model(), latents)
+    message = (
+        "geometry:grin=1`: no such direction; give a number from 1 to 2 or one of: roll, widen"
+    )
     with pytest.raises(InputError, match=message):
-        apply_edits(latents, [Edit("geometry", "grin", 1.0)], bases)
+        apply_edits(latents, [Edit("geometry", "grin", 1.0)], directions)
     with pytest.raises(InputError, match="give a number from 1 to 2.$"):
-        apply_edits(latents, [Edit("appearance", "widen", 1.0)], bases)
+        apply_edits(latents, [Edit("appearance", "widen", 1.0)], directions)
 
 
 def test_animations_go_to_both_ends_and_back(latents, tmp_path):
     z_a = np.array([-1.0, 0.0])
-    write_animations(tmp_path, Model(), latents, z_a, "gif", count=2)
+    directions = principal_directions(Model(), latents)
+    write_animations(tmp_path, Model(), latents, directions, z_a, "gif", count=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "appearance-1.gif",
         "appearance-2.gif",
         "geometry-1-roll.gif",
         "geometry-2-widen.gif",
     ]
-    ends, _ = traverse(Model(), latents, "geometry", count=2, columns=3, appearance=z_a)
+    along = directions["geometry"]
+    ends = traverse(Model(), latents, "geometry", along, columns=3, appearance=z_a)
     expected = as_images(ends[1], 4).astype(int)
     with Image.open(tmp_path / "geometry-2-widen.gif") as clip:
         assert (clip.n_frames, clip.info["duration"], clip.info["loop"]) == (60, 40, 0)
@@ -152,5 +158,5 @@ def test_mp4_read_back(tmp_path):
 def test_mp4_without_its_writer_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     check_format("gif")
-    with pytest.raises(InputError, match=r"pip install \"dgn_tf\[video\]\", or use --animate=gif"):
+    with pytest.raises(InputError, match=r"pip install \"dgn_tf\[video\]\", or use `animate=gif`"):
         check_format("mp4")

@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from dgn_tf.visualize.directions import Directions
-from dgn_tf.visualize.naming import direction_names, name_fields, orient
-from dgn_tf.visualize.traversals import traversal_sheet
+from dgn_tf.visualize.directions import Directions, orient
+from dgn_tf.visualize.naming import name_fields
+from dgn_tf.visualize.traversals import leading_directions, traversal_sheet
 
 SIDE = 48
 AXIS = (np.arange(SIDE) - (SIDE - 1) / 2) / (SIDE / 2)
@@ -31,6 +31,7 @@ class Fields:
     """A model whose displacement is a sum of fields, each as strong as its latent."""
 
     latent_dims = {"appearance": 1, "geometry": 3}
+    given_groups = class_groups = ()
 
     def __init__(self, *fields):
         self.fields = tf.constant(np.array(fields), tf.float32)
@@ -96,7 +97,7 @@ def test_names_follow_the_axes_not_the_latents():
     axes = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.6, 0.8, 0.0]])
     directions = Directions(np.array([1.0, -2.0, 0.5]), axes, np.array([2.0, 1.0, 1.0]))
     # The constant part of the displacement is no motion along a direction.
-    assert direction_names(model, directions) == ["rotate", "zoom", "shift x"]
+    assert orient(model, directions).names == ("rotate", "zoom", "shift x")
 
 
 @pytest.mark.parametrize("name", [name for name in PURE if name != "shear"])
@@ -124,14 +125,15 @@ def test_traversals_of_the_geometry_are_captioned_with_the_names(monkeypatch):
         captions.extend(labels)
         return rows[0][0]
 
-    monkeypatch.setattr("dgn_tf.visualize.directions.lay_out", lay_out)
+    monkeypatch.setattr("dgn_tf.visualize.traversals.lay_out", lay_out)
     model = Fields(field("widen"), field("nod"), field("roll"))
     rng = np.random.default_rng(0)
     latents = {
         "appearance": rng.standard_normal((50, 1)),
         "geometry": rng.standard_normal((50, 3)) * [1.0, 3.0, 0.3],
     }
-    traversal_sheet(model, latents, "geometry", count=2, columns=3)
+    leading = leading_directions(model, latents, "geometry", 2)
+    traversal_sheet(model, latents, "geometry", leading)
     assert [caption.split("\n")[:2] for caption in captions] == [
         ["geometry 1", "nod"],
         ["geometry 2", "widen"],

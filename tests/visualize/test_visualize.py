@@ -12,10 +12,9 @@ from dgn_tf.ops.warp import warp
 from dgn_tf.training.chains import Chains
 from dgn_tf.visualize.callback import SampleSheets
 from dgn_tf.visualize.decoding import decode
-from dgn_tf.visualize.directions import principal_directions
+from dgn_tf.visualize.directions import orient, unnamed_directions
 from dgn_tf.visualize.grids import draw_grid, grid_lines
 from dgn_tf.visualize.images import as_images, lay_out, save_png, whole_factor
-from dgn_tf.visualize.naming import orient
 from dgn_tf.visualize.sheets import prior_sheet, recombination_board, recombine, sample_sheet
 from dgn_tf.visualize.traversals import traversal_sheet, traverse
 
@@ -156,33 +155,34 @@ def test_decode_is_the_model_whatever_the_count(model):
 def test_principal_directions_of_a_known_cloud():
     rotation, _ = np.linalg.qr(normal(3, 3))
     z = normal(20000, 3) * [0.5, 3.0, 1.0] @ rotation.T + [1, 2, 3]
-    mean, axes, scales = principal_directions(z, 2)
+    mean, axes, scales, _ = unnamed_directions(z).leading(2)
     np.testing.assert_allclose(mean, [1, 2, 3], atol=0.06)
     np.testing.assert_allclose(scales, [3.0, 1.0], rtol=0.03)
     np.testing.assert_allclose(np.abs(axes @ rotation), [[0, 1, 0], [0, 0, 1]], atol=0.02)
     assert (axes[[0, 1], np.abs(axes).argmax(axis=1)] > 0).all()
-    assert len(principal_directions(z, 9).axes) == 3
+    assert len(unnamed_directions(z).leading(9).axes) == 3
 
 
 def test_traversal_passes_the_mean_and_ends_at_its_reach(model):
     latents = latents_of(model, 50)
     z_a = latents["appearance"][7]
-    images, scales = traverse(model, latents, "geometry", count=2, columns=5, appearance=z_a)
+    images = traverse(model, latents, "geometry", columns=5, appearance=z_a)
     mean = latents["geometry"].mean(axis=0)
     center = call(model, appearance=z_a[None], geometry=mean[None])[0]
     for row in images:
         np.testing.assert_allclose(row[2], center, atol=1e-5)
-    axis = orient(model, principal_directions(latents["geometry"], 2)).axes[1]
-    end = call(model, appearance=z_a[None], geometry=(mean - 2.5 * scales[1] * axis)[None])[0]
+    directions = orient(model, unnamed_directions(latents["geometry"]))
+    reach = 2.5 * directions.scales[1] * directions.axes[1]
+    end = call(model, appearance=z_a[None], geometry=(mean - reach)[None])[0]
     np.testing.assert_allclose(images[1, 0], end, atol=1e-5)
     assert np.abs(end - center).max() > 0.01
 
 
 def test_traversal_by_gamma_in_latent_units(model):
     latents = latents_of(model, 50)
-    images, _ = traverse(model, latents, "appearance", count=1, columns=3, gamma=10.0)
+    images = traverse(model, latents, "appearance", columns=3, gamma=10.0)
     means = {name: z.mean(axis=0)[None] for name, z in latents.items()}
-    axis = principal_directions(latents["appearance"], 1).axes[0]
+    axis = unnamed_directions(latents["appearance"]).axes[0]
     end = {**means, "appearance": means["appearance"] + 10.0 * axis}
     np.testing.assert_allclose(images[0, 1], call(model, **means)[0], atol=1e-5)
     np.testing.assert_allclose(images[0, 2], call(model, **end)[0], atol=1e-5)
@@ -221,13 +221,13 @@ def rows_of(sheet, rows):
 
 def test_sample_sheet_has_the_rows_of_figure_2(model):
     images, latents = as_bytes(normal(3, SIDE, SIDE, 3) / 2), latents_of(model, 3)
-    pictures, parts = decode(model, latents)
+    reconstructed, parts = decode(model, latents)
     expected = [
         as_images(images, 4)[-1],
         draw_grid(parts["appearance"], None, 4)[-1],
         as_images(parts["appearance"], 4)[-1],
-        draw_grid(pictures, parts["geometry"], 4)[-1],
-        as_images(pictures, 4)[-1],
+        draw_grid(reconstructed, parts["geometry"], 4)[-1],
+        as_images(reconstructed, 4)[-1],
     ]
     found = rows_of(sample_sheet(model, images, latents), 5)
     np.testing.assert_array_equal(found, expected)
@@ -240,7 +240,7 @@ def test_sheets_of_a_plain_generator(plain):
     found = rows_of(sheet, 2)
     np.testing.assert_array_equal(found[0], as_images(images, 4)[-1])
     np.testing.assert_array_equal(found[1], as_images(decode(plain, latents)[0], 4)[-1])
-    traversal = traversal_sheet(plain, latents, "appearance", count=2)
+    traversal = traversal_sheet(plain, latents, "appearance")
     assert np.ptp(traversal) > 0
 
 
@@ -275,7 +275,9 @@ def test_the_callback_writes_at_its_epochs_and_at_the_end(model, tmp_path, monke
     _, callback = make_callback(model, tmp_path, every_epochs=2)
     made = []
     monkeypatch.setattr(
-        callback, "sheets", lambda: made.append(1) or {"sheet": np.full((2, 2, 3), len(made), "u1")}
+        callback,
+        "sheets",
+        lambda _: made.append(1) or {"sheet": np.full((2, 2, 3), len(made), "u1")},
     )
     for epoch in range(5):
         callback.on_epoch_end(epoch)

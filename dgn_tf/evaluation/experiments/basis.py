@@ -22,8 +22,7 @@ from dgn_tf.evaluation.metrics.fields import explained_variance, field_bound, fi
 from dgn_tf.evaluation.metrics.views import view_response
 from dgn_tf.evaluation.report import Report, Table
 from dgn_tf.visualize.decoding import decode
-from dgn_tf.visualize.directions import principal_directions
-from dgn_tf.visualize.naming import direction_names, orient
+from dgn_tf.visualize.directions import principal_directions, unnamed_directions
 
 _SHEET_COLUMNS = 10
 
@@ -53,8 +52,9 @@ def basis(
         directions of the geometry), `field`, `explained_variance`; with `views` also `views`; and
         for examples with the factors of heads `r2`, `disentanglement` and `recombination`.
     """
-    leading = orient(model, principal_directions(latents["geometry"], ROWS))
-    names = direction_names(model, leading)
+    directions = principal_directions(model, latents)
+    leading = directions["geometry"].leading(ROWS)
+    names = list(leading.names)
     numbers = {
         "directions": {"names": names, "scales": leading.scales},
         "field": field_health(decode(model, latents)[1], field_bound(model)),
@@ -76,7 +76,7 @@ def basis(
         figures.append(view_figure(views))
         order = {name: np.argsort(-r) for name, r in numbers["views"]["response"].items()}
     figures += unit_figures(model, latents, order, gamma, by_view=views is not None)
-    figures += direction_figures(model, latents)
+    figures += direction_figures(model, latents, directions)
     figures += faces_figures(model, latents, leading, names, views)
     title = f"Basis functions, from {len(test)} held-out images (E1)"
     return Report(title, numbers, tuple(_tables(numbers)), tuple(figures))
@@ -101,8 +101,8 @@ def _principal(latents):
     """The latents in the coordinates of their principal directions, group by group."""
     rotated = {}
     for name, z in latents.items():
-        mean, axes, _ = principal_directions(z, z.shape[1])
-        rotated[name] = (z - mean) @ axes.T
+        directions = unnamed_directions(z)
+        rotated[name] = (z - directions.mean) @ directions.axes.T
     return rotated
 
 

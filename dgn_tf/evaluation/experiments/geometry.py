@@ -8,9 +8,14 @@ from dgn_tf.evaluation.figures.basis import faces_sheet
 from dgn_tf.evaluation.report import Figure, Report, Table
 from dgn_tf.ops.jacobian import folded_fraction
 from dgn_tf.types import one_hot_groups
-from dgn_tf.visualize.directions import REACH, Directions, principal_directions, unit_directions
+from dgn_tf.visualize.directions import (
+    REACH,
+    Directions,
+    difference_fields,
+    principal_directions,
+    unit_directions,
+)
 from dgn_tf.visualize.images import lay_out
-from dgn_tf.visualize.naming import difference_fields, direction_names, orient
 from dgn_tf.visualize.photographs import warp_photograph
 from dgn_tf.visualize.sheets import prior_latents
 
@@ -42,8 +47,8 @@ def geometry(
         deviation moves, and the share of folded cells at the ends; and `unit`, the number of the
         latent unit that moves most.
     """
-    leading = orient(model, principal_directions(latents["geometry"], _DIRECTIONS))
-    names = direction_names(model, leading)
+    leading = principal_directions(model, latents)["geometry"].leading(_DIRECTIONS)
+    names = list(leading.names)
     units = unit_directions(latents["geometry"], range(latents["geometry"].shape[1]))
     unit = int(_moved(model, units).argmax())
     numbers = {

@@ -57,10 +57,10 @@ def unit_figures(
             model,
             zero | {name: latents[name]},
             name,
-            [f"{name}\nunit {unit + 1}" for unit in units],
+            unit_directions(latents[name], units),
+            titles=[f"{name}\nunit {unit + 1}" for unit in units],
             gamma=gamma,
             appearance=latents["appearance"][0] if name == "geometry" else None,
-            directions=unit_directions(latents[name], units),
         )
         held = "z_g = 0" if name == "appearance" else "z_a that of the first image"
         caption = (
@@ -71,12 +71,15 @@ def unit_figures(
     return figures
 
 
-def direction_figures(model, latents: dict[str, np.ndarray]) -> list[Figure]:
+def direction_figures(
+    model, latents: dict[str, np.ndarray], directions: dict[str, Directions]
+) -> list[Figure]:
     """Traversals of both groups along the principal directions of their latents."""
     figures = []
     for group in ("appearance", "geometry"):
         first = latents["appearance"][0] if group == "geometry" else None
-        sheet = traversal_sheet(model, latents, group, count=ROWS, appearance=first)
+        leading = directions[group].leading(ROWS)
+        sheet = traversal_sheet(model, latents, group, leading, appearance=first)
         caption = (
             f"The principal directions of the inferred latents of {group}, "
             f"{REACH} standard deviations to either side"

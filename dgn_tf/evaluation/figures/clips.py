@@ -10,8 +10,7 @@ from dgn_tf.visualize.clips import clip_sheet, decode_clips, frames_sheet, rows_
 from dgn_tf.visualize.directions import principal_directions
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.images import as_images, whole_factor
-from dgn_tf.visualize.naming import direction_names, orient
-from dgn_tf.visualize.traversals import traversal_sheet, traverse
+from dgn_tf.visualize.traversals import SHOWN, traversal_sheet, traverse
 
 _SHEET_CLIPS = 3
 _EDIT_REACH = 2.0
@@ -47,20 +46,24 @@ def clip_figures(
         _recombined(model, clips[pair], rows_of(few, pair)),
     )
     still = {name: model.unpack(name, z)[0] for name, z in latents.items()}
+    directions = principal_directions(model.emission, still)
     for group in still:
         shown = still["appearance"][0] if group == "geometry" else None
-        along, _ = traverse(model.emission, still, group, columns=_FILM_COLUMNS, appearance=shown)
+        leading = directions[group].leading(SHOWN)
+        along = traverse(
+            model.emission, still, group, leading, columns=_FILM_COLUMNS, appearance=shown
+        )
         there_and_back = np.concatenate([along, along[:, -2:0:-1]], axis=1)
         yield Figure(
             f"traversal_{group}",
             f"The first frame along the principal directions of its {group} (Fig. 17).",
-            traversal_sheet(model.emission, still, group, appearance=shown),
+            traversal_sheet(model.emission, still, group, leading, appearance=shown),
             video([there_and_back], [""], [str(k + 1) for k in range(len(along))]),
         )
     yield _figure(
         "shape",
         "One clip with its global shape Z^g_0 moved, its motion kept (Fig. 18).",
-        _edited(model, latents, still),
+        _edited(model, latents, directions["geometry"].leading(3)),
     )
     yield _figure(
         "generated",
@@ -100,11 +103,10 @@ def _recombined(model, clips, latents):
     }
 
 
-def _edited(model, latents, still):
-    directions = orient(model.emission, principal_directions(still["geometry"], 3))
-    names = direction_names(model.emission, directions)
+def _edited(model, latents, directions):
     rows = {"reconstruction": decode_clips(model, rows_of(latents, [0]))[0][0]}
-    for axis, scale, name in zip(directions.axes, directions.scales, names, strict=True):
+    _, axes, scales, names = directions
+    for axis, scale, name in zip(axes, scales, names, strict=True):
         for sign, mark in ((-1, "-"), (1, "+")):
             z = rows_of(latents, [0])
             z["geometry"][:, : len(axis)] += sign * _EDIT_REACH * scale * axis

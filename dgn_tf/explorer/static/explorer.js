@@ -1,4 +1,4 @@
-// The part of the page that asks dgn_tf.explore: pictures, photographs, boards, animations.
+// The part of the page that asks dgn_tf.explore: images, photographs, boards, animations.
 "use strict";
 
 const MOST_PHOTOGRAPHS = 8;

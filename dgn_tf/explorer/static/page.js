@@ -166,7 +166,7 @@ function startPage() {
   byId("reset").addEventListener("click", () => begin(state.source && state.source.latents));
   byId("random").addEventListener("click", randomDraw);
   byId("save-picture").addEventListener("click", () => {
-    byId("picture").toBlob((blob) => download(blob, "picture.png"));
+    byId("picture").toBlob((blob) => download(blob, "image.png"));
   });
   byId("save-latents").addEventListener("click", saveLatents);
   return begin();

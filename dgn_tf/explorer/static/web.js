@@ -2,7 +2,7 @@
 // MODEL.networks describes the layers; MODEL.weights has their float16 numbers, as base64.
 "use strict";
 
-// Pixels of the grid picture for a pixel of the model, cells of the grid, and how it looks.
+// Pixels of the image with the grid for a pixel of the model, cells of the grid, and how it looks.
 const GRID_SIDE = 256, CELLS = 8, COLOUR = [255, 225, 60], OPACITY = 0.85, HALF_WIDTH = 0.75;
 const LEAST_SLOPE = 0.25;
 
@@ -96,7 +96,7 @@ function sample(map, side, channels, x, y, channel, zeros = false) {
   return (1 - b) * upper + b * ((1 - a) * at(left, top + 1) + a * at(left + 1, top + 1));
 }
 
-// output(x, y) = picture(x + dx, y + dy)
+// output(x, y) = image(x + dx, y + dy)
 function warp(picture, field) {
   const { side, channels } = MODEL, zeros = MODEL.border === "zeros";
   return Float32Array.from(picture, (_, i) => {
@@ -122,7 +122,7 @@ function asCanvas(map, side) {
   return canvas;
 }
 
-// The picture with the level sets of the canonical coordinates, as dgn_tf/visualize/grids.py.
+// The image with the level sets of the canonical coordinates, as dgn_tf/visualize/grids.py.
 function withGrid(picture, field) {
   const { side } = MODEL, scale = Math.max(1, Math.round(GRID_SIDE / side)), size = scale * side;
   const canvas = make("canvas", { width: size, height: size });
@@ -169,7 +169,7 @@ function once(group, z, work) {
   return cached[group].made;
 }
 
-// The picture, canonical picture and field of latents, as arrays of floats.
+// The image, canonical image and field of latents, as arrays of floats.
 function compute(latents) {
   const canonical = once("appearance", latents.appearance,
     (z) => decode(MODEL.networks.appearance, z));

@@ -1,0 +1,302 @@
+"""Latents of images that a trained model has not seen, and what follows from them, in a folder."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dgn_tf.config import Config, InferenceConfig
+from dgn_tf.config.fields import require, setting
+from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.data.sources.catalog import load
+from dgn_tf.data.sources.files import load_files, load_photograph
+from dgn_tf.evaluation import results
+from dgn_tf.inference.encoder import make_inference
+from dgn_tf.runs.outputs import REPORT, file_names, output_folder
+from dgn_tf.runs.restoring import given_latents, load_encoder
+from dgn_tf.runs.trained import Trained
+from dgn_tf.types import LatentArrays, LatentModel, has_geometry
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import progress_bar
+from dgn_tf.visualize.animation import FORMATS, check_format, write_animations
+from dgn_tf.visualize.directions import Directions, principal_directions
+from dgn_tf.visualize.editing import (
+    Edit,
+    apply_edits,
+    check_edits,
+    editable_dims,
+    locate,
+    parse_edit,
+)
+from dgn_tf.visualize.images import save_png
+from dgn_tf.visualize.photographs import warp_photograph
+
+_MOST_RECOMBINED = 64
+_MOST_ON_BOARD = 64
+# Principal directions of fewer latents say little.
+_FEWEST_LATENTS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class InferenceTask:
+    """Whose latents are inferred, and what is written beside them.
+
+    Attributes:
+        recombine: instead of `data`, two or more image files, whose recombinations are written.
+        edit: GROUP:DIRECTION=VALUE texts, see `parse_edit`.
+    """
+
+    data: str = setting(
+        "",
+        "Images to infer: folder:PATH, heads[:SPLIT], tfds:NAME[:SPLIT] or npz:PATH[:KEY]. They "
+        "become square, with the size and the channels of the run.",
+    )
+    data_dir: str = setting("", "Folder of prepared TFDS data sets; empty for that of the run.")
+    limit: int = setting(0, "Infer the first LIMIT images; 0 for all.")
+    batch_size: int = setting(100, "Images that are inferred at a time.")
+    board: int = setting(8, "Images of --data on the board of recombinations; 0 for none.")
+    animate: str = setting(
+        "",
+        "Also write traversals of the leading principal directions into animations/, those of the "
+        "geometry with the appearance of the first image.",
+        ("", *FORMATS),
+    )
+    recombine: Sequence[str] = ()
+    edit: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a model."""
+        require(self.limit >= 0, "limit", self.limit, "0 or more")
+        require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        in_range = 0 <= self.board <= _MOST_ON_BOARD
+        require(in_range, "board", self.board, f"from 0 to {_MOST_ON_BOARD}")
+        if bool(self.data) == bool(self.recombine):
+            raise InputError("give either `data`, a data set, or `recombine`, image files.")
+        if self.recombine and (self.limit or self.data_dir):
+            raise InputError("`limit` and `data_dir` choose from `data`: leave them out here.")
+        if self.recombine and not 2 <= len(self.recombine) <= _MOST_RECOMBINED:
+            raise InputError(
+                f"`recombine={','.join(self.recombine)}`: name 2 to {_MOST_RECOMBINED} image "
+                "files, with commas between them."
+            )
+        if self.animate:
+            check_format(self.animate)
+        self.edits()
+
+    def edits(self) -> list[Edit]:
+        """What `edit` says.
+
+        Raises:
+            InputError: a text that is not an edit.
+        """
+        return [parse_edit(text) for text in self.edit]
+
+
+def infer(
+    trained: Trained,
+    task: InferenceTask,
+    output_dir: str,
+    settings: InferenceConfig | None = None,
+    overwrite: bool = False,
+) -> dict:
+    """Infers the latents of images and writes everything that follows from them.
+
+    Into `output_dir`: latents.npz (z_appearance [N, d_a], z_geometry [N, d_g], ids, names),
+    report.json, sheet.png, an image of each example in reconstructions/, and for a model with
+    geometry also canonical/, grids/ (the reconstruction with the deformed grid) and board.png;
+    with `task.recombine` recombinations/A+B.png, the appearance of A in the geometry of B;
+    `task.edit` gives edited/, `task.animate` animations/. The folder appears when it is complete.
+
+    Args:
+        trained: a trained model of images.
+        task: the images, and what is wanted of them.
+        output_dir: folder for the results.
+        settings: of the inference; None for the defaults.
+        overwrite: replace the results of an earlier inference.
+
+    Returns:
+        The report: settings, the squared error of each example and their mean, on the [0, 1]
+        scale, summed over an image.
+
+    Raises:
+        InputError: settings, model, images or folder cannot be used, or the inference diverged.
+    """
+    _require_images(trained)
+    settings = (settings or InferenceConfig()).resolved(trained.config.learning)
+    with output_folder(output_dir, overwrite) as folder:
+        encoder, directions = _encoder(trained, settings), _directions(trained, task)
+        examples = _load(trained.config, task)
+        if (task.edit or task.animate) and not directions and len(examples) < _FEWEST_LATENTS:
+            raise InputError(
+                f"`edit` and `animate`: {trained.flag} keeps no principal directions, so they "
+                f"come from the images given here, and {len(examples)} are too few: give at least "
+                f"{_FEWEST_LATENTS}."
+            )
+        given = given_latents(trained.config, examples, trained.folders)
+        latents = _infer_latents(trained.model, settings, encoder, examples, task, given)
+        numbers = _write_results(folder, trained, task, examples, latents, directions)
+        source = {
+            "data": task.data or None,
+            "recombine": list(task.recombine),
+            "edit": list(task.edit),
+        }
+        report = {"run": trained.path, **source, **dataclasses.asdict(settings), **numbers}
+        return _write_report(folder, report)
+
+
+def warp_images(
+    trained: Trained,
+    images: Sequence[str],
+    edit: Sequence[str],
+    output_dir: str,
+    overwrite: bool = False,
+) -> dict:
+    """Moves image files, at their own size, as edits move the mean geometry: warped/.
+
+    Args:
+        trained: a trained model of images, with geometry.
+        images: the files.
+        edit: GROUP:DIRECTION=VALUE texts, all of the geometry.
+        output_dir: folder for the results.
+        overwrite: replace the results of an earlier inference.
+
+    Returns:
+        The report: run, files and edits.
+
+    Raises:
+        InputError: edits, model, images or folder cannot be used.
+    """
+    edits = [parse_edit(text) for text in edit]
+    photographs = [load_photograph(path) for path in images]
+    _require_images(trained)
+    with output_folder(output_dir, overwrite) as folder:
+        field = _edited_field(trained, edits)
+        names = file_names([os.path.basename(path) for path in images])
+        for name, photograph in zip(names, photographs, strict=True):
+            save_png(folder / "warped" / f"{name}.png", warp_photograph(photograph, field))
+        report = {"run": trained.path, "warped": list(images), "edit": list(edit)}
+        return _write_report(folder, report)
+
+
+def _write_report(folder: Path, report: dict) -> dict:
+    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    (folder / REPORT).write_text(text, encoding="utf-8")
+    return report
+
+
+def _require_images(trained: Trained) -> None:
+    if trained.config.data.frames:
+        raise InputError(
+            f"{trained.flag} holds a model of clips, and this program takes images: see "
+            "dgn_tf.evaluate --experiment=clips."
+        )
+
+
+def _encoder(trained: Trained, settings: InferenceConfig) -> keras.Model | None:
+    """The encoder that the inference begins with."""
+    if not settings.amortised:
+        return None
+    if not trained.run:
+        raise InputError("`amortised` begins with the encoder of a run: give `run_dir`.")
+    return load_encoder(trained.run.folder)
+
+
+def _directions(trained: Trained, task: InferenceTask) -> dict[str, Directions] | None:
+    """What edits and animations follow; None if they are not needed or the run keeps none.
+
+    Raises:
+        InputError: the model cannot do what is asked for.
+    """
+    model, flag, edits = trained.model, trained.flag, task.edits()
+    if task.recombine and not has_geometry(model):
+        raise InputError(f"`recombine`: the model of {flag} has no geometry.")
+    if task.recombine and model.given_groups:
+        raise InputError(
+            f"`recombine`: the model of {flag} is given the labels of images: use `data` with "
+            "labels."
+        )
+    check_edits(edits, editable_dims(model))
+    directions = trained.directions if edits or task.animate else None
+    if directions:
+        for edit in edits:
+            # Refuses unknown names before the inference.
+            locate(edit, directions[edit.group])
+    return directions
+
+
+def _load(config: Config, task: InferenceTask) -> Examples:
+    side, channels = config.data.side, config.data.channels
+    if task.recombine:
+        return load_files(task.recombine, side, channels)
+    data_dir = task.data_dir or config.data.data_dir or None
+    with progress_bar("Reading images") as report:
+        return load(task.data, side, channels, limit=task.limit, data_dir=data_dir, progress=report)
+
+
+def _infer_latents(
+    model: LatentModel,
+    settings: InferenceConfig,
+    encoder: keras.Model | None,
+    examples: Examples,
+    task: InferenceTask,
+    given: LatentArrays,
+) -> LatentArrays:
+    inference = make_inference(model, settings, encoder)
+    with progress_bar("Langevin steps") as report:
+        images = as_float(examples.images)
+        latents = inference(images, examples.ids, task.batch_size, report, given)
+    finite = np.all([np.isfinite(z).all(axis=1) for z in latents.values()], axis=0)
+    if not finite.all():
+        raise InputError(
+            f"the inference diverged for {np.sum(~finite)} images, the first "
+            f"{examples.names[np.argmin(finite)]}: give a `step_size` below "
+            f"{settings.step_size:g}."
+        )
+    return latents
+
+
+def _write_results(
+    folder: Path,
+    trained: Trained,
+    task: InferenceTask,
+    examples: Examples,
+    latents: LatentArrays,
+    directions: Mapping[str, Directions] | None,
+) -> dict:
+    """Writes latents, images, overviews and what else is asked for; returns the errors."""
+    model = trained.model
+    files = file_names([os.path.basename(name) for name in task.recombine] or examples.names)
+    errors = results.write_reconstructions(folder, model, examples, latents, files)
+    results.write_overviews(folder, model, examples, latents, len(task.recombine) or task.board)
+    if task.recombine:
+        results.write_recombinations(folder, model, latents, files)
+    if task.edit or task.animate:
+        directions = directions or principal_directions(model, latents)
+    if task.edit and directions:
+        results.write_edited(folder, model, latents, task.edits(), directions, files)
+    if task.animate and directions:
+        appearance = latents["appearance"][0]
+        means = trained.chains or latents
+        write_animations(folder / "animations", model, means, directions, appearance, task.animate)
+    results.write_latents(folder, examples, latents)
+    return results.errors_report(examples, files, errors)
+
+
+def _edited_field(trained: Trained, edits: Sequence[Edit]) -> np.ndarray:
+    """By how much edits change the field of the mean geometry: [S, S, 2] in pixels."""
+    model = trained.model
+    check_edits(edits, editable_dims(model))
+    wrong = [edit.group for edit in edits if edit.group != "geometry"]
+    if wrong:
+        raise InputError(f"`warp_image`: `edit={wrong[0]}:...` moves nothing: edit the geometry.")
+    directions = trained.directions
+    if not directions:
+        raise InputError(f"`warp_image`: {trained.flag} keeps no directions to take steps along.")
+    mean = {"geometry": directions["geometry"].mean[None]}
+    edited = apply_edits(mean, edits, directions)
+    fields = [model.part("geometry", np.float32(z["geometry"])) for z in (edited, mean)]
+    return (fields[0] - fields[1])[0].numpy()

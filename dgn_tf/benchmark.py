@@ -1,130 +1,123 @@
-"""Times a training step and what it is made of.
+"""Times a training step and what it is made of; by request, whole trainings and other programs.
 
     python -m dgn_tf.benchmark --output=runs/benchmark
     python -m dgn_tf.benchmark --flagfile=flags/quickstart.cfg --parts=steps,phases
+    python -m dgn_tf.benchmark --parts=clips --frames=8 --clips=25 --width=0.2
+    python -m dgn_tf.benchmark --parts=pytorch --flagfile=flags/quickstart.cfg
+    python -m dgn_tf.benchmark --parts=quality --settings=paper,quickstart --seconds=600
 
-Of the settings, those that shape a step count: the networks and penalties, side, channels, batch
-and l. Images are random; sigma, delta and the learning rate are fixed. What is compared runs in
-one process and takes turns (ours, other, ours, ...), so that the ratio holds on a machine that does
-other work at the same time.
+The parts:
+
+* steps: our step beside the same step written the obvious way; warps: the warp beside others;
+  phases: where the time of a step goes; peak: the step's arithmetic beside that of a large matrix
+  product; memory: how much a step takes; sweep: how times grow with l, pixels, batch and examples.
+* clips, only by request: the step on clips beside the image model's on as many frames; by default
+  --side=32 --width=0.2 --frames=8 --langevin_steps=5.
+* pytorch, only by request: our step beside the same program in PyTorch.
+* quality, only by request: how good trainings with the settings of several flagfiles are after the
+  same time; by default --side=32 --limit=2000.
+
+Of the settings of a training, those that shape a step count: the networks and penalties, side,
+channels, batch and l. Images are random; sigma, delta and the learning rate are fixed. What is
+compared runs in one process and takes turns (ours, other, ours, ...), so that the ratio holds on a
+machine that does other work at the same time.
 """
 
-import json
+import dataclasses
 import pathlib
-import statistics
+from collections.abc import Sequence
+from typing import Any
 
 import absl.flags
 import keras
 
-from dgn_tf.benchmarking import charts, peak, phases, reference_step, scaling, warps
+from dgn_tf.benchmarking.part import Part
+from dgn_tf.benchmarking.reference_step import SEED
+from dgn_tf.benchmarking.registry import PARTS, USUAL
+from dgn_tf.benchmarking.results import check_output, machine, write
 from dgn_tf.benchmarking.tables import table
-from dgn_tf.benchmarking.timing import check_output, machine, ratios
 from dgn_tf.cli.app import run_app
-from dgn_tf.cli.flags import config_from_flags, define_config_flags
+from dgn_tf.cli.flags import (
+    config_from_flags,
+    define_config_flags,
+    define_settings_flags,
+    settings_from_flags,
+)
 from dgn_tf.config import Config
-from dgn_tf.config.fields import require
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import write_text
-from dgn_tf.visualize.images import save_png
-
-PARTS = ("steps", "warps", "phases", "peak", "memory", "sweep")
-_CHARTS = {
-    "warps": charts.warps_chart,
-    "phases": charts.phases_chart,
-    "sweep": charts.sweep_chart,
-}
-
-
-def measure(config: Config, repeats: int, parts: tuple[str, ...] = PARTS) -> dict:
-    """The measurements of the parts, as JSON can hold them.
-
-    Args:
-        config: the settings of a training.
-        repeats: timed runs of everything that is compared.
-        parts: some of `PARTS`.
-
-    Raises:
-        InputError: a setting that the obvious step does not have.
-    """
-    reference_step.check(config)
-    settings = {name: value for name, (value, _) in config.settings().items()}
-    result = {"settings": settings, "machine": machine()}
-    measures = {
-        "steps": _steps,
-        "warps": warps.time_warps,
-        "phases": phases.time_phases,
-        "peak": peak.time_peak,
-        "memory": lambda config, repeats: peak.measure_memory(config),
-        "sweep": _sweep,
-    }
-    for part in (name for name in PARTS if name in parts):
-        print(f"measuring: {part} ...", flush=True)
-        result[part] = measures[part](config, repeats)
-    return result
-
-
-def _steps(config, repeats):
-    differences = reference_step.compare(config)
-    print("compiling both steps (this takes long) ...", flush=True)
-    seconds = reference_step.time_steps(config, repeats)
-    count = config.learning.batch_size
-    return {
-        "differences": differences,
-        "seconds": seconds,
-        "ratios": ratios(seconds, "ours", "obvious"),
-        "images_per_second": {n: count / statistics.median(t) for n, t in seconds.items()},
-    }
-
-
-def _sweep(config, repeats):
-    found = {}
-    for axis in scaling.sweeps(config):
-        print(f"  along {axis} ...", flush=True)
-        found[axis] = scaling.time_sweep(config, repeats, axis)
-    return found
-
-
-def write(result: dict, output: pathlib.Path) -> list[pathlib.Path]:
-    """Write a result: to a .json file the numbers, to a folder benchmark.json and the charts."""
-    numbers = json.dumps(result, indent=2) + "\n"
-    if output.suffix == ".json":
-        write_text(output, numbers)
-        return [output]
-    output.mkdir(parents=True, exist_ok=True)
-    written = [output / "benchmark.json"]
-    write_text(written[0], numbers)
-    for part, chart in _CHARTS.items():
-        if part in result:
-            written.append(output / f"{part}.png")
-            save_png(written[-1], chart(result[part]))
-    return written
 
 
 def main(_: list[str]) -> None:
     """Measure, print the table and write what --output asks for."""
     values = absl.flags.FLAGS
-    config = config_from_flags(values)
-    require(values.repeats >= 1, "repeats", values.repeats, "at least 1")
-    parts = tuple(values.parts)
-    if not parts or set(parts) - set(PARTS):
-        raise InputError(f"--parts={','.join(parts)}: must be some of {','.join(PARTS)}.")
+    parts = _chosen(values.parts)
+    _refuse_unused(parts, values)
+    jobs = {name: _settings(part, values) for name, part in parts.items()}
     output = pathlib.Path(values.output) if values.output else None
     if output:
         check_output(output)
-    keras.utils.set_random_seed(reference_step.SEED)
-    result = measure(config, values.repeats, parts)
+    for name, part in parts.items():
+        part.check(*jobs[name])
+    keras.utils.set_random_seed(SEED)
+    result: dict[str, Any] = {}
+    for name, part in parts.items():
+        if not part.defaults:
+            config = jobs[name][0]
+            result["settings"] = {name: value for name, (value, _) in config.settings().items()}
+    result["machine"] = machine()
+    written = []
+    for name, part in parts.items():
+        print(f"measuring: {name} ...", flush=True)
+        for numbers in part.found(*jobs[name]):
+            result[name] = numbers
+            # Each time: what comes later may be stopped.
+            written = write(result, output) if output else []
     print("\n" + table(result), flush=True)
-    if output:
-        print(f"wrote {', '.join(map(str, write(result, output)))}")
+    if written:
+        print(f"wrote {', '.join(map(str, written))}")
+
+
+def _chosen(names: Sequence[str]) -> dict[str, Part]:
+    """The parts that --parts names, in the order of the registry."""
+    if not names or set(names) - set(PARTS):
+        raise InputError(f"--parts={','.join(names)}: must be some of {','.join(PARTS)}.")
+    return {name: part for name, part in PARTS.items() if name in names}
+
+
+def _refuse_unused(parts: dict[str, Part], values: absl.flags.FlagValues) -> None:
+    """Refuse flags that belong to other parts than those that are measured."""
+    used = {name for part in parts.values() for name in _own_flags(part)}
+    for other in PARTS.values():
+        for flag in _own_flags(other):
+            if flag not in used and values[flag].present:
+                users = [name for name, part in PARTS.items() if flag in _own_flags(part)]
+                raise InputError(f"--{flag} belongs to --parts={','.join(users)}: give that too.")
+
+
+def _own_flags(part: Part) -> list[str]:
+    return [field.name for field in dataclasses.fields(part.settings)]
+
+
+def _settings(part: Part, values: absl.flags.FlagValues) -> tuple[Config, Any]:
+    """The settings of a training, and the part's own."""
+    config = config_from_flags(values, part.defaults)
+    return config, settings_from_flags(part.settings, values, part.defaults)
 
 
 def define_flags() -> None:
-    """Declares the flags of this app: the settings of a training, and three of its own."""
+    """Declares the flags: the settings of a training, those of the parts, and two more."""
     define_config_flags()
-    absl.flags.DEFINE_integer("repeats", 5, "Timed runs of everything that is compared.")
-    absl.flags.DEFINE_list("parts", list(PARTS), f"What to measure: some of {','.join(PARTS)}.")
+    for part in PARTS.values():
+        # Parts may share a setting.
+        new = [name for name in _own_flags(part) if name not in absl.flags.FLAGS]
+        define_settings_flags(part.settings, new)
+    absl.flags.DEFINE_list(
+        "parts",
+        list(USUAL),
+        f"What to measure: some of {','.join(PARTS)}. The last three only by request.",
+    )
     absl.flags.DEFINE_string(
-        "output", "", "A .json file for the numbers, or a folder for numbers and charts."
+        "output", "", "A .json file for the numbers, or a folder for numbers, tables and charts."
     )
 
 

@@ -1,102 +1,140 @@
-"""Times a training step on clips beside the image model's step on as many frames.
-
-    python -m dgn_tf.benchmarking.clips --side=32 --width=0.2 --frames=8 --clips=25
+"""The training step on clips beside the image model's step on as many frames.
 
 Both have the same emission networks; what the step on clips has on top are the transitions and
-back-propagation through time. They take turns in one process, as in dgn_tf.benchmark.
+back-propagation through time.
 """
 
+import dataclasses
 import statistics
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import absl.flags
 import keras
 import numpy as np
 import tensorflow as tf
 
+from dgn_tf.benchmarking.part import Part, Repeats
 from dgn_tf.benchmarking.reference_step import LEARNING_RATE, SEED, SIGMA, STEP_SIZE
-from dgn_tf.benchmarking.timing import interleaved_timings
-from dgn_tf.cli.app import run_app
-from dgn_tf.config import ModelConfig
+from dgn_tf.benchmarking.timing import interleaved_timings, ratios, spread
+from dgn_tf.config import Config
+from dgn_tf.config.fields import require_at_least, setting
 from dgn_tf.models.factory import make_model
 from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.training.chains import Chains
+from dgn_tf.types import LatentModel
 from dgn_tf.utils.errors import InputError
 
-FLAGS = absl.flags.FLAGS
+
+@dataclasses.dataclass(frozen=True)
+class ClipSettings(Repeats):
+    """Settings of this part beside those of a training."""
+
+    clips: int = setting(25, "--parts=clips: clips in a step.")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        require_at_least(1, self, "clips")
 
 
-def define_flags() -> None:
-    """Declares the flags of this app."""
-    define = absl.flags
-    define.DEFINE_enum("side", "32", ["32", "64"], "Height and width of a frame in pixels.")
-    define.DEFINE_integer("clips", 25, "Clips in a step.", lower_bound=1)
-    define.DEFINE_integer("frames", 8, "Frames of a clip.", lower_bound=1)
-    define.DEFINE_float("width", 0.2, "Filters per layer over those of Table V.", lower_bound=0.01)
-    define.DEFINE_integer("frames_per_chunk", 0, "As of dgn_tf.train.", lower_bound=0)
-    define.DEFINE_integer("langevin_steps", 5, "l, Langevin steps.", lower_bound=1)
-    define.DEFINE_integer("repeats", 7, "Timed runs of each step.", lower_bound=1)
+def check(config: Config, _: ClipSettings) -> None:
+    """Check that a step on clips can be made in chunks of so many frames.
+
+    Raises:
+        InputError: a chunk would have more frames than a clip.
+    """
+    chunk, frames = config.model.frames_per_chunk, config.data.frames
+    if chunk > frames:
+        raise InputError(f"`frames_per_chunk={chunk}`: must be at most `frames={frames}`.")
 
 
-def main(_: list[str]) -> None:
-    """Measure and print."""
-    if FLAGS.frames_per_chunk > FLAGS.frames:
-        raise InputError(
-            f"--frames_per_chunk={FLAGS.frames_per_chunk}: must be at most --frames={FLAGS.frames}."
-        )
-    seconds = interleaved_timings(steps(), FLAGS.repeats)
-    count = FLAGS.clips * FLAGS.frames
-    print(
-        f"One training step on {count} frames of {FLAGS.side}x{FLAGS.side}x3, "
-        f"l = {FLAGS.langevin_steps}, {FLAGS.width:g} of Table V's filters"
-    )
-    for name, times in seconds.items():
-        print(f"{name:<28}{statistics.median(times):8.3f} s (min {min(times):.3f})")
-    ratios = [a / b for a, b in zip(*seconds.values(), strict=True)]
-    print(
-        f"{'clips / pictures':<28}{statistics.median(ratios):8.3f}   "
-        f"(median of {len(ratios)} pairs, {min(ratios):.3f} to {max(ratios):.3f})"
-    )
+def measure(config: Config, settings: ClipSettings) -> dict[str, Any]:
+    """Seconds of both steps, taking turns.
 
+    Args:
+        config: of which side, channels, frames, l and the model count; the model is one of clips.
+        settings: how many clips, and how often.
 
-def steps() -> dict:
-    """Compiled steps by name: on clips, and on as many single images."""
-    settings = ModelConfig(
-        model="dynamic", width=FLAGS.width, frames_per_chunk=FLAGS.frames_per_chunk
-    )
-    video = make_model(settings, int(FLAGS.side), 3, FLAGS.frames)
-    # Networks of its own, made by the same settings.
-    image = make_model(settings, int(FLAGS.side), 3, FLAGS.frames).emission
-    name = f"{FLAGS.clips} clips of {FLAGS.frames} frames"
+    Returns:
+        "settings" that count, by flag; "seconds" of each step; "ratios" of the step on clips over
+        the one on images.
+    """
+    seconds = interleaved_timings(steps(config, settings.clips), settings.repeats)
+    names = ("side", "channels", "frames", "width", "frames_per_chunk", "langevin_steps")
     return {
-        name: step(video, (FLAGS.clips, FLAGS.frames)),
-        f"{FLAGS.clips * FLAGS.frames} images": step(image, (FLAGS.clips * FLAGS.frames,)),
+        "settings": {"clips": settings.clips} | {n: config.settings()[n][0] for n in names},
+        "seconds": seconds,
+        "ratios": ratios(seconds, *seconds),
     }
 
 
-def step(model, shape):
-    """A call without arguments that makes one training step on random examples [*shape, ...]."""
+def steps(config: Config, clips: int) -> dict[str, Callable[[], Any]]:
+    """Compiled steps by name: on so many clips, and on as many single images."""
+    data = config.data
+    video = make_model(config.model, data.side, data.channels, data.frames)
+    # Networks of its own, made by the same settings.
+    image = make_model(config.model, data.side, data.channels, data.frames).emission
+    return {
+        f"{clips} clips of {data.frames} frames": step(video, (clips, data.frames), config),
+        f"{clips * data.frames} images": step(image, (clips * data.frames,), config),
+    }
+
+
+def step(model: LatentModel, shape: tuple[int, ...], config: Config) -> Callable[[], Any]:
+    """A call without arguments that makes one training step on random examples.
+
+    Args:
+        model: of clips or of images.
+        shape: of the examples, without those of a frame: (clips, frames) or (images,).
+        config: the settings of a training.
+    """
     ids = np.arange(shape[0], dtype=np.int64)
     learner = AlternatingBackprop(
         model,
         Chains(ids, model.latent_dims, SEED),
         keras.optimizers.Adam(LEARNING_RATE),
         total_steps=1,
-        langevin_steps=FLAGS.langevin_steps,
+        langevin_steps=config.learning.langevin_steps,
         step_size=str(STEP_SIZE),
         sigma=str(SIGMA),
         seed=SEED,
     )
-    side = int(FLAGS.side)
-    x = tf.random.stateless_uniform((*shape, side, side, 3), (SEED, 1), -1.0, 1.0)
+    frame = (config.data.side, config.data.side, config.data.channels)
+    x = tf.random.stateless_uniform((*shape, *frame), (SEED, 1), -1.0, 1.0)
     graph = tf.function(learner.step, autograph=False)
     return lambda: graph(tf.constant(ids), tf.constant(ids), x)
 
 
-def main_cli() -> None:
-    """Entry point of the command."""
-    define_flags()
-    run_app(main)
+def rows(found: dict[str, Any]) -> Iterator[str]:
+    """The table of what `measure` found."""
+    settings = found["settings"]
+    yield (
+        "One training step on {count} frames of {side}x{side}x{channels}, l = {langevin_steps}, "
+        "{width:g} of Table V's filters".format(
+            count=settings["clips"] * settings["frames"], **settings
+        )
+    )
+    for name, times in found["seconds"].items():
+        yield f"{name:<28}{statistics.median(times):8.3f} s (min {min(times):.3f})"
+    low, middle, high = spread(found["ratios"]).values()
+    yield (
+        f"{'clips / images':<28}{middle:8.3f}   "
+        f"(median of {len(found['ratios'])} pairs, {low:.3f} to {high:.3f})"
+    )
 
 
-if __name__ == "__main__":
-    main_cli()
+PART = Part(
+    measure,
+    rows,
+    settings=ClipSettings,
+    check=check,
+    defaults={
+        "model": "dynamic",
+        "side": 32,
+        "width": 0.2,
+        "frames": 8,
+        "langevin_steps": 5,
+        "repeats": 7,
+    },
+    opt_in=True,
+)

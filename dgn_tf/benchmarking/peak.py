@@ -6,16 +6,19 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from dgn_tf.benchmarking.part import Part, Repeats
 from dgn_tf.benchmarking.reference_step import compiled_step, our_learner
 from dgn_tf.benchmarking.timing import interleaved_timings
 from dgn_tf.config import Config
 from dgn_tf.models.factory import make_model
-from dgn_tf.models.layers import leaf_layers
+from dgn_tf.ops.layers import leaf_layers
 from dgn_tf.training.memory import step_memory
 
 # Side of the square matrices whose product is the machine's peak.
@@ -26,10 +29,11 @@ _STATUS = Path("/proc/self/status")
 
 
 def forward_flops(network: keras.Model) -> int:
-    """Floating-point operations of one pass of one example: 2 for each weight and place it is at.
+    """Floating-point operations of one forward pass of one example.
 
-    Of fully connected layers and transposed convolutions, all that Table IV has; without biases and
-    activations. A transposed convolution puts every weight to every pixel of its input.
+    They are those of fully connected layers and transposed convolutions, which is all that Table IV
+    has, without biases and activations: 2 for every use of a weight. A transposed convolution uses
+    each weight at every pixel of its input.
     """
     total = 0
     for layer in leaf_layers(network):
@@ -55,6 +59,10 @@ def step_flops(config: Config) -> int:
 def time_peak(config: Config, repeats: int) -> dict[str, float]:
     """Operations a second of the step's networks, and of a product of large matrices.
 
+    Args:
+        config: the settings of a training.
+        repeats: timed runs of each.
+
     Returns:
         "step_gflop" of one step, "gflops" it reaches by its median time, and "peak_gflops", that of
         the fastest product, with the step's time "step" in seconds.
@@ -73,7 +81,7 @@ def time_peak(config: Config, repeats: int) -> dict[str, float]:
 
 
 def measure_memory(config: Config) -> dict[str, int | None]:
-    """Bytes by which a fresh process grows when it makes a step, and what `step_memory` guesses.
+    """Bytes by which a fresh process grows when it makes a step, and what `step_memory` expects.
 
     Returns:
         "grown", None where the system does not tell (it is read from /proc), and "guessed".
@@ -94,13 +102,40 @@ def measure_memory(config: Config) -> dict[str, int | None]:
     return {"grown": json.loads(done.stdout)["grown"], **found}
 
 
-def _peak_bytes():
+def rows(found: dict[str, float]) -> Iterator[str]:
+    """What `time_peak` measured, in a line."""
+    share = found["gflops"] / found["peak_gflops"]
+    yield (
+        f"networks: {found['step_gflop']:.1f} GFLOP a step, {found['gflops']:.0f} GFLOP/s, "
+        f"{share:.0%} of a matrix product's {found['peak_gflops']:.0f}"
+    )
+
+
+def memory_rows(found: dict[str, int | None]) -> Iterator[str]:
+    """What `measure_memory` found, in a line."""
+    grown, guessed = (
+        "not told by this system" if count is None else f"{count / 1e6:.0f} MB"
+        for count in (found["grown"], found["guessed"])
+    )
+    yield f"memory that a step takes: {grown} (guessed before: {guessed})"
+
+
+def measure(config: Config, settings: Repeats) -> dict[str, Any]:
+    """What `time_peak` finds."""
+    return time_peak(config, settings.repeats)
+
+
+PEAK = Part(measure, rows)
+MEMORY = Part(lambda config, _: measure_memory(config), memory_rows)
+
+
+def _peak_bytes() -> int:
     """The most memory that this process has had so far: its own, unlike what getrusage says."""
     (line,) = [row for row in _STATUS.read_text().splitlines() if row.startswith("VmHWM:")]
     return 1024 * int(line.split()[1])
 
 
-def _grow():
+def _grow() -> None:
     """Print by how many bytes some steps of the settings on standard input raise the peak."""
     config = Config.from_json(sys.stdin.read())
     tf.matmul(tf.ones([256, 256]), tf.ones([256, 256]))  # The threads and their buffers.

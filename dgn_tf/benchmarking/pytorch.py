@@ -1,37 +1,34 @@
-"""Times our training step beside the same program in PyTorch.
-
-    python -m dgn_tf.benchmarking.pytorch --repeats=5 --flagfile=flags/quickstart.cfg --output=compare.json
+"""Our training step beside the same program in PyTorch.
 
 Needs `pip install -e ".[bench]"`. The two run in a process each, with as many threads, and take
 turns. Before, one Langevin step of both from the same weights, latents and noise must give the
 same latents.
 """
 
+import dataclasses
+import functools
 import importlib.util
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-import absl.flags
-import keras
 import numpy as np
 import tensorflow as tf
 
 from dgn_tf.benchmarking import reference_step
-from dgn_tf.benchmarking.timing import check_output, interleaved_timings, machine, ratios, spread
-from dgn_tf.cli.app import run_app
-from dgn_tf.cli.flags import config_from_flags, define_config_flags
+from dgn_tf.benchmarking.part import Part, Repeats, require_plain_step
+from dgn_tf.benchmarking.timing import interleaved_timings, ratios, spread
 from dgn_tf.config import Config
-from dgn_tf.config.fields import require
+from dgn_tf.config.fields import setting
 from dgn_tf.inference.langevin import langevin
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import write_text
 
 TOLERANCE = 1e-4
-# As dgn_tf.benchmark has them.
+# As in the other parts of the benchmark.
 _FIXED = {
     "sigma": reference_step.SIGMA,
     "step_size": reference_step.STEP_SIZE,
@@ -39,8 +36,27 @@ _FIXED = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class PytorchSettings(Repeats):
+    """Settings of this part beside those of a training."""
+
+    compiled: bool = setting(
+        False, "--parts=pytorch: time torch.compile too; it needs a C++ compiler."
+    )
+
+
+def require_torch() -> None:
+    """Check that PyTorch can be imported, without doing so: it runs in another process.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise InputError('PyTorch is not installed: run pip install -e ".[bench]".')
+
+
 class TorchProcess:
-    """The program in PyTorch (`dgn_tf.benchmarking.torch_step`) in a process of its own; a context manager.
+    """The program in PyTorch, `torch_step`, in a process of its own; a context manager.
 
     Args:
         config: the settings of a training.
@@ -54,14 +70,12 @@ class TorchProcess:
     """
 
     def __init__(self, config: Config, threads: int):
-        if importlib.util.find_spec("torch") is None:
-            raise InputError('PyTorch is not installed: run pip install -e ".[bench]".')
+        require_torch()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "dgn_tf.benchmarking.torch_step"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=pathlib.Path(__file__).resolve().parents[1],
             # Threads that spin until the others are done take ten times as long where those wait
             # for a core that does other work.
             env={"OMP_WAIT_POLICY": "passive", **os.environ},
@@ -69,17 +83,19 @@ class TorchProcess:
         settings = {name: value for name, (value, _) in config.settings().items()} | _FIXED
         self.version = self._ask(settings=settings, threads=threads)["torch"]
 
-    def __enter__(self):
+    def __enter__(self) -> "TorchProcess":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._process.communicate()
 
     def step(self, variant: str, compiled: bool) -> None:
         """Make one training step of a variant."""
         self._ask(method="step", variant=variant, compiled=compiled)
 
-    def infer(self, variant: str, compiled: bool, arrays: dict) -> dict[str, np.ndarray]:
+    def infer(
+        self, variant: str, compiled: bool, arrays: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
         """Latents by group after Langevin steps from `arrays`, as `torch_step.Server.infer`."""
         with tempfile.NamedTemporaryFile(suffix=".npz") as file:
             np.savez(file, **arrays)
@@ -87,19 +103,21 @@ class TorchProcess:
             found = self._ask(method="infer", variant=variant, compiled=compiled, file=file.name)
         return {name: np.array(value, np.float32) for name, value in found.items()}
 
-    def _ask(self, **request):
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+    def _ask(self, **request: Any) -> dict[str, Any]:
+        questions, answers = self._process.stdin, self._process.stdout
+        assert questions and answers
+        questions.write(json.dumps(request) + "\n")
+        questions.flush()
+        answer = answers.readline()
         if not answer:
-            raise RuntimeError("the program in PyTorch has ended; its error stands above.")
+            raise RuntimeError("the program in PyTorch has ended; its error is printed above.")
         return json.loads(answer)
 
 
 def disagreement(config: Config, torch: TorchProcess, variant: str, compiled: bool) -> float:
     """By how much 9 of 10 latents differ at most, after one Langevin step of both programs.
 
-    Of the others `dgn_tf.benchmarking.reference_step.disagreement` tells.
+    Why the others may differ by more, `reference_step.disagreement` says.
 
     Raises:
         RuntimeError: it is above `TOLERANCE`.
@@ -122,82 +140,66 @@ def disagreement(config: Config, torch: TorchProcess, variant: str, compiled: bo
     return found
 
 
-def compare(config: Config, repeats: int, compiled: bool) -> dict:
-    """Seconds of our step and of the variants in PyTorch, and their ratios, as JSON can hold them.
+def check(config: Config, _: PytorchSettings) -> None:
+    """Check that the step can be made by both programs here.
 
     Raises:
         InputError: PyTorch is missing, or a setting that its program does not have.
     """
-    reference_step.check(config)
+    require_plain_step(config)
+    require_torch()
+
+
+def measure(config: Config, settings: PytorchSettings) -> dict[str, Any]:
+    """Seconds of our step and of the variants in PyTorch, taking turns, and their ratios.
+
+    Args:
+        config: the settings of a training.
+        settings: how often, and which variants.
+
+    Returns:
+        "torch", its version; "threads" of both; "differences" of the latents after a Langevin step
+        (`disagreement`) and "ratios" of ours over each variant; "seconds" of ours and of each.
+
+    Raises:
+        RuntimeError: the programs do not compute the same step.
+    """
     programs = {"torch": ("plain", False), "torch, cached": ("cached", False)}
-    if compiled:
+    if settings.compiled:
         programs |= {f"{name}, compiled": (v, True) for name, (v, _) in programs.items()}
     # As many as TensorFlow takes by itself.
-    threads = os.cpu_count()
+    threads = os.cpu_count() or 1
     with TorchProcess(config, threads) as torch:
         differences = {}
         for name, program in programs.items():
             print(f"comparing the numbers: {name} ...", flush=True)
             differences[name] = disagreement(config, torch, *program)
-        calls = {"ours": reference_step.compiled_step(reference_step.our_learner(config), config)}
+        calls: dict[str, Callable[[], object]] = {
+            "ours": reference_step.compiled_step(reference_step.our_learner(config), config)
+        }
         for name, program in programs.items():
-            calls[name] = lambda program=program: torch.step(*program)
+            calls[name] = functools.partial(torch.step, *program)
         print("timing the steps ...", flush=True)
-        seconds = interleaved_timings(calls, repeats)
+        seconds = interleaved_timings(calls, settings.repeats)
     return {
-        "settings": {name: value for name, (value, _) in config.settings().items()},
-        "machine": machine() | {"torch": torch.version, "threads": threads},
+        "torch": torch.version,
+        "threads": threads,
         "differences": differences,
         "seconds": seconds,
         "ratios": {name: ratios(seconds, "ours", name) for name in programs},
     }
 
 
-def table(result: dict) -> str:
-    """The result of `compare` as plain text."""
-    lines = [
-        "One training step: batch {batch_size}, {side}x{side}x{channels}, l = {langevin_steps}, "
-        "latents {appearance_dim} + {geometry_dim}, alpha {alpha:g}".format(**result["settings"]),
-        "{device}, {threads} threads, TensorFlow {tensorflow}, PyTorch {torch}".format(
-            **result["machine"]
-        ),
-        f"{'seconds; ratios':<32}{'min':>9}{'median':>9}{'max':>9}",
-    ]
-    rows = dict(result["seconds"])
-    rows |= {f"ours / {name}": values for name, values in result["ratios"].items()}
-    for name, values in rows.items():
-        lines.append(f"{name:<32}" + "".join(f"{v:>9.3f}" for v in spread(values).values()))
-    largest = max(result["differences"].values())
-    lines.append(f"9 of 10 latents differ by at most {largest:.1e} after a Langevin step")
-    return "\n".join(lines)
+def rows(found: dict[str, Any]) -> Iterator[str]:
+    """The table of what `measure` found."""
+    yield f"PyTorch {found['torch']}, {found['threads']} threads"
+    yield f"{'seconds; ratios':<32}{'min':>9}{'median':>9}{'max':>9}"
+    measured = dict(found["seconds"])
+    measured |= {f"ours / {name}": values for name, values in found["ratios"].items()}
+    for name, values in measured.items():
+        yield f"{name:<32}" + "".join(f"{value:>9.3f}" for value in spread(values).values())
+    largest = max(found["differences"].values())
+    yield f"9 of 10 latents differ by at most {largest:.1e} after a Langevin step"
 
 
-def main(_: list[str]) -> None:
-    """Compare, print the table and write --output."""
-    values = absl.flags.FLAGS
-    config = config_from_flags(values)
-    require(values.repeats >= 1, "repeats", values.repeats, "at least 1")
-    output = pathlib.Path(values.output) if values.output else None
-    if output:
-        if output.suffix != ".json":
-            raise InputError(f"--output={output}: must end in .json.")
-        check_output(output)
-    keras.utils.set_random_seed(reference_step.SEED)
-    result = compare(config, values.repeats, values.compiled)
-    print("\n" + table(result), flush=True)
-    if output:
-        write_text(output, json.dumps(result, indent=2) + "\n")
-        print(f"wrote {output}")
-
-
-def define_flags() -> None:
-    """Declares the flags of this app: the settings of a training, and three of its own."""
-    define_config_flags()
-    absl.flags.DEFINE_integer("repeats", 5, "Timed steps of each program.")
-    absl.flags.DEFINE_bool("compiled", False, "Time torch.compile too; it needs a C++ compiler.")
-    absl.flags.DEFINE_string("output", "", "A .json file for all measurements.")
-
-
-if __name__ == "__main__":
-    define_flags()
-    run_app(main)
+PART = Part(measure, rows, settings=PytorchSettings, check=check, opt_in=True)

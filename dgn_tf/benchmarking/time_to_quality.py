@@ -1,50 +1,45 @@
 """How good trainings with different settings are after the same time.
 
-    python -m dgn_tf.benchmarking.time_to_quality --settings=paper,quickstart --seconds=600 \
-        --data=heads --side=32 --output=runs/quality.json
-
 Every setting is trained as dgn_tf.train does it, one after the other, for as many epochs as last
-about --seconds: a schedule comes to its end. At 1/20, 1/10, 1/5, 2/5, 4/5 of the time and at the
+about `seconds`: a schedule comes to its end. At 1/20, 1/10, 1/5, 2/5 and 4/5 of the time and at the
 end latents of the same held-out images are inferred without noise, all by the same inference.
-Neither compiling nor measuring counts as time. Writes the numbers, a table in Markdown (.md) and a
-chart (.png) beside them.
+Neither compiling nor measuring counts as time.
 """
 
 import dataclasses
-import json
 import pathlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import absl.flags
 import keras
 import numpy as np
 import tensorflow as tf
 
+import dgn_tf
 from dgn_tf.benchmarking.charts import drawn, log_axes, new_canvas
-from dgn_tf.benchmarking.timing import check_output, machine
-from dgn_tf.cli.app import run_app
+from dgn_tf.benchmarking.part import Part
 from dgn_tf.cli.flags import config_from_file
-from dgn_tf.config import SIDES, Config, InferenceConfig
-from dgn_tf.config.fields import require
+from dgn_tf.config import Config, InferenceConfig
+from dgn_tf.config.fields import require_at_least, setting
 from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.sources import catalog
-from dgn_tf.evaluation.experiments.held_out import factor_r2
 from dgn_tf.evaluation.metrics.errors import pca_msre, squared_errors
+from dgn_tf.evaluation.metrics.r2 import factor_r2
 from dgn_tf.inference.encoder import make_inference
 from dgn_tf.models.factory import make_model
 from dgn_tf.training.callbacks import ProgressReport
 from dgn_tf.training.factory import compiles_step, make_learner
 from dgn_tf.training.loop import fit
+from dgn_tf.types import LatentModel
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import write_text
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize.decoding import decode
-from dgn_tf.visualize.images import save_png
 
-FOLDER = pathlib.Path(__file__).resolve().parents[1] / "flags"
+# The flagfiles lie beside the package in a checkout; an installed copy has none.
+FOLDER = pathlib.Path(dgn_tf.__file__).resolve().parents[1] / "flags"
 FILES = {"paper": "celeba64"}
 FRACTIONS = (0.05, 0.1, 0.2, 0.4, 0.8)
 # Steps that are timed before a training, to know how many fill its time.
@@ -53,27 +48,60 @@ _TIMED = 10
 _STEP_SIZE, _SIGMA = 0.1, 0.3
 
 
-def setting(name: str, data: str, side: int, limit: int) -> Config:
+@dataclasses.dataclass(frozen=True)
+class QualitySettings:
+    """Settings of this part beside those of a training, of which those of the data count."""
+
+    settings: str = setting(
+        "paper,quickstart",
+        "--parts=quality: what to train, flagfiles in flags/ without .cfg, and paper.",
+    )
+    held_out: int = setting(300, "--parts=quality: images after those learned from, to measure.")
+    inference_steps: int = setting(200, "--parts=quality: Langevin steps of a measurement.")
+    seconds: float = setting(600.0, "--parts=quality: how long each setting is trained.")
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        require_at_least(1, self, "seconds", "held_out", "inference_steps")
+        if not self.names:
+            raise InputError("`settings`: name at least one.")
+
+    @property
+    def names(self) -> list[str]:
+        """The settings to train, by name."""
+        return [name.strip() for name in self.settings.split(",") if name.strip()]
+
+
+def flagfile_settings(name: str, data: str, side: int, limit: int) -> Config:
     """The settings flags/NAME.cfg ("paper": celeba64.cfg) for other images.
+
+    Args:
+        name: of the settings.
+        data: what to learn from.
+        side: of the images in pixels.
+        limit: how many of them.
 
     Raises:
         InputError: there is no such flagfile, or it is not for images.
     """
     path = FOLDER / f"{FILES.get(name, name)}.cfg"
     if not path.is_file():
+        if not FOLDER.is_dir():
+            raise InputError(f"`settings={name}`: there are no flagfiles in {FOLDER}.")
         known = ", ".join(["paper", *sorted(p.stem for p in FOLDER.glob("*.cfg"))])
-        raise InputError(f"--settings={name}: must be one of {known}.")
+        raise InputError(f"`settings={name}`: must be one of {known}.")
     config = config_from_file(path)
     if config.data.frames or config.model.appearance != "continuous":
-        raise InputError(f"--settings={name}: is not for images without labels.")
-    data = dataclasses.replace(config.data, data=data, side=side, limit=limit)
-    return dataclasses.replace(config, data=data)
+        raise InputError(f"`settings={name}`: is not for images without labels.")
+    return dataclasses.replace(
+        config, data=dataclasses.replace(config.data, data=data, side=side, limit=limit)
+    )
 
 
 class Measurements(keras.callbacks.Callback):
-    """Measures when so many seconds of training have passed, and at the end.
+    """Measures a model after given seconds of training, and at the end.
 
-    The clock starts after the first step, which compiles, and stands still while it is measured.
+    The clock starts after the first step, which compiles, and stands still during a measurement.
 
     Args:
         seconds: when to measure, rising.
@@ -85,10 +113,12 @@ class Measurements(keras.callbacks.Callback):
 
     def __init__(self, seconds: list[float], measure: Callable[[], dict[str, float]]):
         super().__init__()
-        self.rows, self._due, self._measure = [], list(seconds), measure
-        self._start, self._step = None, 0
+        self.rows: list[dict[str, float]] = []
+        self._due, self._measure = list(seconds), measure
+        self._start: float | None = None
+        self._step = 0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Measure if it is time."""
         self._step += 1
         if self._start is None:
@@ -96,17 +126,19 @@ class Measurements(keras.callbacks.Callback):
         elif self._due and time.monotonic() - self._start >= self._due[0]:
             self._add()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Measure the trained model."""
         if not self.rows or self.rows[-1]["step"] < self._step:
             self._add()
 
-    def _add(self):
+    def _add(self) -> None:
         now = time.monotonic()
-        passed = now - self._start
+        # A training without a step has taken no time.
+        start = now if self._start is None else self._start
+        passed = now - start
         self._due = [due for due in self._due if due > passed]
         self.rows.append({"seconds": passed, "step": self._step, **self._measure()})
-        self._start += time.monotonic() - now
+        self._start = start + time.monotonic() - now
 
 
 class Ticks(keras.callbacks.Callback):
@@ -114,15 +146,15 @@ class Ticks(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
-        self.times = []
+        self.times: list[float] = []
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Look at the clock."""
         self.times.append(time.monotonic())
 
 
 def lasting(config: Config, examples: Examples, seconds: float) -> Config:
-    """The settings with as many epochs as a training of about `seconds` here has."""
+    """The settings with as many epochs as a training here has in about `seconds`."""
     learning, ticks = config.learning, Ticks()
     per_epoch = steps_per_epoch(len(examples), learning.batch_size)
     fit(
@@ -139,13 +171,15 @@ def lasting(config: Config, examples: Examples, seconds: float) -> Config:
     return dataclasses.replace(config, learning=dataclasses.replace(learning, epochs=epochs))
 
 
-def new_model(config: Config, examples: Examples):
-    """The untrained model, always the same."""
+def new_model(config: Config, examples: Examples) -> LatentModel:
+    """The untrained model of images like `examples`, always the same."""
     keras.utils.set_random_seed(config.learning.seed)
     return make_model(config.model, examples.side, examples.channels)
 
 
-def train(config: Config, train_set: Examples, test_set: Examples, due: list[float], steps: int):
+def train(
+    config: Config, train_set: Examples, test_set: Examples, due: list[float], steps: int
+) -> list[dict[str, float]]:
     """The rows of `Measurements` of a whole training.
 
     Args:
@@ -155,13 +189,18 @@ def train(config: Config, train_set: Examples, test_set: Examples, due: list[flo
             of each group ("r2_" and the group's name).
         due: seconds at which to measure.
         steps: Langevin steps of the inference.
+
+    Returns:
+        For each measurement "seconds", "step", "msre" and the "r2_" of each group.
     """
     learning, model = config.learning, new_model(config, train_set)
     scale, x = test_set.side / 32, as_float(test_set.images)
-    settings = {"step_size": _STEP_SIZE * scale, "sigma": _SIGMA * scale}
-    inference = make_inference(model, InferenceConfig(steps=steps, starts=1, **settings))
+    inference = make_inference(
+        model,
+        InferenceConfig(steps=steps, starts=1, step_size=_STEP_SIZE * scale, sigma=_SIGMA * scale),
+    )
 
-    def measure():
+    def measured() -> dict[str, float]:
         latents = inference(x, test_set.ids)
         found = {"msre": float(squared_errors(x, decode(model, latents)[0]).mean())}
         if "yaw" in test_set.factors:
@@ -169,7 +208,7 @@ def train(config: Config, train_set: Examples, test_set: Examples, due: list[flo
             found |= {f"r2_{group}": value for group, value in r2["yaw"].items()}
         return found
 
-    measurements = Measurements(due, measure)
+    measurements = Measurements(due, measured)
     fit(
         make_learner(learning, train_set, model),
         train_set,
@@ -182,8 +221,8 @@ def train(config: Config, train_set: Examples, test_set: Examples, due: list[flo
     return measurements.rows
 
 
-def table(result: dict) -> str:
-    """The rows of all settings in Markdown."""
+def rows(result: dict[str, Any]) -> Iterator[str]:
+    """The measurements of all settings as a table in Markdown."""
     groups = sorted(
         {
             key
@@ -195,18 +234,18 @@ def table(result: dict) -> str:
     )
     heads = ["setting", "seconds", "steps", "MSRE"]
     heads += [f"R² of yaw, {group.removeprefix('r2_')}" for group in groups]
-    lines = [f"| {' | '.join(heads)} |", "| " + " | ".join("---" for _ in heads) + " |"]
+    yield f"| {' | '.join(heads)} |"
+    yield "| " + " | ".join("---" for _ in heads) + " |"
     for name, found in result["trainings"].items():
         for row in found["rows"]:
             cells = [name, f"{row['seconds']:.0f}", str(row["step"]), f"{row['msre']:.1f}"]
             cells += [f"{row[group]:.2f}" if group in row else "" for group in groups]
-            lines.append(f"| {' | '.join(cells)} |")
+            yield f"| {' | '.join(cells)} |"
         cells = [f"PCA, {found['components']} components", "", "", f"{found['msre_pca']:.1f}"]
-        lines.append(f"| {' | '.join(cells + [''] * len(groups))} |")
-    return "\n".join(lines) + "\n"
+        yield f"| {' | '.join(cells + [''] * len(groups))} |"
 
 
-def chart(result: dict) -> np.ndarray:
+def chart(result: dict[str, Any]) -> np.ndarray:
     """MSRE, and R² of yaw where it is known, against the seconds of training: uint8 [H, W, 3]."""
     trainings = result["trainings"]
     known = any("r2_geometry" in found["rows"][0] for found in trainings.values())
@@ -232,74 +271,83 @@ def chart(result: dict) -> np.ndarray:
     return drawn(canvas)
 
 
-def main(_: list[str]) -> None:
-    """Train and measure all settings, print the table and write the three files."""
-    values = absl.flags.FLAGS
-    for name in ("seconds", "held_out", "limit", "inference_steps"):
-        require(values[name].value >= 1, name, values[name].value, "at least 1")
-    output = pathlib.Path(values.output or "")
-    if output.suffix != ".json":
-        raise InputError(f"--output={values.output}: must be a file that ends in .json.")
-    check_output(output)
-    side, limit = int(values.side), values.limit
-    configs = {name: setting(name, values.data, side, limit) for name in values.settings}
-    if not configs:
-        raise InputError("--settings: name at least one.")
-    # As dgn_tf.train does, at whatever it costs.
+def configs(config: Config, settings: QualitySettings) -> dict[str, Config]:
+    """The settings of every training by name; `config` says which images it learns from.
+
+    Raises:
+        InputError: a name without a flagfile for images.
+    """
+    data = config.data
+    return {
+        name: flagfile_settings(name, data.data, data.side, data.limit) for name in settings.names
+    }
+
+
+def check(config: Config, settings: QualitySettings) -> None:
+    """Check that the settings can be trained.
+
+    Raises:
+        InputError: a name without a flagfile for images, or no number of images.
+    """
+    require_at_least(1, config.data, "limit")
+    configs(config, settings)
+
+
+def measure(config: Config, settings: QualitySettings) -> Iterator[dict[str, Any]]:
+    """Train and measure all settings, one after the other.
+
+    Yields:
+        After each training "data", "side", "examples" learned from, "held_out", "seconds" that each
+        training should last, and "trainings" by name: its "config", the "rows" of `train`, and the
+        held-out error "msre_pca" of as many principal "components" as it has latents.
+
+    Raises:
+        InputError: there are too few images.
+    """
+    data, held_out = config.data, settings.held_out
+    # As dgn_tf.train does, at whatever cost in speed.
     tf.config.experimental.enable_op_determinism()
     with progress_bar("Reading images") as report:
         examples = catalog.load(
-            values.data, side, 3, limit + values.held_out, values.data_dir or None, report
+            data.data, data.side, 3, data.limit + held_out, data.data_dir or None, report
         )
-    if len(examples) < 2 * values.held_out:
+    if len(examples) < 2 * held_out:
         raise InputError(
-            f"--data={values.data} has {len(examples)} images: too few to hold out "
-            f"--held_out={values.held_out} and learn from at least as many."
+            f"`data={data.data}` has {len(examples)} images: too few to hold out "
+            f"`held_out={held_out}` and learn from at least as many."
         )
-    last = len(examples) - values.held_out
+    last = len(examples) - held_out
     train_set, test_set = examples.subset(range(last)), examples.subset(range(last, len(examples)))
-    result = {
-        "machine": machine(),
-        "data": values.data,
-        "side": side,
+    found: dict[str, Any] = {
+        "data": data.data,
+        "side": data.side,
         "examples": last,
-        "held_out": values.held_out,
-        "seconds": values.seconds,
+        "held_out": held_out,
+        "seconds": settings.seconds,
         "trainings": {},
     }
-    for name, config in configs.items():
+    for name, each in configs(config, settings).items():
         print(f"timing a step: {name} ...", flush=True)
-        config = lasting(config, train_set, values.seconds)
-        print(f"training: {name}, {config.learning.epochs} epochs ...", flush=True)
-        due = [values.seconds * fraction for fraction in FRACTIONS]
-        components = config.model.appearance_dim + config.model.geometry_dim
-        result["trainings"][name] = {
-            "config": dataclasses.asdict(config),
-            "rows": train(config, train_set, test_set, due, values.inference_steps),
+        each = lasting(each, train_set, settings.seconds)
+        print(f"training: {name}, {each.learning.epochs} epochs ...", flush=True)
+        due = [settings.seconds * fraction for fraction in FRACTIONS]
+        components = each.model.appearance_dim + each.model.geometry_dim
+        found["trainings"][name] = {
+            "config": dataclasses.asdict(each),
+            "rows": train(each, train_set, test_set, due, settings.inference_steps),
             "components": components,
-            "msre_pca": pca_msre(*(as_float(s.images) for s in (train_set, test_set)), components),
+            "msre_pca": pca_msre(as_float(train_set.images), as_float(test_set.images), components),
         }
-        # After each setting: a later one may be stopped.
-        write_text(output, json.dumps(result, indent=2) + "\n")
-        write_text(output.with_suffix(".md"), table(result))
-        save_png(output.with_suffix(".png"), chart(result))
-    print("\n" + table(result), end="")
+        yield found
 
 
-def define_flags() -> None:
-    """Declares the flags of this app."""
-    define = absl.flags
-    define.DEFINE_list("settings", ["paper", "quickstart"], "Flagfiles in flags/, and paper.")
-    define.DEFINE_string("data", "heads", "What to learn from, as of dgn_tf.train.")
-    define.DEFINE_string("data_dir", "", "Folder of prepared TFDS data sets.")
-    define.DEFINE_enum("side", "32", [str(side) for side in SIDES], "Of the images in pixels.")
-    define.DEFINE_integer("limit", 2000, "Images to learn from.")
-    define.DEFINE_integer("held_out", 300, "Images after them, to measure.")
-    define.DEFINE_integer("inference_steps", 200, "Langevin steps of a measurement.")
-    define.DEFINE_float("seconds", 600.0, "How long each setting is trained.")
-    define.DEFINE_string("output", None, "A .json file; .md and .png are written beside it.")
-
-
-if __name__ == "__main__":
-    define_flags()
-    run_app(main)
+PART = Part(
+    measure,
+    rows,
+    chart,
+    settings=QualitySettings,
+    check=check,
+    defaults={"side": 32, "limit": 2000},
+    opt_in=True,
+    markdown=True,
+)

@@ -6,8 +6,8 @@ those of dgn_tf mirrored along both axes: images are flipped, displacements flip
 
     python -m dgn_tf.benchmarking.torch_step
 
-answers requests in JSON, one a line, as `dgn_tf.benchmarking.pytorch` makes them: PyTorch's compiler and
-TensorFlow crash in one process.
+answers requests in JSON, one a line, as `dgn_tf.benchmarking.pytorch` makes them: PyTorch's
+compiler and TensorFlow crash in one process.
 """
 
 import dataclasses

@@ -3,8 +3,8 @@
 import dataclasses
 import os
 import typing
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from absl import flags
 
@@ -14,6 +14,7 @@ from dgn_tf.utils.errors import InputError
 _DEFINERS = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
+    int | None: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     float | None: flags.DEFINE_float,
     str: flags.DEFINE_string,
@@ -41,14 +42,25 @@ def define_settings_flags(
             _DEFINERS[field.type](field.name, default, text, flag_values=flag_values)
 
 
-def settings_from_flags(kind: type[Settings], values: flags.FlagValues) -> Settings:
+def settings_from_flags(
+    kind: type[Settings], values: flags.FlagValues, defaults: Mapping[str, Any] | None = None
+) -> Settings:
     """An instance of a dataclass with what the flags say; settings without a flag keep defaults.
+
+    Args:
+        kind: the dataclass.
+        values: the flags.
+        defaults: for flags that are not given, in place of what they were declared with.
 
     Raises:
         InputError: a value out of its range.
     """
     names: list[str] = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: values[name].value for name in names if name in values})
+    given = {name: values[name].value for name in names if name in values}
+    for name, value in (defaults or {}).items():
+        if name in given and not values[name].present:
+            given[name] = value
+    return kind(**given)
 
 
 def define_config_flags(
@@ -59,14 +71,16 @@ def define_config_flags(
         define_settings_flags(kind, names, flag_values)
 
 
-def config_from_flags(values: flags.FlagValues) -> Config:
-    """The `Config` that the flags say.
+def config_from_flags(
+    values: flags.FlagValues, defaults: Mapping[str, Any] | None = None
+) -> Config:
+    """The `Config` that the flags say; `defaults` as of `settings_from_flags`.
 
     Raises:
         InputError: a value out of its range.
     """
     sections = typing.get_type_hints(Config).items()
-    return Config(**{name: settings_from_flags(kind, values) for name, kind in sections})
+    return Config(**{name: settings_from_flags(kind, values, defaults) for name, kind in sections})
 
 
 def config_from_file(path: str | os.PathLike) -> Config:

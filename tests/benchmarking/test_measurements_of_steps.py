@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf.benchmarking import charts, peak, scaling, tables
+from dgn_tf.benchmarking import charts, peak, phases, scaling, tables, warps
 from dgn_tf.benchmarking.timing import interleaved_timings, ratios, spread
 from dgn_tf.benchmarking.warps import TARGETS, dense_warp, op_by_op_warp
 from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
@@ -77,7 +77,7 @@ def test_each_axis_changes_one_size():
 
 def test_an_epoch_is_its_steps(monkeypatch):
     times = {"20": [9.0, 2.0, 1.0], "200": [2.0, 2.0, 4.0], "2000": [5.0, 2.0, 1.0]}
-    monkeypatch.setattr(scaling, "take_turns", lambda calls, repeats: times)
+    monkeypatch.setattr(scaling, "interleaved_timings", lambda calls, repeats: times)
     found = scaling.time_sweep(TINY, 3, "examples")
     assert found["seconds"] == [20.0, 200.0, 2000.0] and found["exponent"] == pytest.approx(1.0)
     assert found["images_per_second"] == [1.0, 1.0, 1.0]
@@ -119,12 +119,12 @@ PHASES = {"step": 2.0, "phases": {"noise": 0.5, "learning": 1.6, "rest": -0.1}}
 @pytest.mark.parametrize(
     ("chart", "found"),
     [
-        (charts.sweep_chart, SWEEP),
-        (charts.warps_chart, WARPS),
-        (charts.phases_chart, PHASES),
+        (scaling.chart, SWEEP),
+        (warps.chart, WARPS),
+        (phases.chart, PHASES),
     ],
 )
-def test_a_chart_is_a_image(chart, found):
+def test_a_chart_is_an_image(chart, found):
     image = chart(found)
     assert image.dtype == np.uint8 and image.shape[2] == 3
     assert image.min() < 100 and np.mean(image == 255) > 0.5

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from dgn_tf import benchmark
 from dgn_tf.benchmarking import time_to_quality
 from dgn_tf.benchmarking.time_to_quality import Measurements
 from dgn_tf.cli.flags import config_from_file
@@ -50,7 +51,7 @@ def test_a_training_lasts_as_long_as_was_asked(monkeypatch):
 
     monkeypatch.setattr(time_to_quality, "fit", fit)
     examples = catalog.load("heads", 32, 3, limit=40)
-    config = time_to_quality.setting("debug", "heads", 32, 40)
+    config = time_to_quality.flagfile_settings("debug", "heads", 32, 40)
     config = dataclasses.replace(
         config, learning=dataclasses.replace(config.learning, batch_size=10)
     )
@@ -60,14 +61,15 @@ def test_a_training_lasts_as_long_as_was_asked(monkeypatch):
 
 
 def test_the_papers_settings_are_those_of_its_flagfile():
-    config = time_to_quality.setting("paper", "heads", 32, 10)
+    assert (time_to_quality.FOLDER / "debug.cfg").is_file()
+    config = time_to_quality.flagfile_settings("paper", "heads", 32, 10)
     assert config.learning == Config().learning and config.model == Config().model
     assert config.settings()["side"][0] == 32 and config.settings()["limit"][0] == 10
-    with pytest.raises(InputError, match="--settings=best: must be one of paper, "):
-        time_to_quality.setting("best", "heads", 32, 10)
+    with pytest.raises(InputError, match="`settings=best`: must be one of paper, "):
+        time_to_quality.flagfile_settings("best", "heads", 32, 10)
     for name in ("clips64", "mnist"):
-        with pytest.raises(InputError, match=f"--settings={name}: is not for images"):
-            time_to_quality.setting(name, "heads", 32, 10)
+        with pytest.raises(InputError, match=f"`settings={name}`: is not for images"):
+            time_to_quality.flagfile_settings(name, "heads", 32, 10)
 
 
 def test_a_flagfile_is_read_beside_the_programs_own_flags(tmp_path):
@@ -84,7 +86,8 @@ def test_a_flagfile_is_read_beside_the_programs_own_flags(tmp_path):
     ("given", "message"),
     [
         ("--seconds=0", "--seconds=0.0: must be at least 1"),
-        ("--output=quality.md", "--output=quality.md: must be a file that ends in .json"),
+        ("--output=quality.md", "--output=quality.md: must be a folder or end in .json"),
+        ("--limit=0", "--limit=0: must be at least 1"),
         ("--settings=best", "--settings=best: must be one of"),
         ("--settings=", "--settings: name at least one"),
         ("--held_out=8000", "--data=heads has 10000 images: too few to hold out"),
@@ -92,12 +95,13 @@ def test_a_flagfile_is_read_beside_the_programs_own_flags(tmp_path):
 )
 def test_what_cannot_be_done_is_named(run_app, tmp_path, given, message, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ["--output=quality.json", "--limit=9000", given]
+    (tmp_path / "quality.md").touch()
+    arguments = ["--parts=quality", "--output=quality.json", "--limit=9000", given]
     if "held_out" in given:
         # Reading so many takes long, and how many there are is all that counts.
         few = catalog.load("heads", 32, 3, limit=1)
         monkeypatch.setattr(type(few), "__len__", lambda self: 10_000)
         monkeypatch.setattr(time_to_quality.catalog, "load", lambda *_: few)
-    said = run_app(time_to_quality, *arguments)
+    said = run_app(benchmark, *arguments)
     assert said.status == 2
     assert said.err.splitlines()[-1].startswith(f"error: {message}")

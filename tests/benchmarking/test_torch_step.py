@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from dgn_tf import benchmark
 from dgn_tf.benchmarking import pytorch, reference_step
 from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.utils.errors import InputError
@@ -49,7 +50,8 @@ def test_a_step_that_differs_is_seen(monkeypatch):
 def test_ratios_are_printed_and_written(run_app, tmp_path):
     output = tmp_path / "pytorch.json"
     said = run_app(
-        pytorch,
+        benchmark,
+        "--parts=pytorch",
         "--side=32",
         "--batch_size=2",
         "--langevin_steps=1",
@@ -60,7 +62,7 @@ def test_ratios_are_printed_and_written(run_app, tmp_path):
         f"--output={output}",
     )
     assert said.status == 0, said.err
-    found = json.loads(output.read_text())
+    found = json.loads(output.read_text())["pytorch"]
     ours, torch = found["seconds"]["ours"], found["seconds"]["torch"]
     assert found["ratios"]["torch"] == [ours[i] / torch[i] for i in range(2)]
     rows = {line[:32].strip(): line[32:].split() for line in said.out.splitlines()}
@@ -77,10 +79,13 @@ def test_a_missing_torch_is_named(monkeypatch):
     ("flag", "message"),
     [
         ("--repeats=0", "--repeats=0: must be at least 1"),
-        ("--output=folder", "--output=folder: must end in .json"),
+        ("--output=file", "--output=file: must be a folder or end in .json"),
+        ("--border=zeros", "--border=zeros: steps are measured with --border=edge only"),
     ],
 )
-def test_what_cannot_be_compared_is_named(run_app, flag, message):
-    said = run_app(pytorch, flag)
+def test_what_cannot_be_compared_is_named(run_app, flag, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    said = run_app(benchmark, "--parts=pytorch", flag)
     assert said.status == 2
     assert said.err.splitlines()[-1].startswith(f"error: {message}")

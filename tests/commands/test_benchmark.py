@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from dgn_tf import benchmark
 from dgn_tf.benchmarking import reference_step
+from dgn_tf.benchmarking.part import Part, Repeats
+from dgn_tf.benchmarking.registry import PARTS, USUAL
 from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.utils.errors import InputError
 
@@ -110,6 +112,10 @@ def test_the_charts_of_what_was_measured_lie_in_the_folder(run_app, tmp_path):
         ("--batch_size=0", "--batch_size=0: must be at least 1"),
         ("--repeats=0", "--repeats=0: must be at least 1"),
         ("--parts=steps,speed", "--parts=steps,speed: must be some of steps,warps"),
+        ("--parts=", "--parts=: must be some of steps,warps"),
+        ("--clips=3", "--clips belongs to --parts=clips: give that too."),
+        ("--compiled", "--compiled belongs to --parts=pytorch: give that too."),
+        ("--seconds=60", "--seconds belongs to --parts=quality: give that too."),
         ("--model=abp", "--model=abp: steps are measured with --model=deformable only"),
         ("--border=zeros", "--border=zeros: steps are measured with --border=edge only"),
     ],
@@ -129,9 +135,35 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(run_app, tmp_path, 
     assert said.err.splitlines()[-1].startswith(f"error: --output={tmp_path}/{name}: must be")
 
 
+def test_what_is_measured_by_default_has_no_settings_of_its_own():
+    assert USUAL == ("steps", "warps", "phases", "peak", "memory", "sweep")
+    assert [name for name in PARTS if name not in USUAL] == ["clips", "pytorch", "quality"]
+    assert all(PARTS[name].settings is Repeats and not PARTS[name].defaults for name in USUAL)
+
+
+@pytest.mark.parametrize("name", ["result", "result.json"])
+def test_what_is_found_is_written_as_soon_as_it_is_there(run_app, tmp_path, monkeypatch, name):
+    def measure(config, settings):
+        yield {"count": 1}
+        yield {"count": 2}
+        raise InputError("`data=x`: is gone.")
+
+    part = Part(measure, lambda found: [f"count {found['count']}"], opt_in=True, markdown=True)
+    monkeypatch.setitem(PARTS, "long", part)
+    said = run_app(benchmark, "--parts=long", f"--output={tmp_path}/{name}")
+    assert said.status == 2 and said.err.splitlines()[-1] == "error: --data=x: is gone."
+    numbers = tmp_path / name / "benchmark.json" if name == "result" else tmp_path / name
+    result = json.loads(numbers.read_text())
+    assert result["long"] == {"count": 2} and result["settings"]["side"] == 64
+    if name == "result":
+        assert (tmp_path / "result" / "long.md").read_text() == "count 2\n"
+    else:
+        assert os.listdir(tmp_path) == [name]
+
+
 def test_other_sizes_leave_the_rest_as_it_is():
     other = reference_step.resized(TINY, side=64, langevin_steps=7)
     assert other.settings()["side"][0] == 64 and other.settings()["langevin_steps"][0] == 7
     assert other.settings()["batch_size"][0] == 3 and other.model == TINY.model
-    with pytest.raises(InputError, match="--batch_size=0"):
+    with pytest.raises(InputError, match="`batch_size=0`"):
         reference_step.resized(TINY, batch_size=0)

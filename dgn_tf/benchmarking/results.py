@@ -1,0 +1,68 @@
+"""What was measured: on which machine, and into which files it is written."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from dgn_tf.benchmarking.registry import PARTS
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import write_text
+from dgn_tf.visualize.images import save_png
+
+NUMBERS = "benchmark.json"
+
+
+def machine() -> dict[str, str]:
+    """The device that measures, and the versions of TensorFlow and Keras."""
+    device = f"{platform.machine()} CPU, {os.cpu_count()} cores"
+    for gpu in tf.config.list_physical_devices("GPU")[:1]:
+        device = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+    return {"device": device, "tensorflow": tf.__version__, "keras": keras.__version__}
+
+
+def check_output(output: Path) -> None:
+    """Whether results can be written to a .json file or a folder.
+
+    Raises:
+        InputError: they cannot.
+    """
+    if output.suffix == ".json":
+        if output.is_dir() or not output.parent.is_dir():
+            raise InputError(f"`output={output}`: must be a file in a folder that exists.")
+    elif output.exists() and not output.is_dir():
+        raise InputError(f"`output={output}`: must be a folder or end in .json.")
+
+
+def write(result: Mapping[str, Any], output: Path) -> list[Path]:
+    """Write the result of dgn_tf.benchmark.
+
+    Args:
+        result: the numbers of the parts by name, and what goes with them.
+        output: a .json file for the numbers; or a folder for them (benchmark.json), the charts
+            (PART.png) and the tables in Markdown (PART.md), which is made if need be.
+
+    Returns:
+        The files.
+    """
+    numbers = json.dumps(result, indent=2) + "\n"
+    if output.suffix == ".json":
+        write_text(output, numbers)
+        return [output]
+    written = [output / NUMBERS]
+    write_text(written[0], numbers)
+    for name, part in PARTS.items():
+        if name not in result:
+            continue
+        if part.markdown:
+            written.append(output / f"{name}.md")
+            write_text(written[-1], "\n".join(part.rows(result[name])) + "\n")
+        if part.chart:
+            written.append(output / f"{name}.png")
+            save_png(written[-1], part.chart(result[name]))
+    return written

@@ -13,12 +13,13 @@ import tensorflow as tf
 from absl import flags as absl_flags
 from absl import logging
 
-from dgn_tf.cli.app import run_app
+from dgn_tf.cli.app import as_flags, run_app
 from dgn_tf.cli.flags import config_from_flags, define_config_flags
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.labels import class_labels
 from dgn_tf.data.sources.described import load_described
+from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import ENCODER, Run
 from dgn_tf.runs.restoring import given_latents, initialize_from
@@ -138,9 +139,8 @@ def describe(config, examples, model):
             for name, network in model.networks.items()
         )
     )
-    judge = None
-    if config.learning.adversarial:
-        judge = discriminator(config.learning, examples, config.model.precision)
+    judge = discriminator_of(config, examples)
+    if judge is not None:
         print(f"discriminator: {judge.count_params():,} parameters")
     per_epoch = steps_per_epoch(len(examples), config.learning.batch_size, config.learning.shards)
     print(f"steps: {config.learning.epochs} epochs of {per_epoch}")
@@ -149,6 +149,20 @@ def describe(config, examples, model):
     print(
         f"device: {', '.join(gpu.name for gpu in gpus) or f'CPU, {os.cpu_count()} cores'}",
         flush=True,
+    )
+
+
+def discriminator_of(config, examples):
+    """An untrained discriminator, if the settings ask for one."""
+    learning = config.learning
+    if not learning.adversarial:
+        return None
+    return Discriminator(
+        examples.side,
+        examples.channels,
+        learning.discriminator_width,
+        learning.minibatch_deviation,
+        dtype=config.model.precision,
     )
 
 
@@ -169,7 +183,14 @@ def _memory(config, examples, model, judge):
 def train(run, config, examples, model, given, devices):
     """Run the loop of a run to its end, or to a signal."""
     learning, record = config.learning, config.record
-    learner = make_learner(learning, examples, model, given, config.model.precision, devices)
+    learner = make_learner(
+        learning,
+        examples,
+        model,
+        given,
+        config.model.precision,
+        devices,
+    )
     if learning.ema:
         with devices.strategy.scope():
             learner = Averaging(learner, learning.ema)
@@ -202,7 +223,7 @@ def train(run, config, examples, model, given, devices):
             shards=devices.shards,
         )
     except Diverged as error:
-        logging.error("Training stopped: %s", error)
+        logging.error("Training stopped: %s", as_flags(str(error)))
         sys.exit(1)
     if devices.agree(stop):
         print(

@@ -244,7 +244,7 @@ class Inference:
         settings = {
             "step_size": self.step_size * scale,
             "sigma": self.sigma,
-            "held": self._one_hot,
+            "fixed": self._one_hot,
         }
         if not self.portable:
             return langevin(self.model, x, z, steps=_CHUNK, noise=noise, **settings)

@@ -6,7 +6,7 @@ from dgn_tf.models.autoencoder import EncodedGenerator
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.models.factory import make_model
-from dgn_tf.models.layers import leaf_layers
+from dgn_tf.ops.layers import leaf_layers
 from dgn_tf.ops.conv_transpose import Deconvolution
 from dgn_tf.utils.errors import InputError
 

@@ -1,13 +1,19 @@
 """Adversarial alternating back-propagation (Eq. 22), and learning by the discriminator alone."""
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from dgn_tf.data.examples import as_float
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.inference.posterior import Inference
-from dgn_tf.training.gradient_step import apply_gradients, gradients_of
+from dgn_tf.training.alternating import AlternatingBackprop
+from dgn_tf.training.gradient_step import all_finite, apply_gradients, gradients_of
+from dgn_tf.training.losses import loss_terms
+from dgn_tf.types import LatentArrays, Latents, Tensor
 
-# Sheets need latents; without the likelihood no chain knows them, and so many are inferred anew.
+# Without the likelihood the chains know no latents: so many are inferred for the sheets.
 _INFERRED = 64
 
 
@@ -28,20 +34,21 @@ class Adversarial(tf.Module):
         likelihood_weight: lambda_1; 0 learns by the discriminator alone: nothing is inferred, and
             the chains stay where they began.
         r1_weight: lambda_2.
-        r1_every: add R1 at every so-manyth step only, so many times as strong.
-        warmup: learning steps in which the discriminator learns and the generators do not hear it.
+        r1_every: add R1 at every N-th step only, N times as strong.
+        warmup: learning steps in which the discriminator learns, and the generators learn without
+            it.
     """
 
     def __init__(
         self,
-        likelihood,
-        discriminator,
-        optimizer,
+        likelihood: AlternatingBackprop,
+        discriminator: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
         *,
-        likelihood_weight=0.001,
-        r1_weight=10.0,
-        r1_every=1,
-        warmup=0,
+        likelihood_weight: float = 0.001,
+        r1_weight: float = 10.0,
+        r1_every: int = 1,
+        warmup: int = 0,
     ):
         super().__init__(name="adversarial")
         self.likelihood = likelihood
@@ -57,33 +64,31 @@ class Adversarial(tf.Module):
         self.chains = likelihood.chains
         optimizer.build(discriminator.trainable_variables)
 
-    def step(self, index, ids, x):
-        """One learning step.
+    def step(self, index: Tensor, ids: Tensor, x: Tensor) -> dict[str, Tensor]:
+        """One learning step on discriminator and generators.
 
         Args:
-            index: [B], rows of the examples in the chains.
+            index: int64 [B], rows of the examples in the data set.
             ids: int64 [B], the examples' ids, which key the noise.
             x: their images [B, ...] in [-1, 1].
 
         Returns:
-            Scalars to log, by name. `finite` is 1 when losses, latents and gradients are all
-            finite, else 0.
+            Scalars to log, by name. `finite` is 1 when all of them are finite, else 0.
         """
         sigma = self.likelihood.sigma(self.optimizer.iterations)
         z = self.chains.read(index)
         if self.likelihood_weight:
             z = self.likelihood.infer(x, z, ids, sigma)
         prior = self.prior(ids)
-        judged = self.judge(x, tf.stop_gradient(self.model(prior)))
-        metrics = self.learn(x, z, prior, sigma) | judged
-        judgement = judged["discriminator_loss"] + judged["r1"]
-        metrics["finite"] *= tf.cast(tf.math.is_finite(judgement), tf.float32)
+        judged = self.discriminator_step(x, tf.stop_gradient(self.model(prior)))
+        metrics = self.generator_step(x, z, prior, sigma) | judged
+        metrics["finite"] *= all_finite(judged)
         if self.likelihood_weight:
             self.chains.write(index, z)
         return metrics
 
-    def prior(self, ids):
-        """Draws of N(0, I) for each group, [B, d], other ones than the Langevin noise."""
+    def prior(self, ids: Tensor) -> Latents:
+        """Draws of N(0, I) [B, d] for each group, independent of the Langevin noise."""
         step = tf.cast(self.optimizer.iterations, tf.int64) + 1
         dims = self.model.latent_dims
         return {
@@ -91,17 +96,17 @@ class Adversarial(tf.Module):
             for stream, (name, dim) in enumerate(dims.items())
         }
 
-    def judge(self, x, made):
-        """One step on the discriminator, with images x of the data and images that were made.
+    def discriminator_step(self, x: Tensor, generated: Tensor) -> dict[str, Tensor]:
+        """One step on the discriminator, with images x of the data and generated ones.
 
         Returns:
             `discriminator_loss` without R1, `r1` (|grad_x D(x)|^2, the mean over the images; 0
-            at a step that leaves it out) and `accuracy`, the share of images it tells right.
+            at a step that leaves it out) and `accuracy`, the share of images it classifies right.
         """
         variables = self.discriminator.trainable_variables
         due = self.discriminator_optimizer.iterations % self.r1_every == 0
         with tf.GradientTape() as tape:
-            real, fake = self.discriminator(x), self.discriminator(made)
+            real, fake = self.discriminator(x), self.discriminator(generated)
             loss = tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(tf.nn.softplus(fake))
             penalty = tf.cond(due, lambda: self.r1(x), lambda: 0.0)
             total = loss + self.r1_every * self.r1_weight / 2.0 * penalty
@@ -111,25 +116,36 @@ class Adversarial(tf.Module):
         accuracy = tf.reduce_mean(tf.cast(right, tf.float32))
         return {"discriminator_loss": loss, "r1": penalty, "accuracy": accuracy}
 
-    def r1(self, x):
-        """|grad_x D(x)|^2, the mean over images x, on the scale of the model's values."""
+    def r1(self, x: Tensor) -> Tensor:
+        """|grad_x D(x)|^2, the mean over images x, whose values are in [-1, 1]."""
         with tf.GradientTape() as tape:
             tape.watch(x)
             total = tf.reduce_sum(self.discriminator(x))
         slopes = tape.gradient(total, x)
         return tf.reduce_sum(tf.square(slopes)) / tf.cast(tf.shape(x)[0], tf.float32)
 
-    def learn(self, x, z, prior, sigma):
-        """One step on the generators; latents and discriminator are fixed."""
-        heard = tf.cast(tf.cast(self.optimizer.iterations, tf.int64) >= self.warmup, tf.float32)
+    def generator_step(
+        self, x: Tensor, z: Latents, prior: Latents, sigma: Tensor
+    ) -> dict[str, Tensor]:
+        """One step on the generators; latents and discriminator are fixed (Eq. 22).
+
+        Args:
+            x: images [B, ...] in [-1, 1].
+            z: their latents [B, d] of each group.
+            prior: latents [B, d] of each group, of the samples that the discriminator judges.
+            sigma: standard deviation of a pixel on the [0, 1] scale.
+        """
+        warm = tf.cast(tf.cast(self.optimizer.iterations, tf.int64) >= self.warmup, tf.float32)
         with tf.GradientTape() as tape:
             parts = {name: self.model.part(name, latent) for name, latent in prior.items()}
-            fooled = tf.reduce_mean(tf.nn.softplus(-self.discriminator(self.model.combine(parts))))
-            loss = heard * fooled
-            logged = {"generator_loss": fooled}
+            logits = self.discriminator(self.model.combine(parts))
+            generator_loss = tf.reduce_mean(tf.nn.softplus(-logits))
+            loss = warm * generator_loss
+            logged = {"generator_loss": generator_loss}
             if self.likelihood_weight:
-                misfit, logged["msre"], parts = self.likelihood.misfit(x, z, sigma)
-                loss += self.likelihood_weight * misfit
+                terms, parts = loss_terms(self.model, x, z, sigma)
+                loss += self.likelihood_weight * terms.total
+                logged["msre"] = terms.msre
             else:
                 loss += self.model.regularization(parts)
         logged |= self.model.diagnostics(parts)
@@ -137,7 +153,7 @@ class Adversarial(tf.Module):
         return apply_gradients(self.optimizer, tape, loss, variables, z, logged)
 
     @property
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside model and optimizer."""
         return {
             "chains": self.chains,
@@ -145,16 +161,18 @@ class Adversarial(tf.Module):
             "discriminator_optimizer": self.discriminator_optimizer,
         }
 
-    def latents(self, examples):
-        """Latents [N, d] for each group: the chains', or, without a likelihood, inferred for a few.
+    def latents(self, examples: Any) -> LatentArrays:
+        """Latents [N, d] of each group: the chains', or inferred where there is no likelihood.
 
-        Then N is 64 at most, of the first examples.
+        Then they are those of the first 64 examples at most.
         """
         if self.likelihood_weight:
             return self.likelihood.latents(examples)
-        step, first = self.optimizer.iterations, examples.images[:_INFERRED]
-        step_size, sigma = (
-            float(schedule(step)) for schedule in (self.likelihood.step_size, self.likelihood.sigma)
+        step = self.optimizer.iterations
+        inference = Inference(
+            self.model,
+            steps=100,
+            step_size=float(self.likelihood.step_size(step)),
+            sigma=float(self.likelihood.sigma(step)),
         )
-        inference = Inference(self.model, steps=100, step_size=step_size, sigma=sigma)
-        return inference(as_float(first))
+        return inference(as_float(examples.images[:_INFERRED]))

@@ -1,106 +1,105 @@
 """Alternating back-propagation: infer the latents, then learn the networks (Algorithm 1)."""
 
+from typing import Any
+
+import keras
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.inference.energy import squared_error
 from dgn_tf.inference.langevin import langevin
 from dgn_tf.inference.noise import example_normal
+from dgn_tf.training.chains import Chains
 from dgn_tf.training.gradient_step import apply_gradients
+from dgn_tf.training.losses import loss_terms
 from dgn_tf.training.schedules import RunSchedule
+from dgn_tf.types import LatentArrays, Latents, Tensor, has_geometry
 
 
 class AlternatingBackprop(tf.Module):
     """Maximum likelihood by Langevin inference and gradient steps in turn (Algorithm 1).
 
     Args:
-        model: a Keras model with `latent_dims`, `part`, `combine`, `regularization` and
-            `diagnostics`.
+        model: the generator, a `LatentModel` and Keras model.
         chains: the `Chains` of the training examples.
         optimizer: a Keras optimizer.
         total_steps: learning steps of the whole run, for the schedules.
         langevin_steps: l, Langevin steps before each learning step.
-        step_size: delta, a number or a schedule (`parse_schedule`).
+        step_size: delta, a number or a schedule (`RunSchedule`).
         sigma: standard deviation of a pixel on the [0, 1] scale, a number or a schedule.
         head_start: fraction of the run before the chains of any group but "geometry" move: the
             geometric generator then explains what it can with one mean appearance (section 5.7). In
             a model without that group nothing waits.
-        noise: whether the Langevin steps are noisy, as Eq. 7.
+        noise: whether the Langevin steps are noisy, as in Eq. 7.
         simultaneous: whether the groups move at once instead of in turn.
         scale: tf.Variable that multiplies step_size, 1 by default; the loop halves it to rescue a
             run. A learning rate that should slow down with it uses the same variable.
         seed: keys the noise, with the step and the example's id.
 
     Raises:
-        ValueError: a schedule that cannot be read.
+        ValueError: a schedule cannot be read.
     """
 
     def __init__(
         self,
-        model,
-        chains,
-        optimizer,
+        model: Any,
+        chains: Chains,
+        optimizer: keras.optimizers.Optimizer,
         *,
-        total_steps,
-        langevin_steps=20,
-        step_size="0.1",
-        sigma="1.0",
-        head_start=0.0,
-        noise=True,
-        simultaneous=False,
-        scale=None,
-        seed=0,
+        total_steps: int,
+        langevin_steps: int = 20,
+        step_size: float | str = "0.1",
+        sigma: float | str = "1.0",
+        head_start: float = 0.0,
+        noise: bool = True,
+        simultaneous: bool = False,
+        scale: tf.Variable | None = None,
+        seed: int = 0,
     ):
         super().__init__(name="alternating")
         self.model = model
         self.chains = chains
         self.optimizer = optimizer
-        self.scale = tf.Variable(1.0, trainable=False) if scale is None else scale
+        self.scale = tf.Variable(tf.ones([]), trainable=False) if scale is None else scale
         self.langevin_steps = langevin_steps
         self.step_size = RunSchedule(str(step_size), total_steps, self.scale)
         self.sigma = RunSchedule(str(sigma), total_steps)
-        self.head_start = round(head_start * total_steps) if "geometry" in model.latent_dims else 0
+        self.head_start = round(head_start * total_steps) if has_geometry(model) else 0
         self.noise = noise
         self.simultaneous = simultaneous
         self.seed = seed
         # Variables must exist before a checkpoint can fill them.
         optimizer.build(model.trainable_variables)
 
-    def step(self, index, ids, x):
+    def step(self, index: Tensor, ids: Tensor, x: Tensor) -> dict[str, Tensor]:
         """One iteration of Algorithm 1.
 
         Args:
-            index: [B], rows of the examples in the chains.
+            index: int64 [B], rows of the examples in the data set.
             ids: int64 [B], the examples' ids, which key the noise.
-            x: their images [B, ...] in [-1, 1].
+            x: their images or clips [B, ...] in [-1, 1].
 
         Returns:
-            Scalars to log, by name. `finite` is 1 when loss, latents and gradient are all finite,
-            else 0.
+            Scalars to log, by name. `finite` is 1 when all of them are finite, else 0.
         """
-        z, metrics = self.advance(ids, x, self.chains.read(index))
+        z = self.chains.read(index)
+        z, metrics = self.infer_and_learn(ids, x, z)
         self.chains.write(index, z)
         return metrics
 
-    def advance(self, ids, x, z):
-        """(Latents after the Langevin steps from `z`, scalars to log); the networks have learned.
+    def infer_and_learn(
+        self, ids: Tensor, x: Tensor, z: Latents
+    ) -> tuple[Latents, dict[str, Tensor]]:
+        """An iteration from latents `z` [B, d] that were read: (new latents, scalars to log).
 
-        Replicas of tf.distribute may call this with parts of a batch.
+        Replicas of tf.distribute call it with their parts of a batch.
         """
         sigma = self.sigma(self.optimizer.iterations)
         z = self.infer(x, z, ids, sigma)
-        return z, self.learn(x, z, sigma)
+        metrics = self.learn(x, z, sigma)
+        return z, metrics
 
-    def infer(self, x, z, ids, sigma):
+    def infer(self, x: Tensor, z: Latents, ids: Tensor, sigma: Tensor) -> Latents:
         """The Langevin steps of one iteration; the networks are fixed (Eq. 7)."""
-        noise = None
-        if self.noise:
-            # Step 0 is the chains' start, so that learning steps count from 1.
-            step = tf.cast(self.optimizer.iterations, tf.int64) + 1
-            noise = {
-                name: example_normal(self.seed, step, ids, stream, self.langevin_steps, dim)
-                for stream, (name, dim) in enumerate(self.model.latent_dims.items())
-            }
         return langevin(
             self.model,
             x,
@@ -108,39 +107,43 @@ class AlternatingBackprop(tf.Module):
             steps=self.langevin_steps,
             step_size=self.step_sizes(),
             sigma=sigma,
-            noise=noise,
+            noise=self.langevin_noise(ids) if self.noise else None,
             simultaneous=self.simultaneous,
-            held=self.model.given_groups,
+            fixed=self.model.given_groups,
         )
 
-    def step_sizes(self):
+    def learn(self, x: Tensor, z: Latents, sigma: Tensor) -> dict[str, Tensor]:
+        """One optimizer step on the networks; the latents are fixed (Eq. 9)."""
+        with tf.GradientTape() as tape:
+            terms, parts = loss_terms(self.model, x, z, sigma)
+            loss = terms.total
+        logged = {"msre": terms.msre, **self.model.diagnostics(parts)}
+        variables = self.model.trainable_variables
+        return apply_gradients(self.optimizer, tape, loss, variables, z, logged)
+
+    def step_sizes(self) -> dict[str, Tensor]:
         """Step size delta of every group at this step: one for all once the head start is over."""
         delta = self.step_size(self.optimizer.iterations)
         begun = tf.cast(tf.cast(self.optimizer.iterations, tf.int64) >= self.head_start, tf.float32)
         groups = self.model.latent_dims
         return {name: delta if name == "geometry" else begun * delta for name in groups}
 
-    def learn(self, x, z, sigma):
-        """One optimizer step on the networks; the latents are fixed (Eq. 9)."""
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            loss, msre, parts = self.misfit(x, z, sigma)
-        logged = {"msre": msre, **self.model.diagnostics(parts)}
-        return apply_gradients(self.optimizer, tape, loss, variables, z, logged)
-
-    def misfit(self, x, z, sigma):
-        """-log p(x | z) up to a constant, with the penalties (Eq. 8); its MSRE; and the parts."""
-        parts = {name: self.model.part(name, latent) for name, latent in z.items()}
-        msre = tf.reduce_mean(squared_error(x, self.model.combine(parts)))
-        return msre / (2.0 * sigma**2) + self.model.regularization(parts), msre, parts
+    def langevin_noise(self, ids: Tensor) -> Latents:
+        """Standard normal noise [langevin_steps, B, d] of every group at this step."""
+        # Step 0 is the chains' start, so that learning steps count from 1.
+        step = tf.cast(self.optimizer.iterations, tf.int64) + 1
+        return {
+            name: example_normal(self.seed, step, ids, stream, self.langevin_steps, dim)
+            for stream, (name, dim) in enumerate(self.model.latent_dims.items())
+        }
 
     @property
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside model and optimizer."""
         return {"chains": self.chains}
 
-    def latents(self, examples):
-        """The chains' states [N, d] for each group, of `examples`, or of the first N there are."""
+    def latents(self, examples: Any) -> LatentArrays:
+        """The chains' states [N, d] of each group, of `examples`, or of the first N there are."""
         count = min(len(examples), len(self.chains.ids))
         rows = self.chains.first + np.arange(count)
         return {name: z.numpy() for name, z in self.chains.read(rows).items()}

@@ -4,28 +4,35 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 from absl import logging
 from tqdm import tqdm
 
+from dgn_tf.utils.files import write_text
+
+# What the callbacks of Keras are given: the numbers of the epoch so far, by name.
+Logs = Mapping[str, float] | None
+
 
 class ProgressReport(keras.callbacks.Callback):
-    """A bar with an ETA where a person watches; elsewhere a line at most every `seconds`.
+    """A bar with the time left on a terminal; elsewhere a line every `seconds` at most.
 
     Args:
-        seconds: least time between two log lines.
+        seconds: least time between two lines.
         watched: whether a person watches; by default whether standard error is a terminal.
     """
 
-    def __init__(self, seconds=15.0, watched=None):
+    def __init__(self, seconds: float = 15.0, watched: bool | None = None):
         super().__init__()
         self.seconds = seconds
         self.watched = sys.stderr.isatty() if watched is None else watched
 
-    def on_train_begin(self, logs=None):
-        """Open the bar at the steps that were done before."""
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Opens the bar at the steps that were done before."""
         self._total = self.params["epochs"] * self.params["steps"]
         self._done = self._first = self.params["first_step"]
         self._epoch = self._done - self._done % self.params["steps"]
@@ -34,13 +41,13 @@ class ProgressReport(keras.callbacks.Callback):
             total=self._total, initial=self._done, unit="step", disable=not self.watched
         )
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Take the position from the epoch, which a rescue may have set back."""
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Takes the position from the epoch, which a rescue may have set back."""
         self._epoch = epoch * self.params["steps"]
         self._move(self._epoch)
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Move the bar, or log a line when it is time."""
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Moves the bar, or prints a line when it is time."""
         self._move(self._epoch + batch + 1)
         if self.watched:
             self._bar.set_postfix_str(_headline(logs), refresh=False)
@@ -48,17 +55,17 @@ class ProgressReport(keras.callbacks.Callback):
             self._last = time.monotonic()
             self._line(logs)
 
-    def on_train_end(self, logs=None):
-        """Close the bar, or log the last line."""
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Closes the bar, or prints the last line."""
         self._bar.close()
         if not self.watched and logs:
             self._line(logs)
 
-    def _move(self, done):
+    def _move(self, done: int) -> None:
         self._bar.update(done - self._done)
         self._done = done
 
-    def _line(self, logs):
+    def _line(self, logs: Logs) -> None:
         passed = time.monotonic() - self._start
         left = passed / max(1, self._done - self._first) * (self._total - self._done)
         epoch, epochs = -(-self._done // self.params["steps"]), self.params["epochs"]
@@ -70,8 +77,9 @@ class ProgressReport(keras.callbacks.Callback):
         )
 
 
-def _headline(logs):
-    """The number that tells most: the error of reconstruction, where there is one."""
+def _headline(logs: Logs) -> str:
+    """The most telling number: the error of reconstruction, where there is one."""
+    logs = logs or {}
     if "msre" in logs:
         return f"MSRE {logs['msre']:.1f}"
     return f"discriminator right {100 * logs['accuracy']:.0f}%"
@@ -85,37 +93,37 @@ class MetricsLog(keras.callbacks.Callback):
     repeats. Lines that are damaged are named in a warning and dropped.
 
     Args:
-        path: the file, rewritten aside and renamed.
+        path: the file, which is always whole.
         num_examples: images in an epoch.
     """
 
-    def __init__(self, path, num_examples):
+    def __init__(self, path: str | os.PathLike, num_examples: int):
         super().__init__()
         self.path = Path(path)
         self.num_examples = num_examples
+        self._start: float | None = None
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Start the clock."""
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Starts the clock."""
         self._start = time.monotonic()
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Write the line of this epoch."""
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Writes the line of this epoch."""
         # An epoch that was resumed half-way has no beginning here, and so no speed.
-        passed = time.monotonic() - self._start if hasattr(self, "_start") else None
-        row = {"epoch": epoch + 1, "step": (epoch + 1) * self.params["steps"], **logs}
+        passed = None if self._start is None else time.monotonic() - self._start
+        row = {"epoch": epoch + 1, "step": (epoch + 1) * self.params["steps"], **(logs or {})}
         row["images_per_second"] = self.num_examples / passed if passed else None
         rows = [old for old in read_metrics(self.path) if old["epoch"] <= epoch] + [row]
-        partial = Path(f"{self.path}.partial")
-        partial.write_text("".join(json.dumps(r) + "\n" for r in rows))
-        os.replace(partial, self.path)
+        write_text(self.path, "".join(json.dumps(r) + "\n" for r in rows))
 
 
-def read_metrics(path):
+def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
     """The rows of a metrics.jsonl, oldest first; none if the file does not exist.
 
     A line that is damaged is left out and named in a warning.
     """
-    path, rows = Path(path), []
+    path = Path(path)
+    rows: list[dict[str, Any]] = []
     if not path.exists():
         return rows
     # Split at line feeds alone, as they were written, whatever a damaged byte has become.

@@ -1,12 +1,16 @@
 """Persistent Langevin chains: one state for every training example and latent group."""
 
+import os
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from dgn_tf.inference.noise import example_normal
+from dgn_tf.types import LatentArrays, Latents, Tensor
 
 # Chains of more bytes than this live on the host, whatever computes with them: a step moves the
 # rows of its batch alone. A million examples with 64 + 64 latents have twice as many.
@@ -20,24 +24,32 @@ class Chains(tf.Module):
     """The latents of N examples, read and written by example index inside a graph (Algorithm 1).
 
     Args:
-        ids: int64 [N], stable ids of the examples: an example starts from the same latents wherever
-            it stands.
+        ids: int64 [N], stable ids of the examples: the chain of an example starts from the same
+            latents wherever the example stands.
         latent_dims: length of each group's latent vector.
-        seed: the run's seed. The chains start from N(0, I).
-        given: latents [N, d] that some groups have instead, such as labels.
-        classes: names of groups that are one-hot: they start from any class.
+        seed: of the run. The chains start from N(0, I).
+        given: latents [N, d] of the groups that come with the data, such as labels.
+        classes: names of the groups that are one-hot: each chain starts from a random class.
         first: index of the first of the examples in the data set, of which these may be a part.
 
     Attributes:
         on_host: whether they are kept in the host's memory, where only the CPU reads them.
     """
 
-    def __init__(self, ids, latent_dims, seed, given=None, classes=(), first=0):
+    def __init__(
+        self,
+        ids: np.ndarray,
+        latent_dims: Mapping[str, int],
+        seed: int,
+        given: Mapping[str, np.ndarray] | None = None,
+        classes: Collection[str] = (),
+        first: int = 0,
+    ):
         super().__init__(name="chains")
-        self.ids, self.first, given = np.asarray(ids, np.int64), first, given or {}
+        self.ids, self.first = np.asarray(ids, np.int64), first
 
-        def start(name, stream, dim):
-            if name in given:
+        def start(name: str, stream: int, dim: int) -> Tensor:
+            if given and name in given:
                 return np.asarray(given[name], np.float32)
             states = np.empty([len(self.ids), dim], np.float32)
             for row in range(0, len(states), _STARTED):
@@ -53,25 +65,27 @@ class Chains(tf.Module):
                 for stream, (name, dim) in enumerate(latent_dims.items())
             }
 
-    def read(self, index):
-        """Latents of the examples at `index` [B]: [B, d] for each group."""
+    def read(self, index: Tensor) -> Latents:
+        """Latents [B, d] of each group, of the examples at `index` [B]."""
         rows = tf.convert_to_tensor(index) - self.first
         return {name: tf.gather(states, rows) for name, states in self.groups.items()}
 
-    def write(self, index, latents):
-        """Store the latents [B, d] of the examples at `index` [B]."""
+    def write(self, index: Tensor, latents: Latents) -> None:
+        """Stores the latents [B, d] of the examples at `index` [B]."""
         rows = tf.convert_to_tensor(index) - self.first
         for name, z in latents.items():
             self.groups[name].scatter_update(tf.IndexedSlices(z, rows))
 
-    def save(self, folder):
-        """Write chains-FIRST-END.npz: the ids, and the states of every group."""
+    def save(self, folder: Path) -> None:
+        """Writes chains-FIRST-END.npz: the ids, and the states of every group."""
         end = self.first + len(self.ids)
-        states = {f"chain_{name}": variable.numpy() for name, variable in self.groups.items()}
+        states: dict[str, Any] = {
+            f"chain_{name}": variable.numpy() for name, variable in self.groups.items()
+        }
         np.savez(folder / f"chains-{self.first:010d}-{end:010d}.npz", ids=self.ids, **states)
 
-    def restore(self, folder):
-        """Take the states from the files in a folder, however many have written them.
+    def restore(self, folder: Path) -> None:
+        """Takes the states from the files in a folder, however many processes have written them.
 
         Raises:
             ValueError: some are missing, or of other examples.
@@ -85,13 +99,15 @@ class Chains(tf.Module):
             self.groups[name].assign(z)
 
 
-def read_chains(folder, first=0, end=None):
-    """What `Chains.save` has written: the chains of the examples `first` up to before `end`.
+def read_chains(
+    folder: str | os.PathLike, first: int = 0, end: int | None = None
+) -> tuple[np.ndarray | None, LatentArrays]:
+    """What `Chains.save` has written: the chains of the examples from `first` up to `end`.
 
     Args:
         folder: of a checkpoint.
         first: index of an example in the data set.
-        end: index; None reads all that follow.
+        end: one past the last; None reads all that follow.
 
     Returns:
         (ids int64 [n], states float32 [n, d] by group). A checkpoint of an older version, which
@@ -99,7 +115,7 @@ def read_chains(folder, first=0, end=None):
         no states: an empty dict.
 
     Raises:
-        ValueError: there are files, and none has some of these examples.
+        ValueError: there are files, and some of these examples are in none of them.
         tf.errors.OpError, OSError: a file cannot be read.
     """
     found = sorted(
@@ -123,7 +139,8 @@ def read_chains(folder, first=0, end=None):
     return whole.pop("ids"), {name.removeprefix("chain_"): z for name, z in whole.items()}
 
 
-def _tensors(folder):
+def _tensors(folder: str | os.PathLike) -> LatentArrays:
+    """The chains among the tensors of a checkpoint of an older version."""
     start, end = "chains/groups/", "/.ATTRIBUTES/VARIABLE_VALUE"
     reader = tf.train.load_checkpoint(str(Path(folder) / "state"))
     return {

@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import zlib
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from absl import logging
 
+from dgn_tf.training.chains import Chains
 from dgn_tf.training.devices import Devices
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import DiskError, InputError, disk_reason
@@ -23,26 +26,26 @@ class Progress:
     Attributes:
         step: learning steps done.
         sums: sums of the logged numbers over the steps of the epoch under way.
-        rescues: how often a number that was not finite has sent the run back.
+        rescues: how often the run has gone back to a checkpoint after a number that was not finite.
     """
 
     step: int = 0
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
     rescues: int = 0
 
-    def means(self, per_epoch):
+    def means(self, per_epoch: int) -> dict[str, float]:
         """The logged numbers' means over the steps done of the epoch that the last step was in."""
         steps = (self.step - 1) % per_epoch + 1
         return {name: value / steps for name, value in self.sums.items()}
 
 
-def check_files(path):
-    """The `Progress` of the checkpoint in a folder, whose files are as they were written.
+def check_files(path: Path) -> Progress:
+    """The `Progress` of the checkpoint in a folder, once its files are found to be intact.
 
     Checkpoints of older versions, which kept no checksums, are taken as they are.
 
     Raises:
-        OSError, ValueError, TypeError: they are not.
+        OSError, ValueError, TypeError: they are not as they were written.
     """
     row = verified((path / PROGRESS).read_text(encoding="utf-8"))
     for name, checksum in dict(row.pop("files", {})).items():
@@ -51,7 +54,7 @@ def check_files(path):
     return Progress(**row)
 
 
-def _checksum(path):
+def _checksum(path: Path) -> str:
     value = 0
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -71,19 +74,26 @@ class Checkpoints:
         objects: what to save, by name: built Keras models and optimizers, tf.Modules, tf.Variables.
     """
 
-    def __init__(self, folder, keep=3, chains=None, devices=None, **objects):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        keep: int = 3,
+        chains: Chains | None = None,
+        devices: Devices | None = None,
+        **objects: Any,
+    ):
         self.folder = Path(folder)
         self.keep = keep
         self.chains = chains
         self.devices = devices or Devices()
         self.state = tf.train.Checkpoint(**objects)
 
-    def paths(self):
+    def paths(self) -> list[Path]:
         """The checkpoints' folders, oldest first."""
         return sorted(self.folder.glob("step-*"))
 
-    def save(self, progress):
-        """Write a checkpoint aside, give it its name, and drop the oldest ones beyond `keep`.
+    def save(self, progress: Progress) -> None:
+        """Writes a checkpoint, which appears whole, and removes the oldest ones beyond `keep`.
 
         Raises:
             DiskError: it cannot be written; those that were there before remain.
@@ -119,15 +129,15 @@ class Checkpoints:
                 + "Make room, then run the same command again: it goes on from there."
             ) from error
 
-    def _remove(self, *paths):
-        """Delete folders; one of a checkpoint loses its name first, all at once."""
+    def _remove(self, *paths: Path) -> None:
+        """Deletes folders; a checkpoint's loses its name first, all at once."""
         for path in filter(Path.exists, paths):
             if path.name.startswith("step-"):
                 path = path.rename(self.folder / f"partial-old-{path.name}")
             shutil.rmtree(path)
 
-    def restore(self, partial=False):
-        """Restore the newest checkpoint that can be read; any other is reported and passed over.
+    def restore(self, partial: bool = False) -> Progress | None:
+        """Restores the newest checkpoint that can be read; those that cannot are reported.
 
         Args:
             partial: whether a checkpoint may hold more than the `objects`, as when only a model is
@@ -170,6 +180,6 @@ class Checkpoints:
         if paths:
             raise InputError(
                 f"none of the {len(paths)} checkpoints in {self.folder} can be read: "
-                "train again with --fresh."
+                "train again from the start (`fresh`)."
             )
         return None

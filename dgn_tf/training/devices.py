@@ -1,19 +1,22 @@
-"""The devices that learn one model together (tf.distribute), and a learner that uses them.
+"""The devices that learn one model together (tf.distribute).
 
 The batches of a run are drawn from `shards` parts of the data, in equal numbers (`Shards`). Every
 device takes the examples of some of the shards, so that a run has the same batches on any number
 of devices that divides them. A worker keeps the chains of its own shards: they never move. What the
-devices tell each other at a step is one sum of gradients and of what is logged, and, with
---mean_penalty, of fields.
+devices exchange at a step is one sum of gradients and of what is logged, and, with a mean penalty,
+of displacement fields.
 """
 
 import contextlib
 import json
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
 from dgn_tf.data.batches import Shards
+from dgn_tf.types import Tensor
 from dgn_tf.utils.errors import InputError, WorkerLost
 
 # What TensorFlow raises on the others when a process is gone.
@@ -36,14 +39,15 @@ class Devices:
 
     Attributes:
         strategy: the tf.distribute.Strategy.
-        chief: whether this process writes what is not its own.
+        workers: how many processes take part.
+        chief: whether this process writes what all of them share.
         shards: the `Shards` of this process.
 
     Raises:
         InputError: TF_CONFIG is missing or wrong, or `shards` cannot be shared out.
     """
 
-    def __init__(self, kind="one", shards=1):
+    def __init__(self, kind: str = "one", shards: int = 1):
         workers, worker = _cluster() if kind == "multi_worker" else (1, 0)
         if kind == "one":
             self.strategy = tf.distribute.get_strategy()
@@ -54,8 +58,8 @@ class Devices:
         count = self.strategy.num_replicas_in_sync
         if shards % count:
             raise InputError(
-                f"--strategy={kind} has {count} devices and --shards={shards}: give a multiple of "
-                f"{count}, such as --shards={count}. The batches of a run depend on it."
+                f"`strategy={kind}` has {count} devices and `shards={shards}`: give a multiple of "
+                f"{count}, such as `shards={count}`. The batches of a run depend on it."
             )
         self.workers, self.chief = workers, worker == 0
         each = shards // workers
@@ -63,12 +67,12 @@ class Devices:
         self._total = tf.function(self._sum, autograph=False)
 
     @property
-    def several(self):
+    def several(self) -> bool:
         """Whether there is more than one device."""
         return self.strategy.num_replicas_in_sync > 1
 
-    def agree(self, flag):
-        """Whether `flag` is set in any of the processes, which all have to ask.
+    def agree(self, flag: object) -> bool:
+        """Whether `flag` is true in any of the processes, all of which have to ask.
 
         Raises:
             WorkerLost: one has ended.
@@ -79,8 +83,8 @@ class Devices:
             return bool(self._total(tf.constant(float(bool(flag)))) > 0)
 
     @contextlib.contextmanager
-    def together(self):
-        """Where TensorFlow finds that another process has ended, say so.
+    def together(self) -> Iterator[None]:
+        """A context in which the end of another process is reported as such.
 
         Raises:
             WorkerLost: one has ended.
@@ -91,32 +95,31 @@ class Devices:
             if self.workers == 1:
                 raise
             raise WorkerLost(
-                "--strategy=multi_worker: another worker has ended or cannot be reached. Start all "
+                "`strategy=multi_worker`: another worker has ended or cannot be reached. Start all "
                 "of them again with the same command: they go on from the last checkpoint."
             ) from error
 
-    def meet(self):
-        """Wait until all processes have come here."""
+    def meet(self) -> None:
+        """Waits until all processes have come here."""
         self.agree(False)
 
-    def _sum(self, value):
+    def _sum(self, value: Tensor) -> Tensor:
         def reduce(value):
             # A sum goes to the devices that its terms are on: here it gets one.
-            return tf.distribute.get_replica_context().all_reduce(
-                tf.distribute.ReduceOp.SUM, tf.identity(value)
-            )
+            context: Any = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
 
         sums = self.strategy.run(reduce, args=(value,))
         return self.strategy.experimental_local_results(sums)[0]
 
 
-def local_devices():
+def local_devices() -> list[str]:
     """Names of the GPUs, or of the logical CPUs where there is none."""
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return [device.name for device in found]
 
 
-def _cluster():
+def _cluster() -> tuple[int, int]:
     """(number of workers, which one this is), as TF_CONFIG says."""
     wanted = (
         'the environment variable TF_CONFIG must be {"cluster": {"worker": ["HOST:PORT", ...]}, '
@@ -128,7 +131,7 @@ def _cluster():
         index = int(task["index"])
         right = task["type"] == "worker" and set(config["cluster"]) == {"worker"}
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"--strategy=multi_worker: {wanted}.") from None
+        raise InputError(f"`strategy=multi_worker`: {wanted}.") from None
     if not right or not 0 <= index < len(workers):
-        raise InputError(f"--strategy=multi_worker: {wanted}, N from 0 to {len(workers) - 1}.")
+        raise InputError(f"`strategy=multi_worker`: {wanted}, N from 0 to {len(workers) - 1}.")
     return len(workers), index

@@ -1,10 +1,15 @@
 """The learner that the settings describe."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
+import numpy as np
 import tensorflow as tf
 
-from dgn_tf.data.batches import steps_per_epoch
-from dgn_tf.models.discriminator import Discriminator
+from dgn_tf.config import ExecutionConfig, TrainingConfig
+from dgn_tf.data.batches import Shards, steps_per_epoch
+from dgn_tf.data.examples import Examples
 from dgn_tf.ops.cross_replica import Adam
 from dgn_tf.training.adversarial import Adversarial
 from dgn_tf.training.alternating import AlternatingBackprop
@@ -13,12 +18,12 @@ from dgn_tf.training.devices import Devices
 from dgn_tf.training.distributed import Distributed
 from dgn_tf.training.schedules import RunSchedule
 from dgn_tf.training.variational import Variational
-from dgn_tf.types import EncodedModel
+from dgn_tf.types import EncodedModel, Learner
 from dgn_tf.utils.errors import InputError
 
 
-def compiles_step(execution, chains=None):
-    """Whether XLA compiles the whole step: what --jit says, or where it wins.
+def compiles_step(execution: ExecutionConfig, chains: Chains | None = None) -> bool:
+    """Whether XLA compiles the whole step: what `jit` says, or where it is faster.
 
     Raises:
         InputError: it should, and cannot.
@@ -27,44 +32,45 @@ def compiles_step(execution, chains=None):
     apart = gpu and chains is not None and chains.on_host
     if execution.jit == "on" and apart:
         raise InputError(
-            "--jit=on: so many chains are kept in the host's memory, where a step that XLA has "
-            "compiled for a GPU cannot read them: leave out --jit."
+            "`jit=on`: so many chains are kept in the host's memory, where a step that XLA has "
+            "compiled for a GPU cannot read them: leave out `jit`."
         )
     able = gpu and not apart and execution.strategy == "one"
     return execution.jit == "on" or (execution.jit == "auto" and able)
 
 
-def discriminator(learning, examples, precision):
-    """The untrained discriminator that a `TrainingConfig` describes."""
-    return Discriminator(
-        examples.side,
-        examples.channels,
-        learning.discriminator_width,
-        learning.minibatch_deviation,
-        dtype=precision,
-    )
-
-
-def scaled(optimizer, precision):
-    """The optimizer; for float16 one that keeps small gradients from becoming zero."""
+def scaled(optimizer: keras.optimizers.Optimizer, precision: str) -> keras.optimizers.Optimizer:
+    """The optimizer; for mixed_float16 one that keeps small gradients from becoming zero."""
     if precision != "mixed_float16":
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer)
 
 
-def make_learner(learning, examples, model, given=None, precision="float32", devices=None):
-    """The learner that a `TrainingConfig` describes; a model with an encoder learns variationally.
+def make_learner(
+    learning: TrainingConfig,
+    examples: Examples,
+    model: Any,
+    given: Mapping[str, np.ndarray] | None = None,
+    precision: str = "float32",
+    devices: Devices | None = None,
+    discriminator: keras.Model | None = None,
+) -> Learner:
+    """The learner that the settings describe; a model with an encoder learns variationally.
 
-    Alternating back-propagation has chains for all `examples`, or, of several processes, for those
-    of this one; `given` groups hold what is given.
+    Alternating back-propagation has chains for all `examples`, or, where several processes learn
+    together, for those of this one. Groups that are `given` hold what is given.
 
     Args:
-        learning: the `TrainingConfig`.
+        learning: the settings.
         examples: the training examples.
         model: the model, made in the scope of the devices' strategy.
-        given: latents [N, d] by group, as of `runs.given_latents`.
+        given: latents [N, d] of the groups that come with the data, such as labels.
         precision: of the networks.
         devices: the `Devices`; None for one.
+        discriminator: an untrained one, which `adversarial` needs.
+
+    Raises:
+        ValueError: `adversarial` without a discriminator.
     """
     devices = devices or Devices(shards=learning.shards)
     if isinstance(model, EncodedModel):
@@ -86,15 +92,17 @@ def make_learner(learning, examples, model, given=None, precision="float32", dev
         )
     if devices.several:
         return Distributed(likelihood, devices)
-    if learning.adversarial:
-        return _adversarial(learning, examples, likelihood, precision)
-    return likelihood
+    if not learning.adversarial:
+        return likelihood
+    if discriminator is None:
+        raise ValueError("`adversarial` needs a discriminator")
+    return _adversarial(learning, examples, likelihood, discriminator, precision)
 
 
-def _shared(learning, examples, precision):
-    """Arguments of every learner of a likelihood."""
+def _shared(learning: TrainingConfig, examples: Examples, precision: str) -> dict[str, Any]:
+    """The arguments that all learners share."""
     total_steps = _total_steps(learning, examples)
-    scale = tf.Variable(1.0, trainable=False)
+    scale = tf.Variable(tf.ones([]), trainable=False)
     schedule = RunSchedule(learning.learning_rate, total_steps, scale)
     return {
         "optimizer": scaled(Adam(schedule, epsilon=1e-8), precision),
@@ -105,11 +113,17 @@ def _shared(learning, examples, precision):
     }
 
 
-def _total_steps(learning, examples):
+def _total_steps(learning: TrainingConfig, examples: Examples) -> int:
     return learning.epochs * steps_per_epoch(len(examples), learning.batch_size, learning.shards)
 
 
-def _chains(learning, examples, model, given, shards):
+def _chains(
+    learning: TrainingConfig,
+    examples: Examples,
+    model: Any,
+    given: Mapping[str, np.ndarray],
+    shards: Shards,
+) -> Chains:
     """The chains of the examples in a process's shards."""
     first, end = shards.rows(len(examples))
     return Chains(
@@ -122,13 +136,19 @@ def _chains(learning, examples, model, given, shards):
     )
 
 
-def _adversarial(learning, examples, likelihood, precision):
+def _adversarial(
+    learning: TrainingConfig,
+    examples: Examples,
+    likelihood: AlternatingBackprop,
+    discriminator: keras.Model,
+    precision: str,
+) -> Adversarial:
     """The learner that has a discriminator beside the likelihood."""
     total_steps = _total_steps(learning, examples)
     schedule = RunSchedule(learning.discriminator_rate, total_steps, likelihood.scale)
     return Adversarial(
         likelihood,
-        discriminator(learning, examples, precision),
+        discriminator,
         # No momentum: the discriminator must forget generators that are gone (Mescheder et al.).
         scaled(keras.optimizers.Adam(schedule, beta_1=0.0, beta_2=0.99), precision),
         likelihood_weight=learning.likelihood_weight,

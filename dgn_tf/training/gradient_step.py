@@ -1,15 +1,23 @@
 """One optimizer step, and the numbers that every learner logs with it."""
 
+from collections.abc import Mapping, Sequence
+
 import keras
-import numpy as np
 import tensorflow as tf
 
 from dgn_tf.ops.cross_replica import all_reduce_mean, in_replicas
+from dgn_tf.types import Latents, Tensor
 
 _LEAST_SCALE = 2.0**-10
 
 
-def gradients_of(optimizer, tape, loss, variables, weight=1.0):
+def gradients_of(
+    optimizer: keras.optimizers.Optimizer,
+    tape: tf.GradientTape,
+    loss: Tensor,
+    variables: Sequence[tf.Variable],
+    weight: Tensor = 1.0,
+) -> tuple[list[Tensor], Tensor]:
     """Gradients of `weight * loss`, and what an optimizer that scales losses multiplied them by.
 
     Small gradients would be zero in float16; `apply_gradients` of a `LossScaleOptimizer` takes the
@@ -19,21 +27,30 @@ def gradients_of(optimizer, tape, loss, variables, weight=1.0):
     return tape.gradient(loss, variables, output_gradients=weight * scale), scale
 
 
-def apply_gradients(optimizer, tape, loss, variables, latents, logged):
-    """Step down the gradient of `loss`.
+def apply_gradients(
+    optimizer: keras.optimizers.Optimizer,
+    tape: tf.GradientTape,
+    loss: Tensor,
+    variables: Sequence[tf.Variable],
+    latents: Latents,
+    logged: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """One step down the gradient of `loss` (Eq. 9).
 
     Args:
         optimizer: a Keras optimizer.
         tape: the tape that watched the loss.
-        loss: scalar.
-        variables: what to learn; anything else stays as it is.
-        latents: [B, d] for each group, to describe; of one of several replicas, its part.
+        loss: scalar, the mean over the batch.
+        variables: what learns; anything else stays as it is.
+        latents: [B, d] of each group, which are described in what is logged; a replica has its part
+            of the batch.
         logged: further scalars to log, by name.
 
     Returns:
-        Of the whole batch: `logged`, loss, gradient norm, mean and standard deviation of each
-        group's latents, and `finite`: 1 when loss, gradient and latents are all finite, else 0; an
-        optimizer that scales losses looks after its gradients itself.
+        Means over the whole batch: `logged`, `loss`, `gradient_norm`, mean and standard deviation
+        of each group's latents, and `finite`: 1 when all of them are finite, else 0. An optimizer
+        that scales losses passes over infinite gradients itself; then `finite` is 0 once the scale
+        has become so small that they must always be infinite.
     """
     means = {"loss": loss, **logged}
     for name, latent in latents.items():
@@ -45,16 +62,20 @@ def apply_gradients(optimizer, tape, loss, variables, latents, logged):
     gradients, scale = gradients_of(optimizer, tape, loss, variables, weight)
     gradients, means = all_reduce_mean(gradients, means, weight)
     gradient_norm = tf.linalg.global_norm(gradients) / scale
-    watched = means["loss"] + gradient_norm
+    finite = 1.0
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # A step that is left out halves the scale: gradients that are never finite lower it so far.
-        watched = tf.where(scale < _LEAST_SCALE, np.nan, means["loss"])
+        finite = tf.cast(scale >= _LEAST_SCALE, tf.float32)
         gradient_norm = tf.where(tf.math.is_finite(gradient_norm), gradient_norm, 0.0)
+    finite *= all_finite({**means, "gradient_norm": gradient_norm})
     for name in latents:
         mean, square = means[f"{name}_mean"], means.pop(f"{name}_square")
         # Rounding may make the variance of latents that are all equal less than nothing.
         means[f"{name}_std"] = tf.sqrt(tf.maximum(square - tf.square(mean), 0.0))
-        watched += square
-    finite = tf.cast(tf.math.is_finite(watched), tf.float32)
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
     return means | {"gradient_norm": gradient_norm, "finite": finite}
+
+
+def all_finite(metrics: Mapping[str, Tensor]) -> Tensor:
+    """1 when every one of some scalars is finite, else 0; a float32 scalar."""
+    return tf.cast(tf.reduce_all(tf.math.is_finite(tf.stack(list(metrics.values())))), tf.float32)

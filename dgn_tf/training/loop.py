@@ -1,17 +1,26 @@
 """The training loop: steps, epochs, callbacks, checkpoints and the rescue from divergence."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
 import keras
 import tensorflow as tf
 from absl import logging
 
 from dgn_tf.data.batches import Shards, batches, steps_per_epoch
-from dgn_tf.training.checkpoints import Progress
+from dgn_tf.data.examples import Examples
+from dgn_tf.training.checkpoints import Checkpoints, Progress
+from dgn_tf.types import Learner, Tensor
 
+# How often a run goes back to a checkpoint after a number that is not finite.
 MAX_RESCUES = 3
+
+# Several learning steps as one graph: (iterator of batches, how many) -> their metrics [count].
+_Steps: TypeAlias = Callable[[Iterator, Tensor], dict[str, Tensor]]
 
 
 class Diverged(RuntimeError):
-    """Numbers were not finite again and again; the message says at which step."""
+    """Steps kept giving numbers that are not finite; the message says which, and what to change."""
 
 
 class _NotFinite(Exception):
@@ -19,37 +28,37 @@ class _NotFinite(Exception):
 
 
 def fit(
-    learner,
-    examples,
+    learner: Learner,
+    examples: Examples,
     *,
-    batch_size,
-    epochs,
-    seed=0,
-    callbacks=(),
-    checkpoints=None,
-    progress=None,
-    checkpoint_epochs=10,
-    should_stop=lambda: False,
-    jit=False,
-    steps_per_execution=1,
-    shards=Shards(),  # noqa: B008
-):
-    """Train until `epochs` passes over the data are done.
+    batch_size: int,
+    epochs: int,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoints: Checkpoints | None = None,
+    progress: Progress | None = None,
+    checkpoint_epochs: int = 10,
+    should_stop: Callable[[], bool] = lambda: False,
+    jit: bool = False,
+    steps_per_execution: int = 1,
+    shards: Shards = Shards(),  # noqa: B008
+) -> Progress:
+    """Trains until `epochs` passes over the data are done.
 
     Args:
-        learner: has `model`, `optimizer`, `scale` (tf.Variable) and `step(index, ids, x)`.
-        examples: the `Examples` to learn from.
+        learner: what learns.
+        examples: the examples to learn from.
         batch_size: examples in a step.
         epochs: passes over the data, counted from the start of the run, whenever that was.
         seed: decides the order of the examples.
         callbacks: Keras callbacks; their `logs` are means over the epoch, or its steps so far.
         checkpoints: the `Checkpoints` to save to, and to go back to when numbers are not finite.
-        progress: how far the run has come, as `Checkpoints.restore` told; None for a new run.
+        progress: how far the run has come, from `Checkpoints.restore`; None for a new run.
         checkpoint_epochs: epochs between two checkpoints.
-        should_stop: asked after every execution; True saves and returns.
+        should_stop: called after every execution; True saves and returns.
         jit: whether XLA compiles the step, once for every size of batch.
-        steps_per_execution: steps of an epoch that run, and that callbacks hear of, at once.
-        shards: what the batches are drawn from, as of `batches`.
+        steps_per_execution: steps of an epoch that run between two calls of the callbacks.
+        shards: parts of the data that the batches are drawn from.
 
     Returns:
         The `Progress` of the run.
@@ -61,34 +70,41 @@ def fit(
     total = epochs * per_epoch
     progress = progress or _saved(Progress(), checkpoints)
     train_steps = _compiled(learner.step, examples.images.shape[1:], jit)
-    callbacks = _listeners(callbacks, learner, epochs, per_epoch, progress.step)
+    listeners = _listeners(callbacks, learner, epochs, per_epoch, progress.step)
     while progress.step < total and not model.stop_training and not should_stop():
         learner.scale.assign(0.5**progress.rescues)
         try:
             data = iter(batches(examples, batch_size, seed, progress.step, total, shards))
             while progress.step < total:
                 count = min(steps_per_execution, per_epoch - progress.step % per_epoch)
-                _execute(train_steps, data, count, progress, per_epoch, callbacks)
+                _execute(train_steps, data, count, progress, per_epoch, listeners)
                 if checkpoints and progress.step % (checkpoint_epochs * per_epoch) == 0:
                     checkpoints.save(progress)
                 if model.stop_training or should_stop():
                     break
         except _NotFinite:
-            progress = _rescue(progress, checkpoints, callbacks)
+            progress = _rescue(progress, checkpoints, listeners)
     _saved(progress, checkpoints)
-    callbacks.on_train_end(progress.means(per_epoch))
+    listeners.on_train_end(progress.means(per_epoch))
     return progress
 
 
-def _saved(progress, checkpoints):
-    """The `Progress`, once it is kept where there are checkpoints."""
+def _saved(progress: Progress, checkpoints: Checkpoints | None) -> Progress:
+    """The `Progress`, which has been saved if there are checkpoints."""
     if checkpoints:
         checkpoints.save(progress)
     return progress
 
 
-def _listeners(callbacks, learner, epochs, per_epoch, first_step):
-    """The callbacks as one, which find the optimizer where Keras would have it; begun."""
+def _listeners(
+    callbacks: Iterable[keras.callbacks.Callback],
+    learner: Learner,
+    epochs: int,
+    per_epoch: int,
+    first_step: int,
+) -> keras.callbacks.CallbackList:
+    """The callbacks as one, whose training has begun."""
+    # Callbacks of Keras look for both on the model.
     learner.model.optimizer, learner.model.stop_training = learner.optimizer, False
     listeners = keras.callbacks.CallbackList(
         list(callbacks),
@@ -101,8 +117,8 @@ def _listeners(callbacks, learner, epochs, per_epoch, first_step):
     return listeners
 
 
-def _compiled(step, image_shape, jit):
-    """`steps(data, count)`: the numbers [count] of so many steps by name, as one graph.
+def _compiled(step: Callable, image_shape: Sequence[int], jit: bool) -> _Steps:
+    """`steps(data, count)`: `count` learning steps as one graph; each number of theirs [count].
 
     `step(index, ids, x)` takes batches of any size; `data` is an iterator of them.
     """
@@ -129,8 +145,19 @@ def _compiled(step, image_shape, jit):
     return steps
 
 
-def _execute(train_steps, data, count, progress, per_epoch, callbacks):
-    """`count` learning steps with their callbacks; `progress` is brought up to date."""
+def _execute(
+    train_steps: _Steps,
+    data: Iterator,
+    count: int,
+    progress: Progress,
+    per_epoch: int,
+    callbacks: keras.callbacks.CallbackList,
+) -> None:
+    """`count` learning steps with their callbacks; `progress` is brought up to date.
+
+    Raises:
+        _NotFinite: a step gave a number that is not finite; `progress` is at the step before it.
+    """
     epoch, batch = divmod(progress.step, per_epoch)
     if batch == 0:
         progress.sums = {}
@@ -150,8 +177,16 @@ def _execute(train_steps, data, count, progress, per_epoch, callbacks):
         callbacks.on_epoch_end(epoch, logs)
 
 
-def _rescue(progress, checkpoints, callbacks):
-    """Go back to the last good checkpoint, to go on with half the step size and learning rate."""
+def _rescue(
+    progress: Progress,
+    checkpoints: Checkpoints | None,
+    callbacks: keras.callbacks.CallbackList,
+) -> Progress:
+    """Goes back to the last good checkpoint, to go on with half the step size and learning rate.
+
+    Raises:
+        Diverged: there is none, or the run has gone back too often.
+    """
     step, rescues = progress.step + 1, progress.rescues + 1
     before = checkpoints.restore() if checkpoints else None
     if rescues > MAX_RESCUES or before is None:
@@ -159,13 +194,13 @@ def _rescue(progress, checkpoints, callbacks):
         callbacks.on_train_end({})
         raise Diverged(
             f"step {step} gave numbers that are not finite, after {progress.rescues} returns to a "
-            "checkpoint: lower --step_size and --learning_rate, or raise --sigma."
+            "checkpoint: lower `step_size` and `learning_rate`, or raise `sigma`."
         )
     progress = before
     progress.rescues = rescues
     logging.warning(
         "Step %d gave numbers that are not finite. Back to step %d with the step size and the "
-        "learning rate at %g of what was asked (return %d of %d).",
+        "learning rate at %g of their settings (return %d of %d).",
         step,
         progress.step,
         0.5**rescues,

@@ -1,24 +1,24 @@
-"""How much memory a learning step takes, told before it is taken."""
+"""How much memory a learning step will take."""
 
 import math
 
 import keras
 import tensorflow as tf
 
-from dgn_tf.models.layers import leaf_layers
-from dgn_tf.types import ClipModel, EncodedModel
+from dgn_tf.ops.layers import leaf_layers
+from dgn_tf.types import ClipModel, EncodedModel, LatentModel, has_geometry
 
 _MIB = 2**20
 # Fitted to the growth of a process over its first steps on a CPU (side 32 to 256, 4 to 128
-# images or frames in a batch, float32), which they tell within a factor of 1.4.
-# A step that is traced and compiled; so much more with the warp, for each update of a latent group,
-# which are unrolled, and with a network that looks at images: a discriminator or an encoder.
+# images or frames in a batch, float32), which they predict within a factor of 1.4.
+# The program of a step, traced and compiled; what the warp adds to it, each update of a latent
+# group (they are unrolled), and a network that looks at images: a discriminator or an encoder.
 _PROGRAM, _WARP_PROGRAM, _UPDATE_PROGRAM = 30 * _MIB, 63 * _MIB, 2.7 * _MIB
 _LOOKING_PROGRAM = 85 * _MIB
 # How often the layers' outputs of one pass are there at the peak: of generators and encoder, with
 # the warp and the gradients; of a discriminator, whose step has three passes, one of them (R1)
 # differentiated twice.
-_PASSES, _JUDGED_PASSES = 3.0, 2.9
+_PASSES, _DISCRIMINATOR_PASSES = 3.0, 2.9
 # How often the parts of all classes are there while a class is drawn.
 _TRIED_PASSES = 3.0
 # Weights with the two moments of Adam; at the peak their gradients, and the copies in the layout
@@ -27,27 +27,27 @@ _KEPT_WEIGHTS, _PASSING_WEIGHTS = 3, 6
 
 
 def step_memory(
-    model,
+    model: LatentModel,
     batch_size: int,
     *,
     frames: int = 1,
     examples: int = 0,
     langevin_steps: int = 0,
-    discriminator=None,
+    discriminator: keras.Model | None = None,
 ) -> int:
-    """Bytes that learning takes at its peak, beside TensorFlow itself and the images; a guess.
+    """Bytes that learning takes at its peak, beside TensorFlow itself and the images: an estimate.
 
     Weights, optimizer, the chains of all examples, and what the tapes of one step keep. Clips
     learned with `frames_per_chunk` keep the inner values of a chunk, and the parts and images of
     all frames.
 
     Args:
-        model: any model of `dgn_tf.models.factory`.
+        model: the generator.
         batch_size: examples in a step.
-        frames: of an example.
+        frames: of an example; 1 for images.
         examples: that have a chain; 0 for a model with an encoder.
         langevin_steps: before each learning step; 0 where nothing is inferred.
-        discriminator: the `Discriminator` that judges the model's images, if there is one.
+        discriminator: that judges the model's images, if there is one.
     """
     networks = list(model.networks.values())
     chunk = min((isinstance(model, ClipModel) and model.frames_per_chunk) or frames, frames)
@@ -59,10 +59,10 @@ def step_memory(
     kept += _TRIED_PASSES * batch_size * outer * sum(classes)
     weights = sum(map(_weight_bytes, networks))
     program = _PROGRAM + _UPDATE_PROGRAM * langevin_steps * len(model.latent_dims)
-    program += _WARP_PROGRAM * ("geometry" in model.latent_dims)
+    program += _WARP_PROGRAM * has_geometry(model)
     program += _LOOKING_PROGRAM * (discriminator is not None or isinstance(model, EncodedModel))
     if discriminator is not None:
-        kept += _JUDGED_PASSES * batch_size * output_bytes(discriminator)
+        kept += _DISCRIMINATOR_PASSES * batch_size * output_bytes(discriminator)
         weights += _weight_bytes(discriminator)
     chains = 4 * examples * sum(model.latent_dims.values())
     return round(program + kept + (_KEPT_WEIGHTS + _PASSING_WEIGHTS) * weights + chains)

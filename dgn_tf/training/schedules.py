@@ -1,9 +1,12 @@
-"""Settings that change along a run, at fractions of it."""
+"""Settings that change during a run, at fractions of it."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from dgn_tf.config.fields import parse_schedule
+from dgn_tf.types import Tensor
 
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
@@ -11,27 +14,28 @@ class RunSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A value that is constant between fractions of a run.
 
     Args:
-        text: a number or fraction:value pairs (`dgn_tf.parsing.parse_schedule`).
+        text: a number, or pairs of a fraction of the run and the value from there on, such as
+            "0:1e-3,0.5:1e-4" (`dgn_tf.config.fields.parse_schedule`).
         total_steps: learning steps of the whole run.
         scale: tf.Variable or number that multiplies the value, so that a run can be slowed down.
 
     Raises:
-        ValueError: a text that cannot be read.
+        ValueError: the text cannot be read.
     """
 
-    def __init__(self, text, total_steps, scale=1.0):
+    def __init__(self, text: str, total_steps: int, scale: tf.Variable | float = 1.0):
         self.text = text
         self.total_steps = total_steps
         self.scale = scale
         self._steps = parse_schedule(text)
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         """The value at learning step `step` (0 is the first), a float32 scalar."""
         starts = [round(fraction * self.total_steps) for fraction, _ in self._steps]
         values = tf.constant([value for _, value in self._steps], tf.float32)
         reached = tf.reduce_sum(tf.cast(tf.cast(step, tf.int64) >= starts, tf.int32))
         return values[reached - 1] * self.scale
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make this schedule again, at scale 1."""
         return {"text": self.text, "total_steps": self.total_steps}

@@ -1,19 +1,17 @@
 """Variational learning: an encoder infers the latents, and learns with the generator."""
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from dgn_tf.data.examples import as_float
 from dgn_tf.inference.encoder import EncoderInference
-from dgn_tf.inference.energy import squared_error
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.training.gradient_step import apply_gradients
+from dgn_tf.training.losses import gaussian_divergence, loss_terms
 from dgn_tf.training.schedules import RunSchedule
-
-
-def gaussian_divergence(mean, log_variance):
-    """KL(N(mean, diag exp(log_variance)) || N(0, I)) of each example [B], of [B, d] both."""
-    terms = tf.square(mean) + tf.exp(log_variance) - 1.0 - log_variance
-    return tf.reduce_sum(terms, axis=1) / 2.0
+from dgn_tf.types import LatentArrays, Latents, Tensor
 
 
 class Variational(tf.Module):
@@ -25,8 +23,7 @@ class Variational(tf.Module):
     there is no divergence.
 
     Args:
-        model: a Keras model with `latent_dims`, `encode`, `part`, `combine`, `regularization` and
-            `diagnostics`.
+        model: the generator with its encoder, an `EncodedModel` and Keras model.
         optimizer: a Keras optimizer.
         total_steps: learning steps of the whole run, for the schedule.
         sigma: standard deviation of a pixel on the [0, 1] scale, a number or a schedule.
@@ -35,48 +32,53 @@ class Variational(tf.Module):
         seed: keys the samples, with the step and the example's id.
 
     Raises:
-        ValueError: a schedule that cannot be read.
+        ValueError: a schedule cannot be read.
     """
 
     def __init__(
-        self, model, optimizer, *, total_steps, sigma="1.0", kl_weight=1.0, scale=None, seed=0
+        self,
+        model: Any,
+        optimizer: keras.optimizers.Optimizer,
+        *,
+        total_steps: int,
+        sigma: float | str = "1.0",
+        kl_weight: float = 1.0,
+        scale: tf.Variable | None = None,
+        seed: int = 0,
     ):
         super().__init__(name="variational")
         self.model = model
         self.optimizer = optimizer
-        self.scale = tf.Variable(1.0, trainable=False) if scale is None else scale
+        self.scale = tf.Variable(tf.ones([]), trainable=False) if scale is None else scale
         self.sigma = RunSchedule(str(sigma), total_steps)
         self.kl_weight = kl_weight
         self.seed = seed
         # Variables must exist before a checkpoint can fill them.
         optimizer.build(model.trainable_variables)
 
-    def step(self, index, ids, x):
+    def step(self, index: Tensor, ids: Tensor, x: Tensor) -> dict[str, Tensor]:
         """One learning step.
 
         Args:
-            index: [B], rows of the examples; an encoder keeps nothing by example.
+            index: int64 [B], rows of the examples; an encoder keeps nothing for each example.
             ids: int64 [B], the examples' ids, which key the samples.
             x: their images [B, ...] in [-1, 1].
 
         Returns:
-            Scalars to log, by name. `finite` is 1 when loss, latents and gradient are all finite,
-            else 0.
+            Scalars to log, by name. `finite` is 1 when all of them are finite, else 0.
         """
         del index
         sigma = self.sigma(self.optimizer.iterations)
-        variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             z, divergence = self.sample(x, ids)
-            parts = {name: self.model.part(name, latent) for name, latent in z.items()}
-            msre = tf.reduce_mean(squared_error(x, self.model.combine(parts)))
-            loss = msre / (2.0 * sigma**2) + self.kl_weight * divergence
-            loss += self.model.regularization(parts)
-        logged = {"msre": msre, "divergence": divergence, **self.model.diagnostics(parts)}
+            terms, parts = loss_terms(self.model, x, z, sigma)
+            loss = terms._replace(divergence=self.kl_weight * divergence).total
+        logged = {"msre": terms.msre, "divergence": divergence, **self.model.diagnostics(parts)}
+        variables = self.model.trainable_variables
         return apply_gradients(self.optimizer, tape, loss, variables, z, logged)
 
-    def sample(self, x, ids):
-        """A sample of q(z|x) for each group [B, d], and the mean divergence from the prior."""
+    def sample(self, x: Tensor, ids: Tensor) -> tuple[Latents, Tensor]:
+        """A sample of q(z|x) [B, d] of each group, and the mean divergence from the prior."""
         step = tf.cast(self.optimizer.iterations, tf.int64) + 1
         z, divergence = {}, tf.zeros([])
         for stream, (name, (mean, log_variance)) in enumerate(self.model.encode(x).items()):
@@ -89,10 +91,10 @@ class Variational(tf.Module):
         return z, divergence
 
     @property
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside model and optimizer: nothing."""
         return {}
 
-    def latents(self, examples):
-        """The encoder's means [N, d] for each group, of all `examples`."""
+    def latents(self, examples: Any) -> LatentArrays:
+        """The encoder's means [N, d] of each group, of all `examples`."""
         return EncoderInference(self.model)(as_float(examples.images))

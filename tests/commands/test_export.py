@@ -162,7 +162,7 @@ def changed_run(tiny_run, tmp_path, change):
         ),
         ("empty", "has no checkpoint yet"),
         ("last", "is not finished: the newest checkpoint that can be read is of step 6 of 9"),
-        ("all", "can be read: train again with --fresh"),
+        ("all", "can be read: train again from the start"),
         ("config", "config.json: not a configuration"),
         ("data", "data.json is missing or damaged"),
     ],

@@ -42,7 +42,7 @@ class Levels:
     """Class c paints the gray level of c, the other latent nothing."""
 
     latent_dims = {"appearance": CLASSES, "geometry": 1}
-    classes = ("appearance",)
+    given_groups, class_groups = (), ("appearance",)
     levels = tf.constant([[-0.5], [0.0], [0.7]])
 
     def part(self, name, z):
@@ -116,9 +116,9 @@ def test_clustering_accuracy_matches_classes_and_labels_once():
 
 
 def test_settings_that_do_not_go_with_classes_are_refused():
-    with pytest.raises(InputError, match="--appearance=categorical is for --model=deformable"):
+    with pytest.raises(InputError, match="`appearance=categorical` is for `model=deformable`"):
         Config(model=ModelConfig(model="vae", appearance="categorical"))
-    with pytest.raises(InputError, match="--head_start needs --appearance=continuous"):
+    with pytest.raises(InputError, match="`head_start` needs `appearance=continuous`"):
         Config(model=SETTINGS, learning=TrainingConfig(head_start=0.1))
 
 
@@ -126,7 +126,7 @@ class Means(keras.Model):
     """Class c paints a vector of its own, which is learned."""
 
     latent_dims = {"appearance": CLASSES, "geometry": 1}
-    classes = ("appearance",)
+    given_groups, class_groups = (), ("appearance",)
 
     def __init__(self):
         super().__init__()

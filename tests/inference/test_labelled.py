@@ -69,7 +69,7 @@ def test_folders_are_told_by_their_names():
         one_hot(some, "label", 3, ["a", "b"])
 
 
-def test_held_groups_stay_and_the_others_move_as_without_them(model):
+def test_fixed_groups_stay_and_the_others_move_as_without_them(model):
     rng = np.random.default_rng(1)
     z = {
         "appearance": tf.constant(np.eye(3), tf.float32),
@@ -77,11 +77,11 @@ def test_held_groups_stay_and_the_others_move_as_without_them(model):
     }
     x = tf.constant(rng.uniform(-1, 1, (3, 32, 32, 1)), tf.float32)
     given = {"steps": 3, "sigma": 1.0}
-    held = langevin(model, x, z, step_size=0.3, held=("appearance",), **given)
-    np.testing.assert_array_equal(held["appearance"], z["appearance"])
+    fixed = langevin(model, x, z, step_size=0.3, fixed=("appearance",), **given)
+    np.testing.assert_array_equal(fixed["appearance"], z["appearance"])
     still = langevin(model, x, z, step_size={"appearance": 0.0, "geometry": 0.3}, **given)
-    np.testing.assert_allclose(held["geometry"], still["geometry"], atol=1e-6)
-    assert np.abs(held["geometry"] - z["geometry"]).min() > 1e-3
+    np.testing.assert_allclose(fixed["geometry"], still["geometry"], atol=1e-6)
+    assert np.abs(fixed["geometry"] - z["geometry"]).min() > 1e-3
 
 
 def test_learning_leaves_the_labels_as_they_are(model):
@@ -136,11 +136,11 @@ def test_the_sheets_show_each_label(model):
 
 
 def test_settings_that_do_not_go_with_labels_are_refused():
-    with pytest.raises(InputError, match="--appearance=label is for --model=deformable, not abp"):
+    with pytest.raises(InputError, match="`appearance=label` is for `model=deformable`, not abp"):
         Config(model=ModelConfig(model="abp", appearance="label"))
-    with pytest.raises(InputError, match="--label belongs to --appearance=label"):
+    with pytest.raises(InputError, match="`label` belongs to `appearance=label`"):
         Config(DataConfig(label="digit"))
-    with pytest.raises(InputError, match="--head_start needs --appearance=continuous"):
+    with pytest.raises(InputError, match="`head_start` needs `appearance=continuous`"):
         Config(model=SETTINGS, learning=TrainingConfig(head_start=0.2))
     assert Config(DataConfig(label="digit"), SETTINGS).data.label == "digit"
 

@@ -17,6 +17,8 @@ from dgn_tf.training.chains import Chains
 class LinearModel:
     """x = sum of W_group z_group: energy and posterior have closed forms."""
 
+    given_groups = class_groups = ()
+
     def __init__(self, **weights):
         self.weights = {name: np.asarray(w, np.float32) for name, w in weights.items()}
         self.calls = 0
@@ -120,8 +122,8 @@ def deformable(seed=0):
     keras.utils.set_random_seed(seed)
     # Scheme 2 starts with fields of several pixels, so that the geometry has gradients.
     return DeformableGenerator(
-        AppearanceGenerator(latent_dim=5, side=32, alpha=0.1, scheme=2),
-        GeometricGenerator(latent_dim=4, side=32, scheme=2, beta=0.7),
+        AppearanceGenerator(latent_dim=5, side=32, width=0.1, equalized=True),
+        GeometricGenerator(latent_dim=4, side=32, equalized=True, gain=0.7),
         jit_compile_warp=False,
     )
 

@@ -10,6 +10,8 @@ from dgn_tf.inference.posterior import Inference
 class LinearModel:
     """x = W_a z_a + W_b z_b."""
 
+    given_groups = class_groups = ()
+
     def __init__(self, pixels=8, seed=0):
         rng = np.random.default_rng(seed)
         self.latent_dims = {"appearance": 2, "geometry": 3}
@@ -35,6 +37,7 @@ class SquareModel:
     """x = z^2: zero is a saddle of the energy where descent stays; the modes are at +-sqrt(x)."""
 
     latent_dims = {"appearance": 1}
+    given_groups = class_groups = ()
 
     def part(self, name, z):
         return tf.square(z)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dgn_tf.config import CLIP_MODELS, Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import Examples
+from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.factory import make_model
 from dgn_tf.training.ema import Averaging
 from dgn_tf.training.factory import make_learner
@@ -32,7 +33,13 @@ def learner(seed=0, ema=0.0, learning=None, **model):
     examples = Examples(pixels, np.arange(10, 10 + COUNT), tuple("abcd"))
     keras.utils.set_random_seed(seed)
     network = make_model(config.model, SIDE, 3, frames)
-    made = make_learner(config.learning, examples, network, {}, config.model.precision)
+    judge = None
+    if config.learning.adversarial:
+        deviation = config.learning.minibatch_deviation
+        judge = Discriminator(SIDE, 3, 1.0, deviation, dtype=config.model.precision)
+    made = make_learner(
+        config.learning, examples, network, {}, config.model.precision, discriminator=judge
+    )
     if ema:
         made = Averaging(made, ema)
     return made, (np.arange(COUNT), examples.ids, np.float32(pixels / 127.5 - 1))

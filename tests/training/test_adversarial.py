@@ -84,7 +84,7 @@ def test_a_step_on_a_linear_discriminator_by_hand():
 
     doubt, belief = sigmoid(-(flat @ kernel + bias)), sigmoid(other @ kernel + bias)
     slope = (-doubt * flat + belief * other).mean(0)[:, None] + 3.0 * kernel
-    judged = made.judge(x, fake)
+    judged = made.discriminator_step(x, fake)
     np.testing.assert_allclose(made.discriminator.dense.kernel, kernel - 0.1 * slope, atol=1e-5)
     expected = (-np.log(1 - doubt) - np.log(1 - belief)).mean()
     assert float(judged["discriminator_loss"]) == pytest.approx(expected, rel=1e-4)
@@ -92,16 +92,16 @@ def test_a_step_on_a_linear_discriminator_by_hand():
     assert float(judged["accuracy"]) == pytest.approx(right)
 
 
-def test_lazy_r1_comes_at_every_so_manyth_step_as_many_times_as_strong():
+def test_lazy_r1_comes_at_every_nth_step_n_times_as_strong():
     made = learner(Linear(), rate=1e-6, r1_weight=2.0, r1_every=3)
     x, fake = data()[2], data(1)[2]
-    penalties = [float(made.judge(x, fake)["r1"]) for _ in range(6)]
+    penalties = [float(made.discriminator_step(x, fake)["r1"]) for _ in range(6)]
     assert [penalty > 0 for penalty in penalties] == [True, False, False] * 2
     often, seldom = learner(Linear(), r1_weight=2.0), learner(Linear(), r1_weight=2.0, r1_every=3)
     kernel = often.discriminator.dense.kernel.numpy()
     seldom.discriminator.set_weights(often.discriminator.get_weights())
     for each in (often, seldom):
-        each.judge(x, fake)
+        each.discriminator_step(x, fake)
     pulled = often.discriminator.dense.kernel - seldom.discriminator.dense.kernel
     np.testing.assert_allclose(pulled, 0.1 * 2 * 2.0 * kernel, atol=1e-5)
 
@@ -110,10 +110,10 @@ def test_each_network_is_moved_by_its_own_loss_and_once():
     made = learner()
     index, ids, x = data()
     before = weights(made.model), weights(made.discriminator)
-    made.judge(x, data(1)[2])
+    made.discriminator_step(x, data(1)[2])
     assert same(before[0], weights(made.model)) and not same(before[1], weights(made.discriminator))
     judged = weights(made.discriminator)
-    made.learn(x, made.chains.read(index), made.prior(ids), 1.0)
+    made.generator_step(x, made.chains.read(index), made.prior(ids), 1.0)
     assert same(judged, weights(made.discriminator)) and not same(before[0], weights(made.model))
     made = learner()
     metrics = made.step(index, ids, x)
@@ -181,7 +181,7 @@ def test_the_generators_learn_what_the_discriminator_takes_for_data():
         loss = tf.reduce_mean(tf.math.log1p(tf.exp(-made.discriminator(made.model(prior)))))
     slopes = tape.gradient(loss, made.model.trainable_variables)
     expected = [v - 0.1 * g for v, g in zip(made.model.trainable_variables, slopes, strict=True)]
-    made.learn(x, made.chains.read(index), prior, 1.0)
+    made.generator_step(x, made.chains.read(index), prior, 1.0)
     for weight, wanted in zip(made.model.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(weight, wanted, atol=1e-6)
     assert belief() > before and np.array_equal(kernel, made.discriminator.dense.kernel)
@@ -296,14 +296,14 @@ def test_an_adversarial_run_goes_on_exactly_and_gives_its_average(
 
 def test_settings_that_do_not_go_with_a_discriminator_are_refused():
     for model in (ModelConfig(model="vae"), ModelConfig(model="deforming_autoencoder")):
-        with pytest.raises(InputError, match="--adversarial is for --model=deformable or abp"):
+        with pytest.raises(InputError, match="`adversarial` is for `model=deformable or abp`"):
             Config(model=model, learning=TrainingConfig(adversarial=True))
-    with pytest.raises(InputError, match="--adversarial needs --appearance=continuous"):
+    with pytest.raises(InputError, match="`adversarial` needs `appearance=continuous`"):
         Config(model=ModelConfig(appearance="label"), learning=TrainingConfig(adversarial=True))
-    with pytest.raises(InputError, match="--r1_every belongs to --adversarial"):
+    with pytest.raises(InputError, match="`r1_every` belongs to `adversarial`"):
         Config(learning=TrainingConfig(r1_every=2))
     for name, value in (("ema", 1.0), ("r1_every", 0), ("warmup", -0.1), ("r1_weight", -1.0)):
-        with pytest.raises(InputError, match=f"--{name}={value}"):
+        with pytest.raises(InputError, match=f"`{name}={value}`"):
             TrainingConfig(**{name: value})
 
 

@@ -16,6 +16,8 @@ from dgn_tf.training.chains import Chains
 class LinearModel(keras.Model):
     """x = z W: alternating back-propagation fits probabilistic principal components."""
 
+    given_groups = class_groups = ()
+
     def __init__(self, pixels, dim):
         super().__init__()
         self.latent_dims = {"appearance": dim}
@@ -47,8 +49,8 @@ def linear_learner(examples=6, pixels=5, dim=2, optimizer=None, **settings):
 def deformable_learner(optimizer=None, fold_penalty=0.0, mean_penalty=0.0, **settings):
     keras.utils.set_random_seed(0)
     model = DeformableGenerator(
-        AppearanceGenerator(latent_dim=4, side=32, alpha=0.1, scheme=2),
-        GeometricGenerator(latent_dim=3, side=32, scheme=2, beta=0.7),
+        AppearanceGenerator(latent_dim=4, side=32, width=0.1, equalized=True),
+        GeometricGenerator(latent_dim=3, side=32, equalized=True, gain=0.7),
         fold_penalty=fold_penalty,
         mean_penalty=mean_penalty,
         jit_compile_warp=False,

@@ -86,7 +86,7 @@ def test_a_broken_checkpoint_is_reported_and_the_one_before_it_used(tmp_path, ca
 def test_when_none_can_be_read_the_error_names_the_way_out(tmp_path):
     for path in save_steps(tmp_path, 1, 2).paths():
         flip_data(path)
-    with pytest.raises(InputError, match="none of the 2 checkpoints in .* can be read.*--fresh"):
+    with pytest.raises(InputError, match="none of the 2 checkpoints in .* can be read.*`fresh`"):
         make(tmp_path)[0].restore()
 
 

@@ -82,7 +82,7 @@ def test_shards_must_fit_data_and_batch(count, batch):
 )
 def test_a_wrong_cluster_is_told(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
-    with pytest.raises(InputError, match="--strategy=multi_worker: the environment variable TF_C"):
+    with pytest.raises(InputError, match="`strategy=multi_worker`: the environment variable TF_C"):
         Devices("multi_worker", 2)
 
 
@@ -91,7 +91,7 @@ def test_devices_without_a_shard_each_are_told(monkeypatch):
         num_replicas_in_sync = 2
 
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: Two())
-    with pytest.raises(InputError, match="has 2 devices and --shards=3: give a multiple of 2"):
+    with pytest.raises(InputError, match="has 2 devices and `shards=3`: give a multiple of 2"):
         Devices("mirrored", 3)
     assert Devices("mirrored", 6).shards == (6, 0, 6)
 
@@ -99,22 +99,22 @@ def test_devices_without_a_shard_each_are_told(monkeypatch):
 @pytest.mark.parametrize(
     ("sections", "flag"),
     [
-        ({"learning": TrainingConfig(adversarial=True)}, "--adversarial"),
-        ({"model": ModelConfig(model="vae")}, "--model=vae"),
-        ({"model": ModelConfig(precision="mixed_float16")}, "--precision=mixed_float16"),
+        ({"learning": TrainingConfig(adversarial=True)}, "adversarial"),
+        ({"model": ModelConfig(model="vae")}, "model=vae"),
+        ({"model": ModelConfig(precision="mixed_float16")}, "precision=mixed_float16"),
     ],
 )
 def test_what_several_devices_cannot_learn_is_refused(sections, flag):
     Config(**sections)
-    message = f"--strategy=mirrored {flag}: cannot be combined: leave one of them out."
+    message = f"`strategy=mirrored` `{flag}`: cannot be combined: leave one of them out."
     with pytest.raises(InputError, match=message):
         Config(execution=ExecutionConfig(strategy="mirrored"), **sections)
 
 
 def test_shards_divide_the_batch():
-    with pytest.raises(InputError, match="--batch_size=10: must be a multiple of --shards=4"):
+    with pytest.raises(InputError, match="`batch_size=10`: must be a multiple of `shards=4`"):
         TrainingConfig(batch_size=10, shards=4)
-    with pytest.raises(InputError, match="--strategy=mirrored --jit=on: XLA cannot compile"):
+    with pytest.raises(InputError, match="`strategy=mirrored` `jit=on`: XLA cannot compile"):
         ExecutionConfig(strategy="mirrored", jit="on")
 
 
@@ -130,7 +130,7 @@ def test_many_chains_are_kept_on_the_host(monkeypatch):
     assert factory.compiles_step(auto, few) and factory.compiles_step(auto, None)
     assert not factory.compiles_step(auto, many) and not factory.compiles_step(plain, few)
     assert not factory.compiles_step(ExecutionConfig(strategy="mirrored"), few)
-    with pytest.raises(InputError, match="--jit=on: so many chains are kept in the host's memory"):
+    with pytest.raises(InputError, match="`jit=on`: so many chains are kept in the host's memory"):
         factory.compiles_step(on, many)
 
 

@@ -161,7 +161,7 @@ def test_a_step_that_is_not_finite_goes_back_with_half_the_scale(tmp_path, caplo
     assert learner.weight == pytest.approx(weight, abs=1e-5)
     (record,) = caplog.records
     assert "Step 8 gave numbers that are not finite. Back to step 6 with" in record.getMessage()
-    assert "at 0.5 of what was asked (return 1 of 3)" in record.getMessage()
+    assert "at 0.5 of their settings (return 1 of 3)" in record.getMessage()
     assert Learner().checkpoints(tmp_path).restore().rescues == 1
 
 
@@ -205,10 +205,10 @@ def test_xla_may_compile_the_step():
     np.testing.assert_array_equal(compiled.visits, plain.visits)
 
 
-def test_a_run_that_diverges_again_and_again_ends(tmp_path, caplog):
+def test_a_run_that_keeps_diverging_ends(tmp_path, caplog):
     learner = Learner(lambda step, scale: step == 4)
     checkpoints = learner.checkpoints(tmp_path)
-    with pytest.raises(Diverged, match="step 5 .* after 3 returns .* lower --step_size"):
+    with pytest.raises(Diverged, match="step 5 .* after 3 returns .* lower `step_size`"):
         train(learner, checkpoints=checkpoints, checkpoint_epochs=1)
     returns = [record.getMessage() for record in caplog.records]
     for text, scale in zip(returns, ("0.5", "0.25", "0.125"), strict=True):

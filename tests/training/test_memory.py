@@ -6,7 +6,7 @@ import pytest
 from dgn_tf.config import CLIP_MODELS, MODELS, ModelConfig
 from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.factory import make_model
-from dgn_tf.models.layers import leaf_layers
+from dgn_tf.ops.layers import leaf_layers
 from dgn_tf.training.memory import output_bytes, step_memory
 
 MIB = 2**20

@@ -8,17 +8,21 @@ import tensorflow as tf
 from dgn_tf.config import InferenceConfig
 from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
-from dgn_tf.training.variational import Variational, gaussian_divergence
+from dgn_tf.training.losses import gaussian_divergence
+from dgn_tf.training.variational import Variational
 
 
 class Linear(keras.Model):
     """x = z W, and q(z|x) = N(x V, diag exp(s)): the linear variational autoencoder."""
+
+    given_groups = class_groups = ()
 
     def __init__(self, pixels, dim, variance=True):
         super().__init__()
         self.latent_dims = {"appearance": dim}
         self.decoder = keras.layers.Dense(pixels, use_bias=False)
         self.decoder.build((None, dim))
+        self.networks = {"appearance": self.decoder}
         self.means = keras.layers.Dense(dim, use_bias=False)
         self.means.build((None, pixels))
         self.log_variance = self.add_weight(shape=(dim,), initializer="zeros")
@@ -151,6 +155,7 @@ def test_an_encoder_infers_its_means_in_batches():
 def test_a_model_without_encoder_is_inferred_by_langevin_dynamics():
     class Decoder:
         latent_dims = {"appearance": 1}
+        given_groups = class_groups = ()
 
     infer = make_inference(Decoder(), InferenceConfig(steps=20, step_size=0.1, sigma=0.5))
     assert isinstance(infer, Inference) and infer.sigma == 0.5 and infer.chunks == 2

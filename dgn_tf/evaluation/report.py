@@ -2,16 +2,19 @@
 
 import base64
 import dataclasses
+import datetime
 import html
 import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import numpy as np
 
+from dgn_tf import __version__
 from dgn_tf.utils.files import atomic_folder
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.images import save_png
@@ -20,7 +23,7 @@ Cell = str | float | int | None
 
 _NOTHING = "–"
 # Frames a second: clips are short, and slow enough to be looked at.
-_FILM_RATE = 10
+_FRAME_RATE = 10
 _NUMBER = re.compile(r"[<>≤≥≈±]?\s*[-+−]?\d")
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -43,6 +46,7 @@ th, td {{ padding: 0.15rem 1rem 0.15rem 0; text-align: left; vertical-align: top
 thead th {{ border-bottom: 1px solid #999; }}
 tbody tr:nth-child(even) {{ background: #f6f6f6; }}
 .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+.made {{ color: #666; margin-top: -0.6rem; }}
 .note {{ color: #666; font-size: 0.9rem; margin: 0.3rem 0 0; }}
 figure {{ margin: 1.2rem 0 2rem; }}
 img {{ max-width: 100%; height: auto; border: 1px solid #e4e4e4; }}
@@ -51,6 +55,7 @@ pre {{ background: #f6f6f6; padding: 0.8rem; overflow-x: auto; font-size: 0.85re
 </head>
 <body>
 <h1>{title}</h1>
+<p class="made">{made}</p>
 {body}
 </body>
 </html>
@@ -77,8 +82,8 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
 
-    def __post_init__(self):
-        """Checks the rows."""
+    def __post_init__(self) -> None:
+        """Check the rows."""
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(
@@ -121,32 +126,43 @@ class Report:
     figures: tuple[Figure, ...] = ()
 
 
-def write_report(folder: str | os.PathLike, report: Report, origin: Mapping) -> None:
-    """Writes report.json, each figure and report.html, in the place of older ones.
+def write_report(folder: str | os.PathLike, report: Report, origin: Mapping[str, Any]) -> None:
+    """Write report.json, each figure and report.html, in the place of older ones.
 
-    report.json holds `title`, `numbers` and `origin`; a number that is not finite becomes null.
-    Figures are NAME.png, their videos NAME.gif.
-    report.html is one self-contained page: its images are part of it, it has no scripts. All is
-    written into a folder aside, which then takes the place of `folder`.
+    report.json holds `title`, `date` (ISO 8601, UTC), `version` (of this program), `numbers` and
+    `origin`; a number that is not finite becomes null. Figures are NAME.png, their videos NAME.gif.
+    report.html is one self-contained page: its images are part of it, it has no scripts. The folder
+    appears whole or not at all.
 
     Args:
         folder: where to; its parents are made if need be.
         report: what to write.
-        origin: what made it: the run, its settings, data, seed and inference.
+        origin: what made it: the run (`run`), its settings, data, seed and inference.
     """
     folder = Path(folder)
-    text = _json({"title": report.title, "numbers": report.numbers, "origin": dict(origin)})
+    date = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    values = {
+        "title": report.title,
+        "date": date.isoformat(),
+        "version": __version__,
+        "numbers": report.numbers,
+        "origin": dict(origin),
+    }
+    made = [f"{date:%Y-%m-%d %H:%M} UTC", f"dgn_tf {__version__}"]
+    if "run" in origin:
+        made.insert(0, str(origin["run"]))
     with atomic_folder(folder) as aside:
         for figure in report.figures:
             save_png(aside / f"{figure.name}.png", figure.image)
             if figure.video is not None:
-                save_animation(aside / f"{figure.name}.gif", figure.video, rate=_FILM_RATE)
-        (aside / "report.json").write_text(text + "\n", encoding="utf-8")
-        (aside / "report.html").write_text(_page(report, aside, origin), encoding="utf-8")
+                save_animation(aside / f"{figure.name}.gif", figure.video, rate=_FRAME_RATE)
+        (aside / "report.json").write_text(_json(values) + "\n", encoding="utf-8")
+        page = _page(report, aside, origin, " · ".join(made))
+        (aside / "report.html").write_text(page, encoding="utf-8")
 
 
 def show(report: Report) -> None:
-    """Prints title and tables as text for a terminal."""
+    """Print title and tables as text for a terminal."""
     print(report.title)
     for table in report.tables:
         print(f"\n{table_text(table)}")
@@ -170,18 +186,18 @@ def table_text(table: Table) -> str:
 
 
 def _cell(value: Cell) -> str:
-    if value is None or (isinstance(value, float | np.floating) and not math.isfinite(value)):
+    if value is None or (_is_float(value) and not math.isfinite(value)):
         return _NOTHING
     # 0.00 rather than -0.00.
     return f"{value:.2f}".replace("-0.00", "0.00") if _is_float(value) else str(value)
 
 
-def _is_float(value: Cell) -> bool:
+def _is_float(value: Cell) -> TypeGuard[float]:
     return isinstance(value, float | np.floating)
 
 
 def _right_aligned(table: Table) -> list[bool]:
-    """For each column whether all that stands in it are numbers, be it as text."""
+    """For each column whether it holds numbers alone, also as text ("≥ 0.8")."""
     columns = [[row[k] for row in table.rows] for k in range(len(table.columns))]
     return [
         all(value is None or not isinstance(value, str) or _NUMBER.match(value) for value in column)
@@ -189,10 +205,10 @@ def _right_aligned(table: Table) -> list[bool]:
     ]
 
 
-def _json(values) -> str:
+def _json(values: Mapping[str, Any]) -> str:
     """Strict JSON: NumPy values become plain ones, numbers that are not finite null."""
 
-    def plain(value):
+    def plain(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {str(key): plain(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
@@ -204,8 +220,8 @@ def _json(values) -> str:
     return json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _page(report: Report, folder: Path, origin: Mapping) -> str:
-    """The page, with the images that lie in `folder`."""
+def _page(report: Report, folder: Path, origin: Mapping[str, Any], made: str) -> str:
+    """The page, with the images that lie in `folder`; `made` says from what run and when."""
     parts = [_table_html(table) for table in report.tables]
     if report.figures:
         parts.append("<h2>Figures</h2>")
@@ -216,7 +232,9 @@ def _page(report: Report, folder: Path, origin: Mapping) -> str:
         caption = html.escape(figure.caption)
         parts.append(f"<figure>{''.join(images)}<figcaption>{caption}</figcaption></figure>")
     parts.append(f"<h2>Origin</h2>\n<pre>{html.escape(_json(origin), quote=False)}</pre>")
-    return _PAGE.format(title=html.escape(report.title), body="\n".join(parts))
+    return _PAGE.format(
+        title=html.escape(report.title), made=html.escape(made), body="\n".join(parts)
+    )
 
 
 def _image(path: Path) -> str:
@@ -228,7 +246,7 @@ def _image(path: Path) -> str:
 def _table_html(table: Table) -> str:
     right = [' class="number"' if to_right else "" for to_right in _right_aligned(table)]
 
-    def line(tag, cells):
+    def line(tag: str, cells: Iterable[str]) -> str:
         marked = zip(right, cells, strict=True)
         return "".join(f"<{tag}{kind}>{html.escape(cell)}</{tag}>" for kind, cell in marked)
 

@@ -2,22 +2,53 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 
 from dgn_tf.config import InferenceConfig
+from dgn_tf.config.fields import require_at_least, setting
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import class_labels
-from dgn_tf.data.sources import catalog
-from dgn_tf.inference.encoder import make_inference
+from dgn_tf.data.sources import load, source_of, with_kind
+from dgn_tf.inference.encoder import EncoderInference, make_inference
+from dgn_tf.inference.posterior import Inference
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import given_latents, load_encoder, load_run
-from dgn_tf.types import has_geometry
+from dgn_tf.types import LatentArrays, has_geometry
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
 
 # Images, or frames of clips, whose latents are inferred at a time.
 _FRAMES = 100
+_LIMIT = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationData:
+    """What a run is measured on."""
+
+    data: str = setting(
+        "",
+        "Held-out images, in a form of --data of dgn_tf.train; for a run on heads, heads:test "
+        "if not given. expressions: any labeled clips; the run's own, with the latents inferred "
+        "in its training, if not given. geometry: where directions come from; likewise.",
+    )
+    where: str = setting("", "LABEL=VALUE: of --data, only examples with this label.")
+    limit: int | None = setting(
+        None,
+        "Use the first LIMIT held-out examples, 0 for all; 500 if not given (expressions: all).",
+    )
+    data_dir: str = setting("", "Folder of prepared TFDS data sets; else the run's.")
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        if self.limit is not None:
+            require_at_least(0, self, "limit")
+
+    def count(self, default: int = _LIMIT) -> int:
+        """How many examples to use, 0 for all; `default` if no limit is given."""
+        return default if self.limit is None else self.limit
 
 
 class EvaluatedRun:
@@ -26,88 +57,106 @@ class EvaluatedRun:
     Args:
         run_dir: folder of the run.
         experiment: its name.
-        steps: Langevin steps.
-        starts: of each example.
-        seed: of the starts.
-        data_dir: folder of prepared TFDS data sets; None for the run's.
-        amortized: start the inference from the guess of the run's encoder.
+        inference: how latents are inferred; step size and sigma as the run's training ended with
+            them if not given. `amortised` starts from the guess of the run's encoder.
+        data_dir: folder of prepared TFDS data sets; empty for the run's.
 
     Attributes:
-        config, model: as `load_run` gives them.
+        config: the run's settings.
+        model: its model with the weights of the newest checkpoint.
+        inference: the given one, resolved.
         on_heads: whether it was trained on heads.
+        held_out_heads: the test split of the kind of heads it was trained on, or empty.
         origin: what made the report, filled as data are loaded.
+
+    Raises:
+        InputError: there is no run in `run_dir`, it cannot be read, or it has no encoder to start
+            from.
     """
 
-    def __init__(self, run_dir, experiment, *, steps, starts, seed, data_dir=None, amortised=False):
-        self.run_dir, self._data_dir = run_dir, data_dir
+    def __init__(
+        self, run_dir: str, experiment: str, inference: InferenceConfig, data_dir: str = ""
+    ) -> None:
+        self.run_dir, self._data_dir, self._experiment = run_dir, data_dir, experiment
+        self._wanted = inference
         self.config, self.model = load_run(run_dir)
-        kind = self.config.data.data.split(":")[0]
-        self.on_heads = kind in ("heads", "heads_clips")
-        self.held_out_heads = f"{kind}:test"
-        self.inference = InferenceConfig(steps=steps, starts=starts, seed=seed, amortised=amortised)
-        self.inference = self.inference.resolved(self.config.learning)
-        self.settings = {
-            name: getattr(self.inference, name)
-            for name in ("steps", "starts", "seed", "step_size", "sigma")
-        }
-        self._encoder = load_encoder(run_dir) if amortised else None
-        self.origin = {
+        source, _ = source_of(self.config.data.data)
+        self.on_heads, self.held_out_heads = source.drawn, source.held_out
+        self.inference = inference.resolved(self.config.learning)
+        self._encoder = load_encoder(run_dir) if inference.amortised else None
+        names = ("steps", "starts", "seed", "step_size", "sigma")
+        self._settings = {name: getattr(self.inference, name) for name in names}
+        self.origin: dict[str, Any] = {
             "experiment": experiment,
             "run": str(run_dir),
             "checkpoint": Run(run_dir).checkpoint,
-            "inference": self.settings | {"amortised": amortised},
+            "inference": self._settings | {"amortised": inference.amortised},
             "config": dataclasses.asdict(self.config),
         }
 
-    def test(self, spec, limit, where=""):
-        """The held-out images of --data; those of the run's heads if it is not given."""
-        spec = spec or (self.held_out_heads if self.on_heads else "")
+    def test(self, data: EvaluationData) -> Examples:
+        """The held-out examples to measure on; the test split of the run's heads by default.
+
+        Raises:
+            InputError: none are given and the run is not on heads, or `held_out` refuses them.
+        """
+        spec = data.data or self.held_out_heads
         if not spec:
             raise InputError(
-                "--data is needed: images that the run was not trained on, for example folder:PATH."
+                "`data` is needed: images that the run was not trained on, for example folder:PATH."
             )
-        return self.held_out("data", spec, limit, where)
+        return self.held_out("data", spec, data.count(), data.where)
 
-    def held_out(self, flag, spec, limit, where=""):
-        """Images named by a flag that the run was not trained on."""
-        trained = self.config.data
+    def held_out(self, name: str, spec: str, limit: int, where: str = "") -> Examples:
+        """Examples that the run was not trained on.
+
+        Args:
+            name: of the setting that gives them.
+            spec: in a form of --data of dgn_tf.train.
+            limit: how many, the first; 0 for all.
+            where: LABEL=VALUE that they must have, or empty.
+
+        Raises:
+            InputError: the run was trained on them, or `load` refuses them.
+        """
+        spec, trained = with_kind(spec), self.config.data
         if overlap((spec, where), (trained.data, trained.where)):
             raise InputError(
-                f"--{flag}={spec} is what the run was trained on: give held-out images."
+                f"`{name}={spec}` is what the run was trained on: give held-out images."
             )
         examples = self.load(spec, limit, where)
-        self.origin[flag] = {"data": spec, "examples": len(examples)}
+        self.origin[name] = {"data": spec, "examples": len(examples)}
         if where:
-            self.origin[flag]["where"] = where
+            self.origin[name]["where"] = where
         return examples
 
-    def train(self):
-        """The images that the run was trained on."""
+    def train(self) -> Examples:
+        """The examples that the run was trained on."""
         return self.load(self.config.data.data, self.config.data.limit, self.config.data.where)
 
-    def load(self, spec, limit, where=""):
-        """`Examples` in the run's size and channels."""
+    def load(self, spec: str, limit: int, where: str = "") -> Examples:
+        """`Examples` in the run's size and channels.
+
+        Raises:
+            InputError: they cannot be read, or lack the labels that a labeled model is given.
+        """
+        data = dataclasses.replace(
+            self.config.data,
+            data=spec,
+            limit=limit,
+            where=where,
+            data_dir=self._data_dir or self.config.data.data_dir,
+        )
         with progress_bar(f"Reading {spec}") as report:
-            examples = catalog.load(
-                spec,
-                self.config.data.side,
-                self.config.data.channels,
-                limit=limit,
-                data_dir=self._data_dir or self.config.data.data_dir or None,
-                progress=report,
-                where=where,
-                frames=self.config.data.frames,
-                stride=self.config.data.stride,
-                fps=self.config.data.fps,
-            )
+            examples = load(data, report)
         # Labels that are missing are missed now, not after the inference of other data.
         self._given(examples)
         return examples
 
-    def _given(self, examples):
+    def _given(self, examples: Examples) -> LatentArrays:
         return given_latents(self.config, examples, Run(self.run_dir).folders)
 
-    def infer(self, examples: Examples) -> dict[str, np.ndarray]:
+    def infer(self, examples: Examples) -> LatentArrays:
         """Latents [N, d] for each group, inferred without noise."""
         with progress_bar("Langevin steps") as report:
             return self._inference(
@@ -119,43 +168,70 @@ class EvaluatedRun:
             )
 
     @functools.cached_property
-    def _inference(self):
+    def _inference(self) -> Inference | EncoderInference:
         # One for all data, since each compiles its steps anew.
         return make_inference(self.model, self.inference, self._encoder)
 
-    def class_labels(self, examples):
+    def class_labels(self, examples: Examples) -> np.ndarray | None:
         """Labels [N] that the classes which a model infers are compared with, or None."""
         if self.config.model.appearance != "categorical":
             return None
         return class_labels(examples, self.config.data.label)
 
-    def require_geometry(self, experiment, flag="run_dir"):
-        """Refuse a model, of the run that a flag names, that does not deform."""
-        if not has_geometry(self.model):
+    def require_model(self, model: str, name: str = "run_dir") -> None:
+        """Refuse another kind of model than `model`; the setting `name` has given the run.
+
+        Raises:
+            InputError: the run holds another one.
+        """
+        if self.config.model.model != model:
             raise InputError(
-                f"--experiment={experiment} needs a model with geometry, but --{flag}="
-                f"{self.run_dir} holds --model={self.config.model.model}."
+                f"`experiment={self._experiment}` needs `model={model}`, {self._but(name)}."
             )
 
-    def require_same_data(self, rival):
-        """Refuse the `EvaluatedRun` of --rival if it has learned from other data than this one."""
+    def require_geometry(self, name: str = "run_dir") -> None:
+        """Refuse a model that does not deform; the setting `name` has given the run.
+
+        Raises:
+            InputError: the model has no group "geometry".
+        """
+        if not has_geometry(self.model):
+            raise InputError(
+                f"`experiment={self._experiment}` needs a model with geometry, {self._but(name)}."
+            )
+
+    def _but(self, name: str) -> str:
+        return f"but `{name}={self.run_dir}` holds `model={self.config.model.model}`"
+
+    def rival(self, run_dir: str) -> "EvaluatedRun":
+        """Another run to compare with, whose latents are inferred in the same way.
+
+        Raises:
+            InputError: it cannot be read, or has learned from other data than this one.
+        """
+        rival = EvaluatedRun(run_dir, self._experiment, self._wanted, self._data_dir)
+        self._require_same_data(rival)
+        self.origin["rival"] = {"inference": rival._settings, "config": rival.origin["config"]}
+        return rival
+
+    def _require_same_data(self, rival: "EvaluatedRun") -> None:
         ours, theirs = (
             dataclasses.asdict(run.config.data) | {"data_dir": ""} for run in (self, rival)
         )
         differing = [
-            f"--{name}={theirs[name]} there, {value} here"
+            f"{name}={theirs[name]} there, {value} here"
             for name, value in ours.items()
             if theirs[name] != value
         ]
         if differing:
-            kind = "clips" if self.config.data.frames else "pictures"
+            kind = "clips" if self.config.data.frames else "images"
             raise InputError(
-                f"--rival={rival.run_dir} was learned from other {kind} than --run_dir "
+                f"`rival={rival.run_dir}` was learned from other {kind} than `run_dir` "
                 f"({'; '.join(differing)})."
             )
 
 
-def overlap(one, other):
+def overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
     """Whether two (data set, where) may share examples, as far as their names tell."""
     (spec, where), (other_spec, other_where) = one, other
     # Without a split, heads and TFDS sets give "train".

@@ -13,7 +13,9 @@ from dgn_tf.config import Config, DataConfig, ModelConfig
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.sources import catalog
 from dgn_tf.data.synthetic import heads
-from dgn_tf.evaluation.experiments.held_out import factor_r2, recombination, reconstruction
+from dgn_tf.evaluation.experiments.held_out import reconstruction
+from dgn_tf.evaluation.metrics.r2 import factor_r2
+from dgn_tf.evaluation.metrics.recombination import recombination
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs import evaluated
 from dgn_tf.runs.directory import Run
@@ -217,11 +219,11 @@ def test_the_report_of_a_run_on_images(plain_run, run_app):
         (["--run_dir={0}", "--data=npz:{0}/test.npz"], "holds no run: it has no config.json"),
         (
             ["--run_dir={0}/run", "--experiment=bases"],
-            "--experiment=bases: must be one of held_out, basis",
+            "--experiment=bases: must be one of adversarial, basis",
         ),
         (
             ["--run_dir={0}/run", "--data=npz:{0}/test.npz", "--experiment=basis"],
-            "basis needs a model with geometry, but --run_dir={0}/run holds --model=abp",
+            "basis needs a model with geometry, but --run_dir={0}/run holds `model=abp`",
         ),
         (
             ["--run_dir={0}/run", "--data=npz:{0}/test.npz", "--experiment=landmarks"],
@@ -305,7 +307,7 @@ def test_views_need_a_label(heads_run, run_app, tmp_path):
     [
         (["--train_data=heads:test"], "tested on images that they are fitted on"),
         (["--landmarks=points.csv"], "belongs to images of folder:PATH"),
-        (["--data=npz:{0}/test.npz"], "npz:{0}/test.npz has no label `landmarks`"),
+        (["--data=npz:{0}/test.npz"], "npz:{0}/test.npz has no label 'landmarks'"),
         (["--data=heads:train", "--train_data=heads:test"], "is what the run was trained on"),
     ],
 )

@@ -10,8 +10,10 @@ import pytest
 from dgn_tf import transfer
 from dgn_tf.config import Config, DataConfig, ModelConfig
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.evaluation.experiments.transfer import split_views, transfer_report, view_errors
 from dgn_tf.evaluation.metrics.errors import squared_errors
+from dgn_tf.evaluation.transfer import member
+from dgn_tf.evaluation.transfer.settings import fair
+from dgn_tf.evaluation.transfer.table import split_views, transfer_report, view_errors
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import Run
 from dgn_tf.training.checkpoints import Checkpoints, Progress
@@ -34,7 +36,7 @@ def test_nobody_is_both_tuned_on_and_tested():
 
 
 def test_errors_are_averaged_by_view():
-    class Grey:
+    class Gray:
         latent_dims = {"appearance": 1}
 
         def part(self, name, z):
@@ -48,8 +50,8 @@ def test_errors_are_averaged_by_view():
 
     examples, views = faces(5), np.array([0.0, 15.0, 0.0, 15.0, 0.0])
     z = np.linspace(-0.5, 0.5, 5, dtype=np.float32)[:, None]
-    model = Grey()
-    model.part = lambda name, z: _tensor(Grey.part(model, name, z.numpy()))
+    model = Gray()
+    model.part = lambda name, z: _tensor(Gray.part(model, name, z.numpy()))
     errors = view_errors(model, examples, views, {"appearance": z})
     every = squared_errors(
         as_float(examples.images), np.broadcast_to(z[:, :, None, None], (5, 32, 32, 1))
@@ -87,11 +89,11 @@ def test_rivals_are_as_large_as_the_deformable_generator(method):
     model = ModelConfig(appearance_dim=6, geometry_dim=6, alpha=0.25)
     config = Config(data=DataConfig(side=32), model=model)
     ours = make_model(model, 32, 3).count_params()
-    settings = transfer.fair(config, method)
+    settings = fair(config, method)
     assert settings.appearance_dim == 12 and settings.model == method
     rival = make_model(settings, 32, 3).networks["appearance"].count_params()
     assert abs(rival / ours - 1) < 0.03
-    assert transfer.fair(config, "deformable") == model
+    assert fair(config, "deformable") == model
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
         model.save(run / "model.keras")
         return types.SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr(transfer.subprocess, "run", untrained)
+    monkeypatch.setattr(member.subprocess, "run", untrained)
     arguments = (
         *tiny_run.command,
         "--methods=abp,vae",
@@ -166,7 +168,7 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
     def refuse(*arguments, **settings):
         raise AssertionError("tested twice")
 
-    monkeypatch.setattr(transfer, "view_errors", refuse)
+    monkeypatch.setattr(member, "view_errors", refuse)
     again = run_app(transfer, *arguments)
     assert again.status == 0, again.err
     kept = json.loads((tmp_path / "table/report/report.json").read_text())
@@ -177,7 +179,8 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
     ("arguments", "message"),
     [
         (["--methods=abp,gan"], "'gan' must be one of"),
-        (["--methods=abp,abp"], "name each once"),
+        (["--methods=abp,abp"], "--methods=abp,abp: name each once"),
+        (["--repeats=0"], "--repeats=0: must be at least 1"),
         (["--freeze=geometry"], "--freeze is for dgn_tf.train"),
         (["--view=pose"], "has no numeric label --view=pose; it has side"),
         (["--view=side", "--frontal=9"], "0 examples with side=9 to fine-tune on"),
@@ -188,7 +191,7 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
 def test_what_cannot_be_is_refused_before_any_training(
     run_app, target, tmp_path, monkeypatch, arguments, message
 ):
-    monkeypatch.setattr(transfer.subprocess, "run", None)
+    monkeypatch.setattr(member.subprocess, "run", None)
     folder = f"--run_dir={tmp_path}/table"
     said = run_app(transfer, f"--target={target}", "--side=32", folder, *arguments)
     assert said.status == 2 and message in said.err and said.err.count("\n") == 1
@@ -197,7 +200,7 @@ def test_what_cannot_be_is_refused_before_any_training(
 
 def test_a_training_that_fails_is_named(run_app, target, tmp_path, monkeypatch):
     failed = types.SimpleNamespace(returncode=2)
-    monkeypatch.setattr(transfer.subprocess, "run", lambda *a, **k: failed)
+    monkeypatch.setattr(member.subprocess, "run", lambda *a, **k: failed)
     said = run_app(
         transfer,
         f"--target={target}",

@@ -117,7 +117,7 @@ def test_numbers_with_and_without_a_rival(made, run_app, monkeypatch):
 
         return infer
 
-    monkeypatch.setattr(evaluate, "load_face_features", lambda: means)
+    monkeypatch.setattr(adversarial, "load_face_features", lambda: means)
     monkeypatch.setattr(evaluated, "make_inference", make_inference)
     said = run_app(
         evaluate,
@@ -136,8 +136,8 @@ def test_numbers_with_and_without_a_rival(made, run_app, monkeypatch):
     ours = models["adversarial"]
     zero = {name: np.zeros((8, dim)) for name, dim in made.ours[0].latent_dims.items()}
     with np.load(root / "test.npz") as test:
-        misfit = decode(made.ours[0], zero)[0][..., 0] - as_float(test["images"])
-    assert ours["msre"] == pytest.approx(np.square(misfit).sum((1, 2)).mean() / 4, rel=1e-4)
+        difference = decode(made.ours[0], zero)[0][..., 0] - as_float(test["images"])
+    assert ours["msre"] == pytest.approx(np.square(difference).sum((1, 2)).mean() / 4, rel=1e-4)
     assert ours["msre"] / ours["over_mean_image"] == pytest.approx(error, rel=1e-3)
     # Images of noise, in the training as in the test; nets that know nothing make smooth ones.
     assert training["sharpness"] == pytest.approx(1, abs=0.05)
@@ -179,13 +179,13 @@ def test_without_the_package_of_the_features_kid_is_left_out(made, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--run_dir={0}/rival"], "needs a --run_dir learned with --adversarial; {0}/rival is not"),
+        (["--run_dir={0}/rival"], "needs a --run_dir learned with `adversarial`; {0}/rival is not"),
         (
             ["--run_dir={0}/ours", "--rival={0}/ours"],
-            "needs a --rival learned without --adversarial; {0}/ours is not",
+            "needs a --rival learned without `adversarial`; {0}/ours is not",
         ),
         (["--run_dir={0}/ours", "--rival={0}/other"], "was learned from other images than"),
-        (["--run_dir={0}/ours", "--rival={0}/flat"], "but --rival={0}/flat holds --model=abp"),
+        (["--run_dir={0}/ours", "--rival={0}/flat"], "but --rival={0}/flat holds `model=abp`"),
         (["--run_dir={0}/ours", "--pictures=x"], "--pictures belongs to --experiment=geometry"),
         (
             ["--experiment=geometry", "--run_dir={0}/ours", "--rival=x"],

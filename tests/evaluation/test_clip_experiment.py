@@ -29,8 +29,8 @@ SIDE, FRAMES, COUNT = 32, 4, 12
 def tiny(channels):
     keras.utils.set_random_seed(0)
     emission = DeformableGenerator(
-        AppearanceGenerator(3, SIDE, channels, alpha=0.02, scheme=2, table="V"),
-        GeometricGenerator(2, SIDE, scheme=2, table="V", width=0.05),
+        AppearanceGenerator(3, SIDE, channels, width=0.02, equalized=True, table="V"),
+        GeometricGenerator(2, SIDE, equalized=True, table="V", width=0.05),
         jit_compile_warp=False,
     )
     transitions = {"appearance": TransitionNetwork(3, 1), "geometry": TransitionNetwork(2, 2)}
@@ -284,9 +284,9 @@ def test_the_program_recognizes_beside_a_rival(clip_run, run_app):
     refused = run_app(evaluate, *given, "--label=mood", "--person=mood", "--limit=1")
     assert refused.status == 2 and "there are 1 and 1" in refused.err
     refused = run_app(evaluate, *given, f"--rival={root}/run")
-    assert refused.status == 2 and "needs --model=mocogan, but --rival=" in refused.err
+    assert refused.status == 2 and "needs `model=mocogan`, but --rival=" in refused.err
     refused = run_app(evaluate, f"--run_dir={rival}", "--experiment=expressions")
-    assert refused.status == 2 and "needs --model=dynamic, but" in refused.err
+    assert refused.status == 2 and "needs `model=dynamic`, but" in refused.err
     refused = run_app(evaluate, *given[:1], "--label=mood")
     assert refused.status == 2 and "--label belongs to --experiment=expressions" in refused.err
 
@@ -296,7 +296,7 @@ def test_the_program_recognizes_beside_a_rival(clip_run, run_app):
         done(folds)
         return labels, np.unique(persons, return_inverse=True)[1]
 
-    fast = mock.patch("dgn_tf.evaluation.experiments.expressions.recognise", recognize)
+    fast = mock.patch("dgn_tf.evaluation.experiments.expressions.recognize", recognize)
     with fast:
         said = run_app(evaluate, *given, *labels, f"--rival={rival}")
     assert said.status == 0, said.err
@@ -340,4 +340,5 @@ def test_images_and_clips_do_not_mix(run_app, tiny_run, tmp_path):
     said = run_app(train, "--dry_run", "--frames=4", "--data=heads_clips")
     assert said.status == 2 and "--model=deformable --frames=4" in said.err
     said = run_app(evaluate, f"--run_dir={tiny_run.folder}", "--experiment=clips")
-    assert said.status == 2 and "needs --model=dynamic" in said.err
+    assert said.status == 2
+    assert f"is for clips, but --run_dir={tiny_run.folder} holds a model of images" in said.err

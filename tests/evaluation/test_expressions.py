@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dgn_tf.evaluation.experiments.expressions import _shrunk, check_labels, expressions, recognize
+from dgn_tf.evaluation.experiments.expressions import _shrunk, expressions
 from dgn_tf.evaluation.metrics.principal import evened_components
+from dgn_tf.evaluation.metrics.recognition import check_labels, recognize
 from dgn_tf.utils.errors import InputError
 
 PERSONS, CLASSES, FRAMES = 10, 3, 6
@@ -14,7 +15,7 @@ FACTS = (("dynamic", 1200, 3, 0.5),)
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
     """The sequences here are so plain that a third of the steps does."""
-    monkeypatch.setattr("dgn_tf.evaluation.experiments.expressions._STEPS", 300)
+    monkeypatch.setattr("dgn_tf.evaluation.metrics.recognition._STEPS", 300)
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +28,13 @@ def clips():
     ways = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     motion = bump[None, :, None] * ways[labels][:, None]
     who = rng.normal(0, 0.1, (PERSONS, 2))[persons][:, None]
-    told = motion + who + rng.normal(0, 0.05, motion.shape)
-    return told, labels, persons
+    described = motion + who + rng.normal(0, 0.05, motion.shape)
+    return described, labels, persons
 
 
 def test_motions_are_told_apart_on_persons_never_seen(clips):
-    told, labels, persons = clips
-    predicted, fold = recognize(told, labels, persons, folds=2)
+    described, labels, persons = clips
+    predicted, fold = recognize(described, labels, persons, folds=2)
     assert np.mean(predicted == labels) > 0.9
     # Nobody is in two folds.
     assert all(len(set(fold[persons == person])) == 1 for person in range(PERSONS))
@@ -41,16 +42,20 @@ def test_motions_are_told_apart_on_persons_never_seen(clips):
 
 
 def test_what_says_nothing_is_near_chance_and_the_report_counts(clips):
-    told, labels, persons = clips
+    described, labels, persons = clips
     keep = persons < 3
     noise = np.random.default_rng(1).standard_normal((keep.sum(), FRAMES, 2))
     report = expressions(
-        {"told": told[keep], "noise": noise}, FACTS, labels[keep], persons[keep], ("a", "b", "c")
+        {"described": described[keep], "noise": noise},
+        FACTS,
+        labels[keep],
+        persons[keep],
+        ("a", "b", "c"),
     )
     numbers = report.numbers
     assert numbers["folds"] == 3 and numbers["clips"] == 18 and numbers["persons"] == 3
     assert numbers["chance"] == pytest.approx(100 / 3)
-    assert numbers["accuracy"]["told"]["mean"] > 80
+    assert numbers["accuracy"]["described"]["mean"] > 80
     assert numbers["accuracy"]["noise"]["mean"] < 65
     for name, found in numbers["accuracy"].items():
         confusions = numbers["confusions"][name]
@@ -65,7 +70,7 @@ def test_what_says_nothing_is_near_chance_and_the_report_counts(clips):
 
 
 def test_one_person_or_one_class_cannot_be_judged(clips):
-    told, labels, persons = clips
+    described, labels, persons = clips
     for chosen, message in ((persons == 0, "1 and 3"), (labels == 1, "10 and 1")):
         with pytest.raises(InputError, match=f"there are {message}"):
             check_labels(labels[chosen], persons[chosen])
@@ -82,9 +87,9 @@ def test_large_maps_are_averaged_down_to_64_pixels():
 
 
 def test_who_it_is_does_not_matter_where_it_stays_the_same(clips):
-    told, labels, persons = clips
+    described, labels, persons = clips
     # As loud as can be, but the same in every frame.
-    loud = told + 50 * np.random.default_rng(3).standard_normal((PERSONS, 1, 2))[persons]
+    loud = described + 50 * np.random.default_rng(3).standard_normal((PERSONS, 1, 2))[persons]
     predicted, _ = recognize(loud, labels, persons, folds=2)
     assert np.mean(predicted == labels) > 0.9
 

@@ -12,15 +12,15 @@ from dgn_tf.data.examples import Examples
 from dgn_tf.data.landmarks import landmarks_of, read_landmarks, to_square
 from dgn_tf.data.sources import catalog
 from dgn_tf.data.sources.folders import load_folder, square
-from dgn_tf.evaluation.experiments import landmarks as experiment
-from dgn_tf.evaluation.experiments.landmarks import (
+from dgn_tf.evaluation.experiments.landmarks import landmarks
+from dgn_tf.evaluation.figures.landmarks import draw_points
+from dgn_tf.evaluation.metrics import landmarks as regression
+from dgn_tf.evaluation.metrics.landmarks import (
     displacement_fields,
-    draw_points,
     errors_by_landmark,
     fit_linear,
     fit_network,
     landmark_error,
-    landmarks,
     read_positions,
 )
 from dgn_tf.utils.errors import InputError
@@ -91,7 +91,7 @@ def test_ten_numbers_are_told_apart_by_how_faces_stand(tmp_path, key):
     ("spec", "points", "message"),
     [
         ("folder:faces", None, "folder:faces needs --landmarks=FILE.csv, a table name,x1"),
-        ("tfds:mnist", None, "tfds:mnist has no label `landmarks` of five points; it has pose"),
+        ("tfds:mnist", None, "tfds:mnist has no label 'landmarks' of five points; it has pose"),
         ("npz:a.npz", np.zeros((2, 4, 2)), r"npz:a.npz: landmarks must be numbers \[N, 5, 2\]; "),
         ("heads", np.stack([FACE, FACE * np.nan]), "heads: landmarks of example 1.png: a number"),
         ("heads", np.stack([FACE, FACE / 16]), "1.png: all five points are in one spot"),
@@ -233,7 +233,7 @@ def test_the_network_learns_and_repeats_itself_by_seed():
     x = rng.normal(size=(200, 3)).astype(np.float32)
     # Not linear: |x|.
     points = FACE + np.abs(x[:, :1, None]) * [2.0, 0.0] + x[:, 1:2, None] * [0.0, 1.0]
-    with mock.patch.multiple(experiment, _EPOCHS=2, _PASSES=50):
+    with mock.patch.multiple(regression, _EPOCHS=2, _PASSES=50):
         predict, again, other = (fit_network(x[:150], points[:150], s) for s in (0, 0, 1))
     errors = landmark_error(predict(x[150:]), points[150:])
     mean = landmark_error(np.broadcast_to(points[:150].mean(0), points[150:].shape), points[150:])
@@ -244,7 +244,7 @@ def test_the_network_learns_and_repeats_itself_by_seed():
 
 def test_the_report_beside_its_baselines():
     train, test = shifted(60, 2), shifted(12, 3)
-    with mock.patch.multiple(experiment, _EPOCHS=3, _PASSES=50):
+    with mock.patch.multiple(regression, _EPOCHS=3, _PASSES=50):
         report = landmarks(Shift(), train, test)
     json.dumps(report.numbers)
     errors = report.numbers["error"]

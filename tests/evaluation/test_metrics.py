@@ -6,10 +6,10 @@ import pytest
 from dgn_tf.evaluation.metrics.errors import (
     mean_image_msre,
     pca_msre,
-    ridge_r2,
     sharpness,
     squared_errors,
 )
+from dgn_tf.evaluation.metrics.r2 import ridge_r2
 
 
 def test_squared_errors_by_hand():

@@ -1,6 +1,7 @@
 """Reports as files and as text."""
 
 import base64
+import datetime
 import html.parser
 import io
 import json
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dgn_tf import __version__
 from dgn_tf.evaluation.report import Figure, Report, Table, show, table_text, write_report
 
 GREEN = np.zeros((6, 9, 3), np.uint8) + np.uint8([0, 200, 30])
-FILM = np.stack([GREEN, GREEN + 50, GREEN])
+MOVING = np.stack([GREEN, GREEN + 50, GREEN])
 
 
 def a_report():
@@ -25,7 +27,7 @@ def a_report():
         note="a note",
     )
     numbers = {"r2": np.float32(0.5), "no": float("nan"), "each": np.arange(3), "deep": {3: [1.5]}}
-    figures = (Figure("sheet", 'a "sheet"', GREEN), Figure("moving", "a video", GREEN, FILM))
+    figures = (Figure("sheet", 'a "sheet"', GREEN), Figure("moving", "a video", GREEN, MOVING))
     return Report("Heads & more", numbers, (table,), figures)
 
 
@@ -62,7 +64,11 @@ def test_the_files_of_a_report(tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(folder / "sheet.png")), GREEN)
     with Image.open(folder / "moving.gif") as video:
         assert video.n_frames == 3 and video.info["duration"] == 100
-    assert json.loads((folder / "report.json").read_text()) == {
+    report = json.loads((folder / "report.json").read_text())
+    date = datetime.datetime.fromisoformat(report.pop("date"))
+    assert abs(datetime.datetime.now(datetime.UTC) - date) < datetime.timedelta(minutes=1)
+    assert report == {
+        "version": __version__,
         "title": "Heads & more",
         "numbers": {"r2": 0.5, "no": None, "each": [0, 1, 2], "deep": {"3": [1.5]}},
         "origin": ORIGIN,
@@ -75,6 +81,12 @@ def test_the_page_is_complete_in_itself(tmp_path):
     page = Page(source)
     for text in ("Heads & more", "R² of <a factor> from", "skin & hair", "a note", 'a "sheet"'):
         assert text in page.texts
+    made = next(text for text in page.texts if text.startswith("runs/<a> · "))
+    date = json.loads((tmp_path / "basis" / "report.json").read_text())["date"]
+    assert made.split(" · ")[1:] == [
+        f"{date[:10]} {date[11:16]} UTC",
+        f"dgn_tf {__version__}",
+    ]
     assert any('"run": "runs/<a>"' in text for text in page.texts)
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert [image["alt"] for image in images] == ["sheet", "moving", "moving"]

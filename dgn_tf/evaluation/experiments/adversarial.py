@@ -1,28 +1,70 @@
 """Experiment E3: what the discriminator of Eq. 22 changes, beside learning without it."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from dgn_tf.config.fields import setting
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.evaluation.figures.basis import direction_figures
 from dgn_tf.evaluation.metrics.errors import sharpness, squared_errors
-from dgn_tf.evaluation.metrics.face_features import HINT, NAME, FaceFeatures
+from dgn_tf.evaluation.metrics.face_features import HINT, NAME, FaceFeatures, load_face_features
 from dgn_tf.evaluation.metrics.kernel_distance import kernel_distance
-from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.evaluation.report import Cell, Figure, Report, Table
+from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.types import LatentArrays, LatentModel
+from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.decoding import decode
+from dgn_tf.visualize.directions import principal_directions
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.images import as_images, lay_out, whole_factor
 from dgn_tf.visualize.sheets import prior_latents, prior_sheet
 
+SUMMARY = "what a discriminator changes (E3)"
+HOLDS = "images"
 OURS, RIVAL = "adversarial", "likelihood alone"
 _COLUMNS = 8
 # Samples on a sheet stand in 8 x 8, large ones in 4 x 4.
 _SAMPLES, _LARGE, _LARGE_SAMPLES = 8, 128, 4
 
+# Trained models and their inferred latents of the same examples, by name.
+Models = Mapping[str, tuple[LatentModel, LatentArrays]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What to compare with."""
+
+    rival: str = setting("", "a run on the same data, learned without --adversarial.")
+
+
+def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
+    """Compare a run learned with a discriminator with held-out images, and with its rival.
+
+    Raises:
+        InputError: a run has no geometry, was learned in another way, or from other data.
+    """
+    subjects = {OURS: subject}
+    if settings.rival:
+        subjects[RIVAL] = subject.rival(settings.rival)
+    for name, each in subjects.items():
+        flag, word = ("run_dir", "with") if name == OURS else ("rival", "without")
+        each.require_geometry(flag)
+        if each.config.learning.adversarial != (name == OURS):
+            raise InputError(
+                f"`experiment=adversarial` needs a `{flag}` learned {word} `adversarial`; "
+                f"{each.run_dir} is not."
+            )
+    features = load_face_features()
+    test, train = subject.test(data), subject.train()
+    models = {name: (each.model, each.infer(test)) for name, each in subjects.items()}
+    return adversarial(models, train, test, features, subject.inference.seed)
+
 
 def adversarial(
-    models: dict[str, tuple],
+    models: Models,
     train: Examples,
     test: Examples,
     features: FaceFeatures | None,
@@ -49,14 +91,16 @@ def adversarial(
     mean_image = float(squared_errors(x, np.broadcast_to(train.mean_image(), x.shape)).mean())
     # Images of one color have none.
     sharp = sharpness(x) or np.nan
-    seen = None if features is None else features(test.images)
+    seen = features(test.images) if features else None
 
-    def generated(images):
+    def generated(images: np.ndarray) -> dict[str, Any]:
         """Numbers of images that stand for held-out ones."""
-        kid = None if seen is None else kernel_distance(features(images), seen, seed=seed)
+        kid = None
+        if features and seen is not None:
+            kid = kernel_distance(features(images), seen, seed=seed)
         return {"sharpness": sharpness(images) / sharp, "kid": kid}
 
-    numbers = {}
+    numbers: dict[str, dict[str, Any]] = {}
     for name, (model, latents) in models.items():
         images, _ = decode(model, latents)
         error = float(squared_errors(x, images).mean())
@@ -77,14 +121,16 @@ def adversarial(
     )
 
 
-def _table(numbers, training, has_features):
+def _table(
+    numbers: Mapping[str, Mapping[str, Any]], training: Mapping[str, Any], has_features: bool
+) -> Table:
     each = list(numbers.values())
 
-    def kid(generated):
+    def kid(generated: Mapping[str, Any]) -> str | None:
         value = generated["kid"]
         return value and f"{1000 * value[0]:.2f} ± {1000 * value[1]:.2f}"
 
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         ("reconstruction error", *(n["msre"] for n in each), None),
         ("  over that of the mean image", *(n["over_mean_image"] for n in each), None),
     ]
@@ -114,10 +160,10 @@ def _table(numbers, training, has_features):
     )
 
 
-def _figures(models, test, seed):
+def _figures(models: Models, test: Examples, seed: int) -> list[Figure]:
     model, latents = models[OURS]
     figures = [_comparison(models, test)]
-    for figure in direction_figures(model, latents):
+    for figure in direction_figures(model, latents, principal_directions(model, latents)):
         figures.append(dataclasses.replace(figure, caption=f"{figure.caption} (Fig. 10)"))
     if len(test) > 1:
         caption = (
@@ -135,27 +181,27 @@ def _figures(models, test, seed):
     return figures
 
 
-def _comparison(models, test):
+def _comparison(models: Models, test: Examples) -> Figure:
     """Fig. 9: a column for each image."""
     images, factor = test.images[:_COLUMNS], whole_factor(test.side)
 
-    def made(name):
+    def made(name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         model, latents = models[name]
         return decode(model, {group: z[:_COLUMNS] for group, z in latents.items()})
 
     rows = {"data": as_images(images, factor)}
     if RIVAL in models:
         rows["likelihood\nalone"] = as_images(made(RIVAL)[0], factor)
-    pictures, parts = made(OURS)
-    rows["adversarial"] = as_images(pictures, factor)
+    ours, parts = made(OURS)
+    rows["adversarial"] = as_images(ours, factor)
     rows["canonical"] = as_images(parts["appearance"], factor)
     rows["canonical,\ngrid"] = draw_grid(parts["appearance"], None, factor)
-    rows["adversarial,\ngrid"] = draw_grid(pictures, parts["geometry"], factor)
+    rows["adversarial,\ngrid"] = draw_grid(ours, parts["geometry"], factor)
     caption = "Held-out images, reconstructions, canonical images, and both grids (Fig. 9)"
     return Figure("comparison", caption, lay_out(list(rows.values()), list(rows)))
 
 
-def exchange_sheet(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> np.ndarray:
+def exchange_sheet(model: LatentModel, images: np.ndarray, latents: LatentArrays) -> np.ndarray:
     """Fig. 11: {Z^a_1, Z^g_2..8} and {Z^a_2..8, Z^g_1} of the first 8 images.
 
     Args:

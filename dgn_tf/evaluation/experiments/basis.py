@@ -1,37 +1,100 @@
 """Experiment E1: what the basis functions do, whether they follow the view, and what is apart."""
 
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+from dgn_tf.config.fields import require, setting
 from dgn_tf.data.examples import Examples
-from dgn_tf.evaluation.experiments.held_out import (
-    factor_r2,
-    head_factors,
-    r2_table,
-    recombination,
-    sample_figure,
-)
 from dgn_tf.evaluation.figures.basis import (
     ROWS,
+    Views,
     direction_figures,
     faces_figures,
     unit_figures,
     view_figure,
 )
+from dgn_tf.evaluation.figures.samples import sample_figure
 from dgn_tf.evaluation.metrics.disentanglement import disentanglement
 from dgn_tf.evaluation.metrics.fields import explained_variance, field_bound, field_health
-from dgn_tf.evaluation.metrics.views import view_response
+from dgn_tf.evaluation.metrics.r2 import factor_r2, group_r2_table
+from dgn_tf.evaluation.metrics.recombination import head_factors, recombination
+from dgn_tf.evaluation.metrics.views import balanced, view_labels, view_response
 from dgn_tf.evaluation.report import Report, Table
+from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.types import LatentArrays, LatentModel
+from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import principal_directions, unnamed_directions
 
-_SHEET_COLUMNS = 10
+SUMMARY = (
+    "what single latents do, whether they follow the view, disentanglement, health of the field "
+    "(E1)"
+)
+HOLDS = "images"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Images whose views are known, and how far single latents go."""
+
+    views: str = setting(
+        "",
+        "images with a label `view`, LIMIT of them in equal parts, in a form of --data; for a run "
+        "on heads, heads:views if not given.",
+    )
+    gamma: float = setting(10.0, "single latents run from -gamma to gamma, at least 0.1.")
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        require(0.1 <= self.gamma < float("inf"), "gamma", self.gamma, "at least 0.1 and finite")
+
+
+def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
+    """Measure what the latents of a run stand for.
+
+    Raises:
+        InputError: the model has no geometry or a discrete appearance, there are no held-out
+            images, or the views have no labels.
+    """
+    subject.require_geometry()
+    if subject.config.model.appearance != "continuous":
+        raise InputError("`experiment=basis` is for models whose appearance is continuous.")
+    test, views = subject.test(data), _views(subject, data, settings)
+    latents = subject.infer(test)
+    seen = (subject.infer(views[0]), views[1]) if views else None
+    seed = subject.inference.seed
+    return basis(subject.model, test, latents, seen, gamma=settings.gamma, seed=seed)
+
+
+def _views(
+    subject: EvaluatedRun, data: EvaluationData, settings: Settings
+) -> tuple[Examples, np.ndarray] | None:
+    """Images whose views are known, as many of each, and their views [N]; None without any."""
+    spec = settings.views or ("heads:views" if subject.on_heads else "")
+    if not spec:
+        return None
+    views = subject.held_out("views", spec, 0)
+    labels = view_labels(views)
+    if labels is None:
+        raise InputError(
+            f"`views={spec}` has no label `view` of 2 to 50 different numbers; it has "
+            f"{', '.join(views.factors) or 'no labels'}."
+        )
+    if limit := data.count():
+        chosen = balanced(labels, -(-limit // len(np.unique(labels))))
+        views, labels = views.subset(chosen), labels[chosen]
+    subject.origin["views"]["examples"] = len(views)
+    return views, labels
 
 
 def basis(
-    model,
+    model: LatentModel,
     test: Examples,
-    latents: dict[str, np.ndarray],
-    views: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
+    latents: LatentArrays,
+    views: Views | None = None,
     *,
     gamma: float = 10.0,
     seed: int = 0,
@@ -55,7 +118,7 @@ def basis(
     directions = principal_directions(model, latents)
     leading = directions["geometry"].leading(ROWS)
     names = list(leading.names)
-    numbers = {
+    numbers: dict[str, Any] = {
         "directions": {"names": names, "scales": leading.scales},
         "field": field_health(decode(model, latents)[1], field_bound(model)),
         "explained_variance": explained_variance(model, latents),
@@ -70,7 +133,7 @@ def basis(
             "latent units": disentanglement(latents, factors, seed),
             "principal directions": disentanglement(_principal(latents), factors, seed),
         }
-    figures = [sample_figure(model, *_first(test, latents, _SHEET_COLUMNS))]
+    figures = [sample_figure(model, test, latents)]
     order = {name: np.argsort(-z.std(axis=0)) for name, z in latents.items()}
     if views is not None:
         figures.append(view_figure(views))
@@ -82,22 +145,16 @@ def basis(
     return Report(title, numbers, tuple(_tables(numbers)), tuple(figures))
 
 
-def _tables(numbers):
-    """The tables of what was measured, what the model is for first."""
+def _tables(numbers: dict[str, Any]) -> list[Table]:
     tables = [_field_table(numbers)]
     if "views" in numbers:
         tables.insert(0, _view_table(numbers["views"]["response"]))
     if "r2" in numbers:
-        tables += [r2_table(numbers["r2"]), *_disentanglement_tables(numbers)]
-    targets = _targets(numbers)
-    return [targets, *tables] if targets.rows else tables
+        tables += [group_r2_table(numbers["r2"]), *_disentanglement_tables(numbers)]
+    return tables
 
 
-def _first(test, latents, count):
-    return test.images[:count], {name: z[:count] for name, z in latents.items()}
-
-
-def _principal(latents):
+def _principal(latents: LatentArrays) -> LatentArrays:
     """The latents in the coordinates of their principal directions, group by group."""
     rotated = {}
     for name, z in latents.items():
@@ -106,7 +163,7 @@ def _principal(latents):
     return rotated
 
 
-def _view_numbers(latents, labels):
+def _view_numbers(latents: LatentArrays, labels: np.ndarray) -> dict[str, Any]:
     responses = view_response(latents, labels)
     values, counts = np.unique(labels, return_counts=True)
     highest = {name: float(response.max()) for name, response in responses.items()}
@@ -119,7 +176,7 @@ def _view_numbers(latents, labels):
     }
 
 
-def _view_table(responses):
+def _view_table(responses: Mapping[str, np.ndarray]) -> Table:
     rows = tuple(
         (name, int(response.argmax()) + 1, float(response.max()), float(np.median(response)))
         for name, response in responses.items()
@@ -128,7 +185,7 @@ def _view_table(responses):
     return Table(caption, ("", "strongest unit", "its R", "median R of the group"), rows)
 
 
-def _field_table(numbers):
+def _field_table(numbers: dict[str, Any]) -> Table:
     field, lost = numbers["field"], numbers["explained_variance"]
     shares = {
         "folded cells": field["folded"],
@@ -146,7 +203,7 @@ def _field_table(numbers):
     return Table("Health of the field", ("", ""), tuple(rows))
 
 
-def _disentanglement_tables(numbers):
+def _disentanglement_tables(numbers: dict[str, Any]) -> list[Table]:
     measured = numbers["disentanglement"]
     kinds = list(measured)
     rows = [
@@ -182,34 +239,3 @@ def _disentanglement_tables(numbers):
         ),
     )
     return [weighed, recombined, single]
-
-
-def _targets(numbers):
-    """What a model that takes appearance and geometry apart should reach, beside what this did."""
-    checks = []
-    if "views" in numbers:
-        checks.append(("max R of geometry over max R of appearance", numbers["views"]["ratio"], 5))
-    if "r2" in numbers:
-        r2 = numbers["r2"]
-        for factor, group, wanted in (
-            ("yaw", "geometry", 0.8),
-            ("pitch", "geometry", 0.8),
-            ("skin", "appearance", 0.8),
-            ("background", "appearance", 0.8),
-            ("light", "appearance", 0.8),
-            ("skin", "geometry", -0.2),
-            ("background", "geometry", -0.2),
-            ("light", "geometry", -0.2),
-        ):
-            if factor in r2:
-                checks.append((f"R² of {factor} from {group}", r2[factor][group], wanted))
-    rows = tuple(
-        (
-            name,
-            f"{value:.3f}",
-            f"≥ {wanted}" if wanted > 0 else f"≤ {-wanted}",
-            "yes" if (value >= wanted if wanted > 0 else value <= -wanted) else "no",
-        )
-        for name, value, wanted in checks
-    )
-    return Table("Targets", ("", "measured", "target", "reached"), rows)

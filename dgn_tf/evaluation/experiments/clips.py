@@ -1,32 +1,58 @@
 """Experiment E6: clips taken apart into who, shape and motion (Fig. 15 to 19)."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.synthetic.heads_clips import render_clips
-from dgn_tf.data.synthetic.heads_render import APPEARANCE, GEOMETRY
-from dgn_tf.evaluation.experiments.held_out import beside_yardsticks, derangement, factor_r2, like
+from dgn_tf.data.synthetic.rendering import APPEARANCE, GEOMETRY
 from dgn_tf.evaluation.figures.clips import clip_figures
-from dgn_tf.evaluation.metrics.errors import squared_errors
+from dgn_tf.evaluation.metrics.errors import beside_baselines, squared_errors
 from dgn_tf.evaluation.metrics.fields import field_bound, field_health
-from dgn_tf.evaluation.report import Report, Table
+from dgn_tf.evaluation.metrics.r2 import factor_r2, r2_table
+from dgn_tf.evaluation.metrics.recombination import derangement, with_channels
+from dgn_tf.evaluation.report import Cell, Report, Table
+from dgn_tf.models.dynamic import DynamicDeformableGenerator
+from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.types import LatentArrays
 from dgn_tf.visualize.clips import decode_clips, rows_of
 
+SUMMARY = "videos taken apart (E6)"
+HOLDS = "clips"
 # Frames that principal components are fitted on, at most.
 _PCA_FRAMES = 10_000
 
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """None of its own."""
+
+
+def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
+    """Measure a run on held-out clips.
+
+    Raises:
+        InputError: the run holds another model, or there are no held-out clips.
+    """
+    del settings
+    subject.require_model("dynamic")
+    test, train = subject.test(data), subject.train()
+    return clips(subject.model, train, test, subject.infer(test), subject.inference.seed)
+
+
 def clips(
-    model,
+    model: DynamicDeformableGenerator,
     train: Examples,
     test: Examples,
-    latents: dict[str, np.ndarray],
+    latents: LatentArrays,
     seed: int = 0,
 ) -> Report:
     """Reconstruction, recombination, editing of the shape, and free generation.
 
     Args:
-        model: a trained `DynamicDeformableGenerator`.
+        model: a trained model.
         train: the clips it was trained on, [N, T + 1, S, S, C].
         test: held-out clips.
         latents: inferred packed latents of `test`, by group.
@@ -37,7 +63,7 @@ def clips(
         with the factors of heads_clips, `recombination`, `identity` and `motion`; and the figures.
     """
     numbers = _reconstruction(model, train, test, latents)
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         ("reconstruction error a frame", numbers["reconstruction"]["msre"]),
         (
             f"  of PCA, {numbers['reconstruction']['pca_components']} components a frame",
@@ -63,13 +89,15 @@ def clips(
         numbers["motion"] = motion_r2(model, latents, test)
         captions = ("R² of what stays the same through a clip", "R² of what moves, frame by frame")
         for name, caption in zip(("identity", "motion"), captions, strict=True):
-            tables.append(_r2_table(f"{caption}, from", numbers[name]))
+            tables.append(r2_table(numbers[name], f"{caption}, from"))
     figures = clip_figures(model, test, latents, _persons(test), seed)
     return Report(f"{len(test)} held-out clips (E6)", numbers, tuple(tables), tuple(figures))
 
 
-def _reconstruction(model, train, test, latents):
-    """Errors a frame, beside two yardsticks fitted on training frames; the health of the field."""
+def _reconstruction(
+    model: DynamicDeformableGenerator, train: Examples, test: Examples, latents: LatentArrays
+) -> dict[str, Any]:
+    """Errors a frame, beside two baselines fitted on training frames; the health of the field."""
     errors, health, bound = [], [], field_bound(model.emission)
     for row, clip in enumerate(test.images):
         made, parts = decode_clips(model, rows_of(latents, [row]))
@@ -79,24 +107,26 @@ def _reconstruction(model, train, test, latents):
     components = max(1, round(sum(model.latent_dims.values()) / frames))
     x, x_train = _flat(as_float(test.images)), _flat(as_float(_some_frames(train.images)))
     return {
-        "reconstruction": beside_yardsticks(np.mean(errors), x, x_train, components),
+        "reconstruction": beside_baselines(float(np.mean(errors)), x, x_train, components),
         "field": {name: float(np.mean([each[name] for each in health])) for name in health[0]},
     }
 
 
-def _some_frames(clips):
+def _some_frames(clips: np.ndarray) -> np.ndarray:
     """Clips with few enough frames in all to fit principal components on, evenly spread."""
     step = -(-clips.shape[0] * clips.shape[1] // _PCA_FRAMES)
     return clips.reshape(-1, 1, *clips.shape[2:])[::step]
 
 
-def _recombination(model, test, latents, seed):
+def _recombination(
+    model: DynamicDeformableGenerator, test: Examples, latents: LatentArrays, seed: int
+) -> dict[str, float]:
     """The appearance of each clip with the geometry of another, against the drawn truth."""
     recombined, left = [], []
     for row, other in enumerate(derangement(len(test), seed)):
         looks = {name: test.factors[name][[row]] for name in APPEARANCE}
         motion = {name: test.factors[name][[other]] for name in GEOMETRY}
-        rendered = like(render_clips(looks, motion, test.side)[0], test.channels)
+        rendered = with_channels(render_clips(looks, motion, test.side)[0], test.channels)
         z = rows_of(latents, [row]) | {"geometry": latents["geometry"][[other]]}
         wanted, swapped = as_float(rendered), decode_clips(model, z)[0][0]
         recombined.append(squared_errors(swapped, wanted).mean())
@@ -107,7 +137,9 @@ def _recombination(model, test, latents, seed):
     }
 
 
-def identity_r2(model, latents, test) -> dict[str, dict[str, float]]:
+def identity_r2(
+    model: DynamicDeformableGenerator, latents: LatentArrays, test: Examples
+) -> dict[str, dict[str, float]]:
     """R^2 of what stays the same through a clip, from Z^g_0, Z^a_0 and the motion s^g.
 
     Args:
@@ -129,10 +161,18 @@ def identity_r2(model, latents, test) -> dict[str, dict[str, float]]:
     return factor_r2(sources, still, _persons(test))
 
 
-def motion_r2(model, latents, test) -> dict[str, dict[str, float]]:
+def motion_r2(
+    model: DynamicDeformableGenerator, latents: LatentArrays, test: Examples
+) -> dict[str, dict[str, float]]:
     """R^2 of the factors that move, over all frames, from Z^g_t and from Z^a_t.
 
-    Args, Returns: as `identity_r2`; yaw, pitch and the parts of the face are used.
+    Args:
+        model: the dynamic model.
+        latents: packed latents by group.
+        test: as for `identity_r2`; yaw, pitch and the parts of the face are used.
+
+    Returns:
+        {factor: {source: R^2}}.
     """
     frames = {
         f"Z^{name[0]}_t": _flat(model.frame_latents(name, np.float32(z)).numpy())
@@ -142,7 +182,7 @@ def motion_r2(model, latents, test) -> dict[str, dict[str, float]]:
     return factor_r2(frames, moving, np.repeat(_persons(test), test.images.shape[1]))
 
 
-def _persons(test):
+def _persons(test: Examples) -> np.ndarray:
     """Who is in each clip: by a label, or else by the source that the clip was cut from."""
     for label in ("person", "clip"):
         if label in test.factors:
@@ -151,12 +191,6 @@ def _persons(test):
     return np.unique(sources, return_inverse=True)[1]
 
 
-def _r2_table(caption, found):
-    sources = list(next(iter(found.values())))
-    rows = tuple((name, *(values[s] for s in sources)) for name, values in found.items())
-    return Table(caption, ("", *sources), rows)
-
-
-def _flat(clips_or_parts):
+def _flat(clips_or_parts: np.ndarray) -> np.ndarray:
     """[N, F, ...] as [N F, ...]."""
     return np.reshape(clips_or_parts, (-1, *np.shape(clips_or_parts)[2:]))

@@ -1,24 +1,30 @@
 """Expressions recognized from what a model of clips has inferred without labels (Table III)."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure as Chart
 from sklearn.metrics import confusion_matrix
-from sklearn.model_selection import GroupKFold
 
+from dgn_tf.config.fields import setting
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.data.sources.folders import Progress
+from dgn_tf.data.labels import labels_of, read_labels
+from dgn_tf.data.sources import source_of, with_kind
+from dgn_tf.data.synthetic.heads_clips import EXPRESSIONS
+from dgn_tf.evaluation.figures.confusions import confusion_chart
 from dgn_tf.evaluation.metrics.errors import squared_errors
-from dgn_tf.evaluation.metrics.principal import evened_components
+from dgn_tf.evaluation.metrics.recognition import FOLDS, check_labels, recognize
 from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.runs.restoring import load_chains
+from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import progress_bar
 
-FOLDS = 10
-COMPONENTS = 128
+SUMMARY = "how well the motion of clips tells expressions (Table III)"
+HOLDS = "clips"
 # Accuracies on MUG, in percent: other data.
 QUOTED = (
     ("DAGSVM-GT", 82.3),
@@ -30,35 +36,94 @@ QUOTED = (
     ("dglf, of the paper", 85.5),
     ("ddf, of the paper", 92.0),
 )
-_UNITS, _HIDDEN = 64, 30
-_STEPS, _BATCH = 1000, 32
 _SEEN_SIDE = 64
-_MOST_CLASSES = 50
+
+# Of a model: its name, its numbers of parameters and of latents a clip, its error a frame.
+Facts = tuple[str, int, int, float]
 _FACTS = ("parameters", "latents", "error")
 
 
-def check_labels(labels: np.ndarray, persons: np.ndarray) -> None:
-    """Whether clips can be recognized across persons.
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What to recognize, and another model to compare with."""
 
-    Args:
-        labels: of N clips.
-        persons: who is in each.
+    rival: str = setting("", "a run of --model=mocogan on the same data to compare with.")
+    labels: str = setting(
+        "",
+        "CSV file for data of clips:PATH: a column `clip`, the path of a source in PATH, and the "
+        "columns that --label and --person name.",
+    )
+    label: str = setting("expression", "the label to recognize.")
+    person: str = setting("person", "the label that tells who it is.")
+
+
+def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
+    """Recognize the labels of clips from what the run, and its rival, infer of them.
 
     Raises:
-        InputError: fewer than 2 persons, or not 2 to 50 classes.
+        InputError: the runs hold other models, the clips lack the labels, or have too few persons
+            or classes.
     """
-    people, classes = len(np.unique(persons)), len(np.unique(labels))
-    if people < 2 or not 2 <= classes <= _MOST_CLASSES:
+    subject.require_model("dynamic")
+    subjects = {"dynamic": subject}
+    if settings.rival:
+        subjects["mocogan"] = subject.rival(settings.rival)
+        subjects["mocogan"].require_model("mocogan", "rival")
+    clips, rows, labels, persons = _labeled_clips(subject, data, settings)
+    values, classes = np.unique(labels, return_inverse=True)
+    check_labels(values, persons)
+    names = [str(value) for value in values]
+    if subject.origin["data"]["drawn"]:
+        names = [EXPRESSIONS[value].name for value in values]
+    models = {}
+    for name, each in subjects.items():
+        # What the training has inferred already, as in the paper, is not inferred again.
+        kept = None if data.data else load_chains(each.run_dir)
+        z = each.infer(clips) if kept is None else {n: v[rows] for n, v in kept.items()}
+        models[name] = (each.model, z)
+    described = describe(models, clips)
+    with progress_bar("Recognizers") as report:
+        seed = subject.inference.seed
+        return expressions(*described, classes, persons, tuple(names), seed, report)
+
+
+def _labeled_clips(
+    subject: EvaluatedRun, data: EvaluationData, settings: Settings
+) -> tuple[Examples, np.ndarray, np.ndarray, np.ndarray]:
+    """The clips to recognize, their rows in the data, their labels and their persons."""
+    if data.where and not data.data:
+        raise InputError("`where` chooses from `data`: give it too.")
+    spec = with_kind(data.data or subject.config.data.data)
+    source, _ = source_of(spec)
+    names = settings.label, settings.person
+    if settings.labels and source.table != "labels":
         raise InputError(
-            f"recognition needs clips of at least 2 persons and of 2 to {_MOST_CLASSES} classes; "
-            f"there are {people} and {classes}: see --label, --person and --limit."
+            f"`labels={settings.labels}` belongs to clips:PATH; {spec} brings its own."
         )
+    clips = subject.load(spec, 0, data.where) if data.data else subject.train()
+    rows = np.arange(len(clips))
+    if settings.labels:
+        rows, found = read_labels(settings.labels, names, clips)
+    else:
+        found = labels_of(clips, names, spec)
+    count = data.count(default=0) or len(rows)
+    rows, (labels, persons) = rows[:count], (found[name][:count] for name in names)
+    subject.origin["data"] = {
+        "data": spec,
+        "where": data.where,
+        "examples": len(rows),
+        "labels": settings.labels,
+        "label": settings.label,
+        "person": settings.person,
+        "drawn": source.drawn and settings.label == "expression",
+    }
+    return clips.subset(rows), rows, labels, persons
 
 
 def describe(
-    models: dict[str, tuple], clips: Examples
-) -> tuple[dict[str, np.ndarray], tuple[tuple, ...]]:
-    """What clips look like to the models, and to the eye.
+    models: Mapping[str, tuple[Any, LatentArrays]], clips: Examples
+) -> tuple[dict[str, np.ndarray], tuple[Facts, ...]]:
+    """Descriptions of clips: what the models make of them, and their pixels.
 
     Fields and images wider than 64 pixels are averaged down to that, so that clips fit into
     memory.
@@ -75,7 +140,7 @@ def describe(
     """
     model, latents = models["dynamic"]
     frames = model.frame_latents("geometry", tf.constant(latents["geometry"], tf.float32)).numpy()
-    made = {name: [] for name in models}
+    made: dict[str, list[float]] = {name: [] for name in models}
     fields = []
     for row in range(len(clips)):
         for name, (each, z) in models.items():
@@ -111,12 +176,12 @@ def _shrunk(maps: np.ndarray) -> np.ndarray:
 
 def expressions(
     sequences: dict[str, np.ndarray],
-    facts: tuple[tuple, ...],
+    facts: tuple[Facts, ...],
     labels: np.ndarray,
     persons: np.ndarray,
     names: tuple[str, ...],
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Experiment E6, Table III: one recognizer on several descriptions of the same clips.
 
@@ -134,15 +199,15 @@ def expressions(
         A report with the numbers `accuracy` (mean, std over the folds and each fold, in percent, by
         description), `chance`, `confusions` of each description, `models`, `clips`, `persons` and
         `folds`.
-
     """
     count = len(np.unique(persons))
     folds = min(FOLDS, count)
-    accuracy, confusions = {}, {}
+    accuracy: dict[str, dict[str, Any]] = {}
+    confusions = {}
     for name, values in sequences.items():
         started = len(accuracy) * folds
 
-        def done(number, started=started):
+        def done(number: int, started: int = started) -> None:
             if progress:
                 progress(started + number, folds * len(sequences))
 
@@ -163,83 +228,14 @@ def expressions(
     best = next(iter(sequences))
     figure = Figure(
         "confusions",
-        f"What the recognizer says of each expression, from {best}, in percent of its clips.",
-        _confusion_chart(confusions[best], names),
+        f"What the recognizer predicts for each expression, from {best}, in percent of its clips.",
+        confusion_chart(confusions[best], names),
     )
     title = f"Expressions of {len(labels)} clips of {count} persons (Table III)"
     return Report(title, numbers, _tables(numbers, facts), (figure,))
 
 
-def recognize(
-    values: np.ndarray,
-    labels: np.ndarray,
-    persons: np.ndarray,
-    folds: int,
-    seed: int = 0,
-    done: Callable[[int], None] = lambda number: None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The class of every clip, said by a network that has not seen the person in it.
-
-    A one-layer LSTM, FC(30)+ReLU and a softmax, learned with cross-entropy (section 5.6). They see
-    what has changed since the first frame, which shows who it is as well as any other, as at most
-    128 principal components that are fitted on the training folds.
-
-    Args:
-        values: [N, F, k].
-        labels: int [N], from 0.
-        persons: [N].
-        folds: of the cross-validation by persons.
-        seed: of the networks and the order of their batches.
-        done: called with the number of folds that are done.
-
-    Returns:
-        The classes int [N] and the fold in which each clip was tested, int [N].
-    """
-    values = values - values[:, :1]
-    predicted, fold = np.empty_like(labels), np.empty(len(labels), np.int64)
-    splits = GroupKFold(folds).split(values, labels, persons)
-    for number, (train, test) in enumerate(splits):
-        frames = values[train].reshape(-1, values.shape[2])
-        components = evened_components(frames, COMPONENTS)
-        x_train, x_test = (
-            components(part.reshape(-1, part.shape[2])).reshape(*part.shape[:2], -1)
-            for part in (values[train], values[test])
-        )
-        network = _network(x_train.shape[1:], int(labels.max()) + 1, seed)
-        batches = tf.data.Dataset.from_tensor_slices((x_train, labels[train]))
-        # Shuffled with a seed of its own: the global one is left as it is.
-        batches = batches.shuffle(len(train), seed=seed).repeat().batch(_BATCH)
-        network.fit(batches, steps_per_epoch=_STEPS, shuffle=False, verbose=0)
-        predicted[test] = network.predict(x_test, verbose=0).argmax(axis=1)
-        fold[test] = number
-        done(number + 1)
-    return predicted, fold
-
-
-def _network(shape, classes, seed):
-    start = keras.initializers.GlorotUniform
-    network = keras.Sequential(
-        [
-            keras.Input(shape),
-            keras.layers.LSTM(
-                _UNITS,
-                kernel_initializer=start(seed),
-                recurrent_initializer=keras.initializers.Orthogonal(seed=seed),
-            ),
-            keras.layers.Dense(_HIDDEN, "relu", kernel_initializer=start(seed + 1)),
-            keras.layers.Dense(classes, "softmax", kernel_initializer=start(seed + 2)),
-        ]
-    )
-    network.compile(
-        keras.optimizers.Adam(3e-3),
-        "sparse_categorical_crossentropy",
-        jit_compile=False,
-        steps_per_execution=20,
-    )
-    return network
-
-
-def _tables(numbers: dict, facts: tuple[tuple, ...]) -> tuple[Table, ...]:
+def _tables(numbers: dict[str, Any], facts: tuple[Facts, ...]) -> tuple[Table, ...]:
     rows = [
         (name, f"{found['mean']:.1f} ± {found['std']:.1f}")
         for name, found in numbers["accuracy"].items()
@@ -250,7 +246,7 @@ def _tables(numbers: dict, facts: tuple[tuple, ...]) -> tuple[Table, ...]:
         ("from", "mean ± std over folds"),
         tuple(rows),
         "The same recognizer for all: LSTM, FC(30)+ReLU, softmax, on principal components of what "
-        "has changed since the first frame. What describes the clips was inferred without labels.",
+        "has changed since the first frame. The descriptions were inferred without labels.",
     )
     models = Table(
         "The models, and their errors on these clips (sum of squares a frame on [0, 1])",
@@ -263,24 +259,3 @@ def _tables(numbers: dict, facts: tuple[tuple, ...]) -> tuple[Table, ...]:
         QUOTED,
     )
     return ours, models, quoted
-
-
-def _confusion_chart(confusions: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """uint8 [H, W, 3]: rows are true classes, columns what was said."""
-    shares = 100.0 * confusions / np.maximum(confusions.sum(axis=1, keepdims=True), 1)
-    side = 2.5 + 0.6 * len(names)
-    chart = Chart(figsize=(side, side), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(chart)
-    panel = chart.subplots()
-    panel.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    places = range(len(names))
-    panel.set_xticks(places, names, rotation=45, ha="right")
-    panel.set_yticks(places, names)
-    panel.set(xlabel="said", ylabel="true")
-    for row in places:
-        for column in places:
-            share = shares[row, column]
-            color = "white" if share > 50 else "#222"
-            panel.text(column, row, f"{share:.0f}", ha="center", va="center", color=color)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

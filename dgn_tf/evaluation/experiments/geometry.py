@@ -1,13 +1,21 @@
 """Experiment E4: learned geometry on other looks, and on images of anything."""
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from dgn_tf.config.fields import setting
+from dgn_tf.data.sources.files import load_photographs
 from dgn_tf.evaluation.figures.basis import faces_sheet
 from dgn_tf.evaluation.report import Figure, Report, Table
 from dgn_tf.ops.jacobian import folded_fraction
-from dgn_tf.types import one_hot_groups
+from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.runs.restoring import load_chains
+from dgn_tf.types import LatentArrays, LatentModel, one_hot_groups
 from dgn_tf.visualize.directions import (
     REACH,
     Directions,
@@ -19,7 +27,9 @@ from dgn_tf.visualize.images import lay_out
 from dgn_tf.visualize.photographs import warp_photograph
 from dgn_tf.visualize.sheets import prior_latents
 
-MOST_PHOTOGRAPHS = 20
+SUMMARY = "the learned field on sampled looks and on photographs (E4)"
+HOLDS = "images"
+_MOST_PHOTOGRAPHS = 20
 _DIRECTIONS = 4
 _LOOKS, _MOST_CLASSES = 6, 10
 _STEPS = np.linspace(-REACH, REACH, 5)
@@ -27,9 +37,37 @@ _STEPS = np.linspace(-REACH, REACH, 5)
 _SHOWN = 320
 
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What to move by the learned field."""
+
+    pictures: str = setting(
+        "", "an image file, or a folder of them, of anything, to move by the learned field."
+    )
+
+
+def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
+    """Show what the learned geometry does to other looks and to photographs.
+
+    Raises:
+        InputError: the model has no geometry, photographs cannot be read, or there are no images to
+            take directions from.
+    """
+    subject.require_geometry()
+    photographs = {}
+    if settings.pictures:
+        photographs = load_photographs(settings.pictures, _MOST_PHOTOGRAPHS)
+    # Directions are those of what the training has inferred, where it keeps that.
+    latents = None if data.data else load_chains(subject.run_dir)
+    if latents is None:
+        latents = subject.infer(subject.test(data))
+    subject.origin["pictures"] = list(photographs)
+    return geometry(subject.model, latents, photographs, subject.inference.seed)
+
+
 def geometry(
-    model,
-    latents: dict[str, np.ndarray],
+    model: LatentModel,
+    latents: LatentArrays,
     photographs: dict[str, np.ndarray] | None = None,
     seed: int = 0,
 ) -> Report:
@@ -80,7 +118,7 @@ def geometry(
     return Report(title, numbers, (_table(numbers["directions"]),), tuple(figures))
 
 
-def _looks(model, seed):
+def _looks(model: LatentModel, seed: int) -> tuple[np.ndarray, list[str], str]:
     """The appearances of the rows, their captions, and what they are."""
     if one_hot_groups(model):
         z_a = np.eye(model.latent_dims["appearance"], dtype=np.float32)[:_MOST_CLASSES]
@@ -89,9 +127,9 @@ def _looks(model, seed):
     return z_a, [""] * _LOOKS, "Sampled z_a held fixed in rows (Fig. 12b)"
 
 
-def _fields(model, z_g):
+def _fields(model: LatentModel, z_g: np.ndarray) -> np.ndarray:
     """Displacements of z_g [..., d]: [..., S, S, 2] in pixels."""
-    flat = np.float32(z_g.reshape(-1, z_g.shape[-1]))
+    flat = z_g.reshape(-1, z_g.shape[-1]).astype(np.float32)
     pieces = [
         model.part("geometry", tf.constant(flat[k : k + 32])).numpy()
         for k in range(0, len(flat), 32)
@@ -100,24 +138,25 @@ def _fields(model, z_g):
     return fields.reshape(*z_g.shape[:-1], *fields.shape[1:])
 
 
-def _along(directions: Directions, steps):
-    """Latents [k, steps, d] so many standard deviations along each direction."""
+def _along(directions: Directions, steps: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Latents [k, n, d], the n `steps` in standard deviations along each of k directions."""
     moves = (directions.scales[:, None] * directions.axes)[:, None]
     return directions.mean + np.asarray(steps)[:, None] * moves
 
 
-def _differences(model, directions):
+def _differences(model: LatentModel, directions: Directions) -> np.ndarray:
     """How the field differs from that of the mean, `_STEPS` along each direction: [k, 5, ...]."""
     middle = _fields(model, np.asarray(directions.mean)[None])
     return _fields(model, _along(directions, _STEPS)) - middle
 
 
-def _moved(model, directions):
+def _moved(model: LatentModel, directions: Directions) -> np.ndarray:
     """Pixels by which a standard deviation of each direction moves, in the mean over an image."""
     return np.linalg.norm(difference_fields(model, directions), axis=-1).mean(axis=(1, 2)) / 2.0
 
 
-def _folded(model, directions):
+def _folded(model: LatentModel, directions: Directions) -> np.ndarray:
+    """Shares [k] of folded cells at both ends of each direction."""
     ends = _fields(model, _along(directions, (-REACH, REACH)))
     return np.array([float(np.mean(folded_fraction(each))) for each in ends])
 
@@ -134,19 +173,19 @@ def photograph_sheet(photograph: np.ndarray, fields: np.ndarray, labels: list[st
         uint8 [height, width, 3].
     """
     shrink = min(1.0, _SHOWN / max(photograph.shape[:2]))
-    size = tuple(max(1, round(shrink * length)) for length in photograph.shape[1::-1])
+    height, width = (max(1, round(shrink * length)) for length in photograph.shape[:2])
 
-    def shown(field):
+    def shown(field: np.ndarray) -> np.ndarray:
         moved = warp_photograph(photograph, field)
         if shrink == 1.0:
             return moved
-        return np.asarray(Image.fromarray(moved).resize(size, Image.Resampling.LANCZOS))
+        return np.asarray(Image.fromarray(moved).resize((width, height), Image.Resampling.LANCZOS))
 
     rows = [np.stack([shown(field) for field in row]) for row in fields]
     return lay_out(rows, labels, [f"{step:+.1f} sd" if step else "mean" for step in _STEPS])
 
 
-def _table(directions):
+def _table(directions: dict[str, Any]) -> Table:
     rows = tuple(
         (f"{k}  {name}", scale, f"{100 * share:.1f}%", moved, f"{100 * folded:.2f}%")
         for k, (name, scale, share, moved, folded) in enumerate(

@@ -1,35 +1,55 @@
 """How a trained model does on images that it has not seen."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
-from PIL import Image
 
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.data.sources.folders import square
-from dgn_tf.data.synthetic import heads
+from dgn_tf.evaluation.figures.samples import sample_figure
 from dgn_tf.evaluation.metrics.errors import (
+    beside_baselines,
     clustering_accuracy,
-    mean_image_msre,
-    pca_msre,
-    ridge_r2,
     sharpness,
     squared_errors,
 )
-from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.evaluation.metrics.r2 import factor_r2, group_r2_table
+from dgn_tf.evaluation.metrics.recombination import head_factors, recombination
+from dgn_tf.evaluation.report import Cell, Figure, Report, Table
 from dgn_tf.ops.jacobian import folded_fraction
-from dgn_tf.types import has_geometry, one_hot_groups
+from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.types import LatentArrays, LatentModel, has_geometry, one_hot_groups
 from dgn_tf.visualize.decoding import decode
-from dgn_tf.visualize.sheets import recombination_board, sample_sheet
+from dgn_tf.visualize.sheets import recombination_board
 from dgn_tf.visualize.traversals import class_sheet
 
-_SHEET_COLUMNS = 10
+SUMMARY = "reconstruction, recombination and what each group knows"
+HOLDS = "images"
 _BOARD_SIDE = 8
 
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """None of its own."""
+
+
+def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
+    """Measure a run on held-out images.
+
+    Raises:
+        InputError: there are no held-out images.
+    """
+    del settings
+    test, train = subject.test(data), subject.train()
+    labels, seed = subject.class_labels(test), subject.inference.seed
+    return held_out(subject.model, train, test, subject.infer(test), seed, labels)
+
+
 def held_out(
-    model,
+    model: LatentModel,
     train: Examples,
     test: Examples,
-    latents: dict[str, np.ndarray],
+    latents: LatentArrays,
     seed: int = 0,
     labels: np.ndarray | None = None,
 ) -> Report:
@@ -47,7 +67,7 @@ def held_out(
         A report with the numbers `reconstruction`, `clustering` (`clustering_accuracy`) and, for
         examples with the factors of heads, `r2` and (with geometry) `recombination`.
     """
-    numbers = {"reconstruction": reconstruction(model, train, test, latents)}
+    numbers: dict[str, Any] = {"reconstruction": reconstruction(model, train, test, latents)}
     factors = head_factors(test)
     if factors:
         numbers["r2"] = factor_r2(latents, factors)
@@ -58,14 +78,11 @@ def held_out(
         numbers["clustering"] = clustering_accuracy(found, labels)
     tables = [Table("Errors are sums of squares per image on [0, 1]", ("", ""), _rows(numbers))]
     if "r2" in numbers:
-        tables.append(r2_table(numbers["r2"]))
-
-    def first(count):
-        return test.images[:count], {name: z[:count] for name, z in latents.items()}
-
-    figures = [sample_figure(model, *first(_SHEET_COLUMNS))]
+        tables.append(group_r2_table(numbers["r2"]))
+    figures = [sample_figure(model, test, latents)]
     if has_geometry(model):
-        board = recombination_board(model, *first(_BOARD_SIDE))
+        first = {name: z[:_BOARD_SIDE] for name, z in latents.items()}
+        board = recombination_board(model, test.images[:_BOARD_SIDE], first)
         caption = "A row keeps the appearance of its first image, a column the geometry (Fig. 11)"
         figures.append(Figure("recombination", caption, board))
     if one_hot_groups(model):
@@ -74,17 +91,9 @@ def held_out(
     return Report(f"{len(test)} held-out images", numbers, tuple(tables), tuple(figures))
 
 
-def sample_figure(model, images: np.ndarray, latents: dict[str, np.ndarray]) -> Figure:
-    """The sample sheet of Fig. 2."""
-    caption = "Held-out images and their reconstructions"
-    if has_geometry(model):
-        caption += ", by way of the canonical images, with the grid that the field bends (Fig. 2)"
-    return Figure("samples", caption, sample_sheet(model, images, latents))
-
-
-def _rows(numbers: dict) -> tuple[tuple, ...]:
+def _rows(numbers: dict[str, Any]) -> tuple[tuple[Cell, ...], ...]:
     fit = numbers["reconstruction"]
-    rows = [("reconstruction error", fit["msre"])]
+    rows: list[tuple[Cell, ...]] = [("reconstruction error", fit["msre"])]
     if fit["msre_pca"] is not None:
         rows.append((f"  of PCA, {fit['pca_components']:3} components", fit["msre_pca"]))
     rows.append(("  of the mean image", fit["msre_mean_image"]))
@@ -102,125 +111,29 @@ def _rows(numbers: dict) -> tuple[tuple, ...]:
     return tuple(rows)
 
 
-def r2_table(r2: dict[str, dict[str, float]]) -> Table:
-    """What `factor_r2` found, a row for each factor."""
-    groups = list(next(iter(r2.values())))
-    rows = tuple((name, *(values[group] for group in groups)) for name, values in r2.items())
-    return Table(
-        "R² of a factor from",
-        ("", *groups),
-        rows,
-        "Ridge regression from the latents of one group, judged on held-out fifths.",
-    )
-
-
-def head_factors(examples: Examples) -> dict[str, np.ndarray]:
-    """The factors that heads are drawn from; none if the examples lack any of them."""
-    names = (*heads.APPEARANCE, *heads.GEOMETRY)
-    known = all(name in examples.factors for name in names)
-    return {name: examples.factors[name] for name in names} if known else {}
-
-
-def reconstruction(model, train, test, latents):
-    """Reconstruction errors of held-out images, and of two yardsticks fitted on training ones.
+def reconstruction(
+    model: LatentModel, train: Examples, test: Examples, latents: LatentArrays
+) -> dict[str, Any]:
+    """Reconstruction errors of held-out images, and of two baselines fitted on training ones.
 
     Args:
         model: the trained model.
-        train: the `Examples` it was trained on.
-        test: held-out `Examples`.
+        train: what it was trained on.
+        test: held-out examples.
         latents: inferred latents of `test`, [N, d] for each group.
 
     Returns:
-        MSRE of the model, of PCA with as many components as the model has latents, and of the mean
-        image; `sharpness` of the reconstructions over that of the images; with a geometric
-        generator also the share of folded cells and the mean |displacement|
-        in pixels.
+        `beside_baselines`, PCA with as many components as the model has latents; `sharpness` of the
+        reconstructions over that of the images; with a geometric generator also the share of
+        `folded` cells and the mean `displacement` in pixels.
     """
     x, x_train = as_float(test.images), as_float(train.images)
     images, parts = decode(model, latents)
-    error = squared_errors(x, images).mean()
-    numbers = beside_yardsticks(error, x, x_train, sum(model.latent_dims.values()))
+    error = float(squared_errors(x, images).mean())
+    numbers = beside_baselines(error, x, x_train, sum(model.latent_dims.values()))
     # Images of one color have none.
     numbers["sharpness"] = sharpness(images) / (sharpness(x) or np.nan)
     if has_geometry(model):
         numbers["folded"] = float(np.mean(folded_fraction(parts["geometry"])))
         numbers["displacement"] = float(np.linalg.norm(parts["geometry"], axis=-1).mean())
     return numbers
-
-
-def beside_yardsticks(error, x, x_train, components):
-    """A model's mean error on `x` beside those of PCA and the mean image, fitted on `x_train`.
-
-    Images are [N, S, S, C] in [-1, 1]; PCA is left out where `x_train` is too few for it.
-    """
-    return {
-        "msre": float(error),
-        "msre_pca": pca_msre(x_train, x, components) if components <= len(x_train) else None,
-        "pca_components": components,
-        "msre_mean_image": mean_image_msre(x_train, x),
-    }
-
-
-def derangement(count, seed):
-    """For each of `count` examples, another one to recombine it with: int [count]."""
-    # A shift along a random order gives everyone somebody else.
-    order = np.random.default_rng(seed).permutation(count)
-    other = np.empty_like(order)
-    other[order] = np.roll(order, 1)
-    return other
-
-
-def factor_r2(latents, factors, groups=None):
-    """Ridge R^2 of every factor that varies, from each latent group (`ridge_r2`).
-
-    Args:
-        latents: [N, d] for each group.
-        factors: numbers [N, ...] by name.
-        groups: [N], examples of one group are in one fold; None for no groups.
-
-    Returns:
-        {factor: {group: R^2}}.
-    """
-    flat = {name: np.reshape(values, (len(values), -1)) for name, values in factors.items()}
-    return {
-        name: {group: ridge_r2(z, values, groups) for group, z in latents.items()}
-        for name, values in flat.items()
-        if np.all(values.std(axis=0) > 0)
-    }
-
-
-def like(rendered, channels):
-    """Rendered images, uint8 [N, S, S, 3], with as many channels as the data have."""
-    if channels == 3:
-        return rendered
-    return np.stack([square(Image.fromarray(p), p.shape[0], 1) for p in rendered])
-
-
-def recombination(model, test, latents, seed=0):
-    """Each synthetic head's appearance with another's geometry, against the rendered truth.
-
-    Args:
-        model: a trained model with a geometric generator.
-        test: `Examples` of the heads data, with their factors.
-        latents: their inferred latents.
-        seed: decides who is paired with whom.
-
-    Returns:
-        MSRE of the recombined images, `recombined`; of each head's own image left as it is,
-        `not_recombined`; and of its own reconstruction, `not_recombined_reconstruction`; all
-        against the same truth.
-    """
-    other = derangement(len(test), seed)
-    rendered = heads.render(
-        {name: test.factors[name] for name in heads.APPEARANCE},
-        {name: test.factors[name][other] for name in heads.GEOMETRY},
-        test.side,
-    )
-    truth = as_float(like(rendered, test.channels))
-    own, _ = decode(model, latents)
-    swapped, _ = decode(model, {**latents, "geometry": latents["geometry"][other]})
-    return {
-        "recombined": float(squared_errors(swapped, truth).mean()),
-        "not_recombined": float(squared_errors(as_float(test.images), truth).mean()),
-        "not_recombined_reconstruction": float(squared_errors(own, truth).mean()),
-    }

@@ -1,21 +1,32 @@
 """Experiment E5: landmarks from displacement fields learned without labels (Table II, Fig. 14)."""
 
-import keras
+import dataclasses
+from typing import Any
+
 import numpy as np
-import tensorflow as tf
-from PIL import Image, ImageDraw
-from sklearn.linear_model import RidgeCV
 
-from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.data.landmarks import POINTS
-from dgn_tf.evaluation.metrics.principal import evened_components, principal_axes
-from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.config.fields import require_at_least, setting
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.landmarks import POINTS, landmarks_of, read_landmarks
+from dgn_tf.data.sources import source_of, with_kind
+from dgn_tf.evaluation.figures.landmarks import landmark_figure
+from dgn_tf.evaluation.metrics.landmarks import (
+    COMPONENTS,
+    displacement_fields,
+    errors_by_landmark,
+    fit_linear,
+    fit_network,
+    landmark_error,
+    principal_pixels,
+    read_positions,
+)
+from dgn_tf.evaluation.report import Report, Table
+from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData, overlap
+from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
-from dgn_tf.visualize.decoding import decode
-from dgn_tf.visualize.grids import draw_grid
-from dgn_tf.visualize.images import as_images, lay_out, whole_factor
 
-COMPONENTS = 128
+SUMMARY = "how well fields tell landmarks (E5)"
+HOLDS = "images"
 # Percent of the inter-ocular distance on MAFL. Regressors, crops and training data differ.
 QUOTED = (
     ("TCDCN", 7.95, "Table II"),
@@ -30,20 +41,80 @@ QUOTED = (
     ("DVE", 2.86, "its paper, 2019"),
 )
 _FEWEST = 20
-_VALIDATION_SHARE = 0.1
-# The network is judged after so many passes over its examples, and this often at most.
-_PASSES = 5
-_EPOCHS = 40
-_SHOWN = 8
-_GREEN, _RED = (0, 200, 0), (230, 0, 0)
+
+# Labeled examples and their landmarks [N, 5, 2], (x, y) in pixels, eyes first.
+Labeled = tuple[Examples, np.ndarray]
+# The same with their inferred latents, [N, d] for each group, in between.
+Inferred = tuple[Examples, LatentArrays, np.ndarray]
 
 
-def landmarks(
-    model,
-    train: tuple[Examples, dict[str, np.ndarray], np.ndarray],
-    test: tuple[Examples, dict[str, np.ndarray], np.ndarray],
-    seed: int = 0,
-) -> Report:
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the regressors are fitted on."""
+
+    train_data: str = setting(
+        "", "labeled images to fit the regressors on; the run's own if not given."
+    )
+    train_where: str = setting("", "LABEL=VALUE, of --train_data.")
+    labelled: int = setting(1000, "the most labeled images that are used, at least 20.")
+    landmarks: str = setting(
+        "",
+        "CSV file for data of folder:PATH, a row an image: path, x1, y1, ..., x5, y5 in its "
+        "pixels. Other data bring their own array 'landmarks'.",
+    )
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        require_at_least(_FEWEST, self, "labelled")
+
+
+def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
+    """Fit regressors on the fields of labeled images, and test them on held-out ones.
+
+    Raises:
+        InputError: the model has no geometry, images lack landmarks, or the regressors would be
+            tested on what they are fitted on.
+    """
+    subject.require_geometry()
+    trained, tested = subject.config.data, data.data or subject.held_out_heads
+    tested = with_kind(tested) if tested else ""
+    spec = with_kind(settings.train_data or trained.data)
+    where = settings.train_where or ("" if settings.train_data else trained.where)
+    tabled = [source_of(s)[0].table == "landmarks" for s in (spec, tested) if s]
+    if settings.landmarks and not any(tabled):
+        raise InputError(
+            f"`landmarks={settings.landmarks}` belongs to images of folder:PATH; {spec} must bring "
+            "an array 'landmarks'."
+        )
+    if overlap((spec, where), (tested, data.where)):
+        raise InputError(
+            f"`data={tested}`: the regressors would be tested on images that they are fitted on; "
+            "give others, or tell them apart by `where` and `train_where`."
+        )
+    # A table may leave images out: only then are more read than are needed.
+    read = subject.load(spec, 0 if settings.landmarks else settings.labelled, where)
+    train = _first_of(_with_points(read, spec, settings.landmarks), settings.labelled)
+    subject.origin["train_data"] = {"data": spec, "where": where, "examples": len(train[0])}
+    test = _with_points(subject.test(data), tested, settings.landmarks)
+    inferred = [(examples, subject.infer(examples), points) for examples, points in (train, test)]
+    return landmarks(subject.model, *inferred, seed=subject.inference.seed)
+
+
+def _with_points(examples: Examples, spec: str, table: str) -> Labeled:
+    """The examples that have landmarks, and these."""
+    source, rest = source_of(spec)
+    if table and source.table == "landmarks":
+        kept, points = read_landmarks(table, rest, examples)
+        return examples.subset(kept), points
+    return examples, landmarks_of(examples, spec)
+
+
+def _first_of(labeled: Labeled, count: int) -> Labeled:
+    examples, points = labeled
+    return examples.subset(np.arange(min(count, len(examples)))), points[:count]
+
+
+def landmarks(model: LatentModel, train: Inferred, test: Inferred, seed: int = 0) -> Report:
     """Experiment E5: five landmarks regressed from frozen displacement fields.
 
     Two regressors, each on the fields and on the leading principal components of the pixels: the
@@ -65,20 +136,23 @@ def landmarks(
     Raises:
         InputError: fewer than 20 labeled examples, or eyes in one place.
     """
-    (train, latents_train, points_train), (test, latents_test, points_test) = train, test
-    if len(train) < _FEWEST:
+    examples_train, latents_train, points_train = train
+    examples_test, latents_test, points_test = test
+    count = len(examples_train)
+    if count < _FEWEST:
         raise InputError(
-            f"the regressors need at least {_FEWEST} labeled images; there are {len(train)}."
+            f"the regressors need at least {_FEWEST} labeled images; there are {count}."
         )
     fields_train, fields_test = (
         displacement_fields(model, z["geometry"]) for z in (latents_train, latents_test)
     )
-    components = min(COMPONENTS, len(train) - 1)
+    components = min(COMPONENTS, count - 1)
     inputs = {
         "fields": (read_positions(fields_train), read_positions(fields_test)),
-        "pixels": _principal_pixels(train, test, components),
+        "pixels": principal_pixels(examples_train, examples_test, components),
     }
-    errors, predicted = {}, {}
+    errors: dict[str, Any] = {}
+    predicted = {}
     for name, (x_train, x_test) in inputs.items():
         for kind, fit in (("network", fit_network), ("linear", fit_linear)):
             predicted[name, kind] = fit(x_train, points_train, seed)(x_test)
@@ -89,160 +163,16 @@ def landmarks(
     numbers = {
         "error": errors,
         "error_by_landmark": dict(zip(POINTS, errors_by_landmark(best, points_test), strict=True)),
-        "labelled": len(train),
-        "test": len(test),
+        "labelled": count,
+        "test": len(examples_test),
         "components": components,
     }
-    title = f"Landmarks of {len(test)} held-out images from {len(train)} labeled ones (E5)"
-    figure = _overlay(model, test, latents_test, points_test, best)
+    title = f"Landmarks of {len(examples_test)} held-out images from {count} labeled ones (E5)"
+    figure = landmark_figure(model, examples_test, latents_test, points_test, best)
     return Report(title, numbers, _tables(numbers), (figure,))
 
 
-def errors_by_landmark(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Mean error of each landmark in percent of the inter-ocular distance, float64 [5].
-
-    Args:
-        predicted: [N, 5, 2] in pixels.
-        truth: [N, 5, 2] in pixels; points 0 and 1 are the eyes.
-
-    Raises:
-        InputError: the eyes of an image are in one place.
-    """
-    truth = np.asarray(truth, np.float64)
-    between_eyes = np.linalg.norm(truth[:, 0] - truth[:, 1], axis=-1)
-    if not between_eyes.min() > 0.0:
-        raise InputError(f"the eyes of image {int(np.argmin(between_eyes))} are in one place.")
-    distances = np.linalg.norm(predicted - truth, axis=-1)
-    return 100.0 * (distances / between_eyes[:, None]).mean(axis=0)
-
-
-def landmark_error(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """The number of Table II: the mean of `errors_by_landmark` over the landmarks."""
-    return float(errors_by_landmark(predicted, truth).mean())
-
-
-def displacement_fields(model, z_g: np.ndarray) -> np.ndarray:
-    """Fields [N, S, S, 2] in pixels, (dx, dy), of geometric latents [N, d]."""
-    batches = range(0, len(z_g), 100)
-    return np.concatenate(
-        [
-            model.part("geometry", tf.constant(z_g[first : first + 100], tf.float32)).numpy()
-            for first in batches
-        ]
-    )
-
-
-def read_positions(fields: np.ndarray) -> np.ndarray:
-    """Where on the canonical image each output pixel reads, relative to its middle (Eq. 2).
-
-    The same information as the displacement, moved so that a map without intercept has something
-    to place the landmarks by even where nothing moves.
-
-    Args:
-        fields: [N, S, S, 2], (dx, dy) in pixels.
-
-    Returns:
-        float32 [N, 2 * S * S], flattened (x + dx, y + dy), as a share of the side.
-    """
-    side = fields.shape[1]
-    axis = np.arange(side, dtype=np.float32) - (side - 1) / 2
-    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
-    return ((fields + grid) / side).reshape(len(fields), -1)
-
-
-def _principal_pixels(train, test, components):
-    """Scores [N, k] and [M, k] of the pixels on the leading principal axes of the training ones.
-
-    Principal axes about zero, not about the mean image, so that a map without intercept has a
-    constant to work with here too.
-    """
-    x_train, x_test = (as_float(e.images).reshape(len(e), -1) for e in (train, test))
-    x_train, x_test = (x_train + 1) / 2, (x_test + 1) / 2
-    _, axes = principal_axes(x_train, components)
-    return x_train @ axes, x_test @ axes
-
-
-def fit_network(x: np.ndarray, points: np.ndarray, seed: int = 0):
-    """FC(100)+ReLU and FC(10), learned with an L1 loss (Section 5.5).
-
-    The network sees inputs and landmarks about their means: of the inputs the leading principal
-    components (at most 128), scaled so that the first has a standard deviation of 1 and the others
-    the square root of theirs. To the first layer that is a change of coordinates, under which Adam
-    learns well. A tenth of the examples decides when to stop.
-
-    Args:
-        x: inputs [N, k].
-        points: landmarks [N, 5, 2].
-        seed: of the initialization, the validation share and the order of the batches.
-
-    Returns:
-        A function of inputs [M, k] that gives landmarks [M, 5, 2].
-    """
-    standard = evened_components(x, COMPONENTS)
-    flat = np.asarray(points, np.float32).reshape(len(points), -1)
-    mean, scale = flat.mean(axis=0), max(float(flat.std(axis=0).mean()), 1e-6)
-    inputs, targets = standard(x), (flat - mean) / scale
-    order = np.random.default_rng(seed).permutation(len(x))
-    held = max(1, round(_VALIDATION_SHARE * len(x)))
-    validation, rest = order[:held], order[held:]
-    network = keras.Sequential(
-        [
-            keras.Input([inputs.shape[1]]),
-            keras.layers.Dense(
-                100,
-                activation="relu",
-                kernel_initializer=keras.initializers.GlorotUniform(seed),
-            ),
-            keras.layers.Dense(
-                flat.shape[1], kernel_initializer=keras.initializers.GlorotUniform(seed + 1)
-            ),
-        ]
-    )
-    # The network is so small that single steps and XLA would cost more than they do.
-    network.compile(
-        keras.optimizers.Adam(1e-3), loss="mae", jit_compile=False, steps_per_execution=16
-    )
-    batches = tf.data.Dataset.from_tensor_slices((inputs[rest], targets[rest]))
-    network.fit(
-        # Shuffled with a seed of its own: the global one is left as it is.
-        batches.shuffle(len(rest), seed=seed).repeat(_PASSES).batch(32),
-        validation_data=(inputs[validation], targets[validation]),
-        epochs=_EPOCHS,
-        callbacks=[keras.callbacks.EarlyStopping(patience=5, restore_best_weights=True)],
-        shuffle=False,
-        verbose=0,
-    )
-
-    def predict(x):
-        answer = network(standard(x)).numpy().astype(np.float64)
-        return (scale * answer + mean).reshape(len(x), *points.shape[1:])
-
-    return predict
-
-
-def fit_linear(x: np.ndarray, points: np.ndarray, seed: int = 0):
-    """A linear map without intercept, by ridge regression in closed form.
-
-    W = argmin |X W - Y|^2 + a |W|^2. The penalty a, from 1e-10 to 1 times the total of X squared,
-    is the one with the least squared error when each example is left out in turn.
-
-    Args:
-        x: inputs [N, k].
-        points: landmarks [N, 5, 2].
-        seed: without effect: nothing is drawn.
-
-    Returns:
-        A function of inputs [M, k] that gives landmarks [M, 5, 2].
-    """
-    del seed
-    x = np.asarray(x, np.float64)
-    flat = np.asarray(points, np.float64).reshape(len(points), -1)
-    total = max(np.square(x).sum(), 1e-12)
-    ridge = RidgeCV(total * np.logspace(-10, 0, 21), fit_intercept=False).fit(x, flat)
-    return lambda x: ridge.predict(np.asarray(x, np.float64)).reshape(len(x), *points.shape[1:])
-
-
-def _tables(numbers: dict) -> tuple[Table, ...]:
+def _tables(numbers: dict[str, Any]) -> tuple[Table, ...]:
     error = numbers["error"]
     mean = error["mean landmark"]
     ours = Table(
@@ -277,45 +207,3 @@ def _tables(numbers: dict) -> tuple[Table, ...]:
         "digit.",
     )
     return ours, each, quoted
-
-
-def _overlay(model, test, latents, truth, predicted) -> Figure:
-    """Fig. 14."""
-    images = test.images[:_SHOWN]
-    _, parts = decode(model, {name: z[:_SHOWN] for name, z in latents.items()})
-    factor = whole_factor(test.side)
-    rows = {
-        "picture": as_images(images, factor),
-        "deformed\ngrid": draw_grid(images, parts["geometry"], factor),
-        "canonical\nface, grid": draw_grid(parts["appearance"], None, factor),
-        "landmarks": draw_points(images, (truth[:_SHOWN], predicted[:_SHOWN]), factor),
-    }
-    caption = (
-        "Held-out images, the deformed grid on them, the canonical grid on their canonical faces,"
-        " and landmarks: truth green, prediction of the network red (Fig. 14)"
-    )
-    return Figure("landmarks", caption, lay_out(list(rows.values()), list(rows)))
-
-
-def draw_points(
-    images: np.ndarray, points: tuple[np.ndarray, np.ndarray], factor: int
-) -> np.ndarray:
-    """Enlarged images with the true landmarks as green discs and the predicted ones as red dots.
-
-    Args:
-        images: [N, S, S, C], uint8 or floats in [-1, 1].
-        points: truth and prediction, each [N, 5, 2], (x, y) in pixels of `images`.
-        factor: whole number of image pixels for one image pixel.
-
-    Returns:
-        uint8 [N, factor * S, factor * S, 3].
-    """
-    drawn = []
-    for index, image in enumerate(as_images(images, factor)):
-        canvas = Image.fromarray(image)
-        draw = ImageDraw.Draw(canvas)
-        for marks, color, radius in zip(points, (_GREEN, _RED), (3.5, 1.5), strict=True):
-            for x, y in (marks[index] + 0.5) * factor - 0.5:
-                draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
-        drawn.append(np.asarray(canvas))
-    return np.stack(drawn)

@@ -1,1 +1,1 @@
-"""Package."""
+"""What experiments draw."""

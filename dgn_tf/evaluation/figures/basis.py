@@ -6,6 +6,7 @@ import numpy as np
 
 from dgn_tf.evaluation.metrics.views import response_chart, view_response
 from dgn_tf.evaluation.report import Figure
+from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import REACH, Directions, unit_directions
 from dgn_tf.visualize.images import as_images, lay_out, whole_factor
@@ -18,9 +19,12 @@ _COLUMNS = 11
 _ROTATIONS = ("rotate",)
 _SHAPES = ("widen", "heighten", "zoom", "stretch")
 
+# Latents [N, d] of each group and the view labels [N] of examples whose views are known.
+Views = tuple[LatentArrays, np.ndarray]
 
-def view_figure(views: tuple[dict[str, np.ndarray], np.ndarray]) -> Figure:
-    """Fig. 6 and 7: `views` are the latents of each group and the view labels."""
+
+def view_figure(views: Views) -> Figure:
+    """Fig. 6 and 7: how the latent units follow the view."""
     values, counts = np.unique(views[1], return_counts=True)
     few, many = counts.min(), counts.max()
     caption = (
@@ -33,8 +37,8 @@ def view_figure(views: tuple[dict[str, np.ndarray], np.ndarray]) -> Figure:
 
 
 def unit_figures(
-    model,
-    latents: dict[str, np.ndarray],
+    model: LatentModel,
+    latents: LatentArrays,
     order: dict[str, np.ndarray],
     gamma: float,
     by_view: bool,
@@ -62,17 +66,17 @@ def unit_figures(
             gamma=gamma,
             appearance=latents["appearance"][0] if name == "geometry" else None,
         )
-        held = "z_g = 0" if name == "appearance" else "z_a that of the first image"
+        fixed = "z_g = 0" if name == "appearance" else "z_a that of the first image"
         caption = (
             f"The latent units of {name} {reason}, from -{gamma:g} to {gamma:g}, the others at 0, "
-            f"{held} (Fig. {number})"
+            f"{fixed} (Fig. {number})"
         )
         figures.append(Figure(f"units_{name}", caption, sheet))
     return figures
 
 
 def direction_figures(
-    model, latents: dict[str, np.ndarray], directions: dict[str, Directions]
+    model: LatentModel, latents: LatentArrays, directions: dict[str, Directions]
 ) -> list[Figure]:
     """Traversals of both groups along the principal directions of their latents."""
     figures = []
@@ -89,11 +93,11 @@ def direction_figures(
 
 
 def faces_figures(
-    model,
-    latents: dict[str, np.ndarray],
+    model: LatentModel,
+    latents: LatentArrays,
     leading: Directions,
     names: list[str],
-    views: tuple[dict[str, np.ndarray], np.ndarray] | None,
+    views: Views | None,
 ) -> list[Figure]:
     """Fig. 5: a rotation and a shape basis, each on several canonical faces.
 
@@ -122,7 +126,7 @@ def faces_figures(
     return figures
 
 
-def _rotation(leading, names, views):
+def _rotation(leading: Directions, names: list[str], views: Views | None) -> int | None:
     """The direction that follows the view most, or, where views are unknown, is named so."""
     if views is None:
         return _named(names, _ROTATIONS)
@@ -130,7 +134,7 @@ def _rotation(leading, names, views):
     return int(view_response(along, views[1])["geometry"].argmax())
 
 
-def _named(names, wanted, taken=None):
+def _named(names: list[str], wanted: Sequence[str], taken: int | None = None) -> int | None:
     """The first direction with a wanted name, else the first free one; None if none is free."""
     free = [k for k in range(len(names)) if k != taken]
     named = [k for k in free if names[k].split(" ")[0] in wanted]
@@ -138,7 +142,7 @@ def _named(names, wanted, taken=None):
 
 
 def faces_sheet(
-    model,
+    model: LatentModel,
     z_a: np.ndarray,
     directions: Directions,
     index: int,

@@ -6,8 +6,10 @@ import numpy as np
 
 from dgn_tf.data.examples import Examples
 from dgn_tf.evaluation.report import Figure
+from dgn_tf.models.dynamic import DynamicDeformableGenerator
+from dgn_tf.types import LatentArrays
 from dgn_tf.visualize.clips import clip_sheet, decode_clips, frames_sheet, rows_of, video
-from dgn_tf.visualize.directions import principal_directions
+from dgn_tf.visualize.directions import Directions, principal_directions
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.images import as_images, whole_factor
 from dgn_tf.visualize.traversals import SHOWN, traversal_sheet, traverse
@@ -15,19 +17,23 @@ from dgn_tf.visualize.traversals import SHOWN, traversal_sheet, traverse
 _SHEET_CLIPS = 3
 _EDIT_REACH = 2.0
 # Frames of a traversal's video, one way.
-_FILM_COLUMNS = 13
+_VIDEO_COLUMNS = 13
 
 
 def clip_figures(
-    model, test: Examples, latents: dict[str, np.ndarray], persons: np.ndarray, seed: int = 0
+    model: DynamicDeformableGenerator,
+    test: Examples,
+    latents: LatentArrays,
+    persons: np.ndarray,
+    seed: int = 0,
 ) -> Iterator[Figure]:
     """Figures 15 to 19 and free generation, each as a sheet and as a video.
 
     Args:
-        model: a trained `DynamicDeformableGenerator`.
-        test: clips.
-        latents: their packed latents by group.
-        persons: who is in each clip [N]: those shown together differ if they can.
+        model: a trained model.
+        test: N clips.
+        latents: their packed latents [N, d] by group.
+        persons: who is in each clip, [N]: clips of different persons are shown where there are any.
         seed: of the noises of free generation.
     """
     first = np.sort(np.unique(persons, return_index=True)[1])
@@ -51,7 +57,7 @@ def clip_figures(
         shown = still["appearance"][0] if group == "geometry" else None
         leading = directions[group].leading(SHOWN)
         along = traverse(
-            model.emission, still, group, leading, columns=_FILM_COLUMNS, appearance=shown
+            model.emission, still, group, leading, columns=_VIDEO_COLUMNS, appearance=shown
         )
         there_and_back = np.concatenate([along, along[:, -2:0:-1]], axis=1)
         yield Figure(
@@ -73,13 +79,15 @@ def clip_figures(
     )
 
 
-def _figure(name, caption, clips):
+def _figure(name: str, caption: str, clips: dict[str, np.ndarray]) -> Figure:
     """Clips [F, S, S, C] by caption, as a sheet and as a video."""
     moving = video([np.stack([as_images(clip) for clip in clips.values()])], [""], list(clips))
     return Figure(name, caption, frames_sheet(clips), moving)
 
 
-def _reconstruction_video(model, clips, latents):
+def _reconstruction_video(
+    model: DynamicDeformableGenerator, clips: np.ndarray, latents: LatentArrays
+) -> np.ndarray:
     made, parts = decode_clips(model, latents)
     factor = whole_factor(clips.shape[2])
     deformed = [
@@ -89,7 +97,9 @@ def _reconstruction_video(model, clips, latents):
     return video([np.stack(row) for row in rows], ["data", "canonical", "reconstructed,\ngrid"])
 
 
-def _recombined(model, clips, latents):
+def _recombined(
+    model: DynamicDeformableGenerator, clips: np.ndarray, latents: LatentArrays
+) -> dict[str, np.ndarray]:
     """Two clips, their reconstructions and their recombinations, by caption."""
     made, _ = decode_clips(model, latents)
     swapped, _ = decode_clips(model, latents | {"geometry": latents["geometry"][::-1]})
@@ -103,7 +113,10 @@ def _recombined(model, clips, latents):
     }
 
 
-def _edited(model, latents, directions):
+def _edited(
+    model: DynamicDeformableGenerator, latents: LatentArrays, directions: Directions
+) -> dict[str, np.ndarray]:
+    """The first clip, moved to both sides along each direction of Z^g_0, by caption."""
     rows = {"reconstruction": decode_clips(model, rows_of(latents, [0]))[0][0]}
     _, axes, scales, names = directions
     for axis, scale, name in zip(axes, scales, names, strict=True):
@@ -114,7 +127,10 @@ def _edited(model, latents, directions):
     return rows
 
 
-def _generated(model, latents, frames, seed):
+def _generated(
+    model: DynamicDeformableGenerator, latents: LatentArrays, frames: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Clips of twice `frames` frames that new noises make of the first clip's Z_0, by caption."""
     rng = np.random.default_rng(seed)
     rows = {}
     for number in range(3):

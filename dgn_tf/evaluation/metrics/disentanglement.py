@@ -5,6 +5,8 @@ group free, since the prior N(0, I) looks the same from every side. `group_impor
 does promise.
 """
 
+from typing import Any
+
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import mutual_info_score
@@ -162,7 +164,7 @@ def _entropy(rows: np.ndarray) -> np.ndarray:
 
 def disentanglement(
     latents: dict[str, np.ndarray], factors: dict[str, np.ndarray], seed: int = 0
-) -> dict:
+) -> dict[str, Any]:
     """MIG, SAP and DCI of all latent codes together, and what each group matters to each factor.
 
     Args:

@@ -20,7 +20,7 @@ def load_face_features() -> FaceFeatures | None:
     """The penultimate layer of MTCNN's O-Net, whose weights come with the package.
 
     The Inception network of the usual KID is no part of any package, and these 256 numbers know
-    faces alone: distances between them can be compared with each other, not with published ones.
+    faces alone: distances between them compare with each other, not with published ones.
 
     Returns:
         A function from images [N, S, S, C], uint8 or floats in [-1, 1], to float32 [N, 256];
@@ -36,8 +36,8 @@ def load_face_features() -> FaceFeatures | None:
     network.build()
     network.set_weights(load_weights("onet.lz4"))
 
-    def features(images):
-        # An image is made of bytes: what float values tell beyond them is no part of it.
+    def features(images: np.ndarray) -> np.ndarray:
+        # Images are made of bytes: floats are rounded to what a file would hold.
         images = images if images.dtype == np.uint8 else as_bytes(images)
         pieces = [images[k : k + _BATCH] for k in range(0, len(images), _BATCH)]
         return np.concatenate([_penultimate(network, piece).numpy() for piece in pieces])

@@ -5,7 +5,7 @@ import numpy as np
 from dgn_tf.evaluation.metrics.errors import squared_errors
 from dgn_tf.models.deformable import SATURATED, DeformableGenerator
 from dgn_tf.ops.jacobian import folded_fraction
-from dgn_tf.types import LatentModel
+from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.visualize.decoding import decode
 
 
@@ -28,7 +28,7 @@ def field_bound(model: LatentModel) -> float | None:
 
 
 def field_health(parts: dict[str, np.ndarray], bound: float | None = None) -> dict[str, float]:
-    """How displacement fields do.
+    """Numbers that tell whether displacement fields are sound.
 
     Args:
         parts: "geometry", displacements [N, S, S, 2] in pixels; "appearance", the canonical
@@ -53,7 +53,7 @@ def field_health(parts: dict[str, np.ndarray], bound: float | None = None) -> di
     return health
 
 
-def explained_variance(model, latents: dict[str, np.ndarray]) -> dict[str, float]:
+def explained_variance(model: LatentModel, latents: LatentArrays) -> dict[str, float]:
     """What of the reconstructions' variance is lost without a group.
 
     With V(z_a, z_g) the variance of the images F(z_a, z_g), summed over pixels and channels, the

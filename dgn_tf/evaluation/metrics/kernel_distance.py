@@ -23,7 +23,7 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
         y: features [M, d], M at least 2.
     """
 
-    def within(z):
+    def within(z: np.ndarray) -> float:
         kernel = polynomial_kernel(z, z)
         return (kernel.sum() - np.trace(kernel)) / (len(z) * (len(z) - 1))
 
@@ -38,7 +38,7 @@ def kernel_distance(
     Args:
         x: features [N, d] of one set of images.
         y: features [M, d] of the other.
-        subsets: `squared_mmd` is estimated so often, from random rows of both.
+        subsets: how many estimates `squared_mmd` gives, each from random rows of both.
         most: rows in a subset; half of the smaller set if that is less, so that subsets differ.
         seed: of the subsets.
 

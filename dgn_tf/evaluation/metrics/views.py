@@ -9,7 +9,7 @@ from dgn_tf.data.examples import Examples
 
 # More values than these are no views but a continuous pose.
 MOST_VIEWS = 50
-_COLOURS = {"geometry": "#c44e52", "appearance": "#4c72b0"}
+_COLORS = {"geometry": "#c44e52", "appearance": "#4c72b0"}
 
 
 def view_labels(examples: Examples) -> np.ndarray | None:
@@ -79,14 +79,14 @@ def response_chart(latents: dict[str, np.ndarray], labels: np.ndarray) -> np.nda
     panels = figure.subplots(
         len(latents), 2, squeeze=False, sharey="col", width_ratios=(2, 1), sharex="none"
     )
-    order = [name for name in _COLOURS if name in latents]
+    order = [name for name in _COLORS if name in latents]
     for (bars, line), name in zip(panels, order, strict=True):
         response, top = responses[name], int(responses[name].argmax())
-        bars.bar(np.arange(1, len(response) + 1), response, color=_COLOURS[name])
+        bars.bar(np.arange(1, len(response) + 1), response, color=_COLORS[name])
         bars.set(xlabel=f"unit of {name}", ylabel="R")
         bars.xaxis.set_major_locator(MaxNLocator(integer=True))
         means = view_means(latents[name], labels)[:, top]
-        line.plot(views, means, "o-", color=_COLOURS[name])
+        line.plot(views, means, "o-", color=_COLORS[name])
         line.set(xlabel="view", ylabel=f"mean of {name} {top + 1}", xticks=views)
         for panel in (bars, line):
             panel.spines[["top", "right"]].set_visible(False)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Chart
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.evaluation.metrics.errors import squared_errors
 from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.visualize.decoding import decode
 
 # Table I of the paper: 10,000 CelebA faces, 1,000 frontal and 5,000 unseen Multi-PIE faces, 64x64.
@@ -48,7 +49,9 @@ def split_views(
     return chosen, np.concatenate(rest)
 
 
-def view_errors(model, examples: Examples, views: np.ndarray, latents: Mapping) -> dict:
+def view_errors(
+    model: LatentModel, examples: Examples, views: np.ndarray, latents: LatentArrays
+) -> dict[str, float]:
     """MSRE of each view and of all examples, on the [0, 1] scale, by the view's number as text."""
     images, _ = decode(model, latents)
     errors = squared_errors(as_float(examples.images), images)
@@ -108,7 +111,7 @@ def transfer_report(
             "Table I of the paper, quoted; other data",
             ("view", "VAE", "ABP", "deformable generator"),
             tuple((view, *row) for view, row in PUBLISHED.items()),
-            "CelebA to Multi-PIE, 10 runs (Xing et al. 2022): nothing here is comparable but ratios.",
+            "CelebA to Multi-PIE, 10 runs (Xing et al. 2022): only ratios are comparable.",
         )
     )
     numbers = {"mean": mean, "standard_deviation": deviation, "ratio": ratios, "runs": results}
@@ -125,7 +128,9 @@ def _spread(mean: float, deviation: float) -> str:
     return f"{mean:.2f}" if np.isnan(deviation) else f"{mean:.2f} ± {deviation:.2f}"
 
 
-def _chart(mean: Mapping, deviation: Mapping) -> np.ndarray:
+def _chart(
+    mean: Mapping[str, Mapping[str, float]], deviation: Mapping[str, Mapping[str, float]]
+) -> np.ndarray:
     """Lines of error over view, a method each: uint8 [H, W, 3]."""
     chart = Chart(figsize=(6, 3.5), dpi=100, layout="constrained")
     canvas, panel = FigureCanvasAgg(chart), chart.subplots()

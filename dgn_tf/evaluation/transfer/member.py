@@ -1,0 +1,119 @@
+"""One method with one seed: trained, fine-tuned and tested."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from dgn_tf.config import Config, InferenceConfig
+from dgn_tf.config.serialization import flagfile
+from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.evaluation.transfer.settings import TransferSettings, training_of, tuning_of
+from dgn_tf.evaluation.transfer.table import view_errors
+from dgn_tf.inference.encoder import make_inference, make_langevin_inference
+from dgn_tf.runs.directory import Run
+from dgn_tf.runs.restoring import load_run
+from dgn_tf.types import EncodedModel, LatentArrays, LatentModel
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import write_text
+from dgn_tf.utils.progress import progress_bar
+from dgn_tf.visualize.decoding import decode
+
+
+class Member:
+    """One method with one seed: its two runs and its errors.
+
+    Args:
+        folder: of all runs of the table.
+        config: of the first training, before `fair`.
+        settings: of the table.
+        inference: of the test's latents; its seed is replaced.
+        method: a model's name.
+        seed: of both trainings and of the inference.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        settings: TransferSettings,
+        inference: InferenceConfig,
+        method: str,
+        seed: int,
+    ) -> None:
+        self.method, self.seed = method, seed
+        self.name = f"{method}-{seed}"
+        self._config, self._settings = training_of(config, method, seed), settings
+        self._inference = InferenceConfig(steps=inference.steps, starts=inference.starts, seed=seed)
+        self._source, self._tuned = folder / self.name, folder / f"{self.name}-tuned"
+
+    def train(self) -> None:
+        """Both trainings, each in a process of its own; a finished one takes seconds.
+
+        Raises:
+            InputError: a training failed.
+        """
+        _train(self._config, self._source)
+        _train(tuning_of(self._config, self._settings, str(self._source)), self._tuned)
+
+    def test(self, test: Examples, views: np.ndarray) -> dict[str, dict[str, float]]:
+        """Errors on unseen examples, kept in the run's evaluation/transfer.json.
+
+        Args:
+            test: N examples.
+            views: the view of each, [N].
+
+        Returns:
+            `view_errors` by label: a model with an encoder has two, one for each inference.
+        """
+        settings = {
+            "steps": self._inference.steps,
+            "starts": self._inference.starts,
+            "seed": self.seed,
+            "examples": test.fingerprint(),
+        }
+        path = self._tuned / "evaluation" / "transfer.json"
+        if path.exists() and (kept := json.loads(path.read_text()))["settings"] == settings:
+            return kept["errors"]
+        _, model = load_run(self._tuned)
+        errors = {self.method: view_errors(model, test, views, self._latents(model, test))}
+        if isinstance(model, EncodedModel):
+            latents = self._latents(model, test, by_langevin=True)
+            errors[f"{self.method}, Langevin"] = view_errors(model, test, views, latents)
+        write_text(path, json.dumps({"settings": settings, "errors": errors}) + "\n")
+        return errors
+
+    def describe(self, shown: Examples) -> tuple[str, np.ndarray]:
+        """The numbers of parameters as text, and reconstructions [N, S, S, C] of N examples."""
+        _, model = load_run(self._tuned)
+        counts = [f"{n.count_params():,} ({name})" for name, n in model.networks.items()]
+        images, _ = decode(model, self._latents(model, shown))
+        return " + ".join(counts), images
+
+    def _latents(
+        self, model: LatentModel, test: Examples, by_langevin: bool = False
+    ) -> LatentArrays:
+        make = make_langevin_inference if by_langevin else make_inference
+        infer = make(model, self._inference.resolved(self._config.learning))
+        with progress_bar(f"{self.name}: inference") as report:
+            return infer(as_float(test.images), test.ids, progress=report)
+
+
+def _train(config: Config, folder: Path) -> None:
+    """dgn_tf.train as a process: exact resume, and its memory is free again afterwards.
+
+    Raises:
+        InputError: the training failed; it has said why.
+    """
+    arguments = flagfile(config.settings()).splitlines()[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "dgn_tf.train", *arguments, f"--run_dir={folder}"], check=False
+    )
+    finished = Run(folder) / "model.keras"
+    if done.returncode or not finished.exists():
+        raise InputError(
+            f"the training in {folder} did not end well (exit status {done.returncode}): see "
+            "above. The same command goes on from there."
+        )

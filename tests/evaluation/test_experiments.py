@@ -1,0 +1,122 @@
+"""Experiments are found by their file's name, and their settings become flags."""
+
+import dataclasses
+import json
+import shutil
+import sys
+
+import pytest
+from absl import flags as absl_flags
+
+from dgn_tf import evaluate
+from dgn_tf.evaluation import experiments
+from dgn_tf.utils.errors import InputError
+
+# A whole experiment: one file, nothing else.
+BRIGHTNESS = '''
+"""How bright images are."""
+
+import dataclasses
+
+from dgn_tf.config.fields import setting
+from dgn_tf.evaluation.report import Report, Table
+
+SUMMARY = "how bright held-out images are"
+HOLDS = "images"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    unit: float = setting(255.0, "the value of white.")
+
+
+def run(subject, data, settings):
+    images = subject.test(data).images
+    number = settings.unit * images.mean() / 255.0
+    table = Table("Brightness", ("", ""), (("mean", number),))
+    return Report("Brightness", {"brightness": number, "seed": subject.inference.seed}, (table,))
+'''
+
+
+@pytest.fixture
+def added(tmp_path, monkeypatch):
+    """`added(name, source)` adds a file to the folder of the experiments."""
+    monkeypatch.setattr(experiments, "__path__", [*experiments.__path__, str(tmp_path)])
+    written = []
+
+    def add(name, source):
+        (tmp_path / f"{name}.py").write_text(source)
+        written.append(name)
+
+    yield add
+    for name in written:
+        sys.modules.pop(f"dgn_tf.evaluation.experiments.{name}", None)
+        if name in vars(experiments):
+            delattr(experiments, name)
+
+
+def test_the_experiments_of_this_version():
+    assert experiments.names() == [
+        "adversarial",
+        "basis",
+        "clips",
+        "expressions",
+        "geometry",
+        "held_out",
+        "landmarks",
+    ]
+    assert experiments.holding("clips") == ["clips", "expressions"]
+    with pytest.raises(InputError, match="`experiment=bases`: must be one of adversarial, basis"):
+        experiments.find("bases")
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_each_has_the_members_of_an_experiment(name):
+    experiment = experiments.find(name)
+    assert experiment.HOLDS in ("images", "clips")
+    assert experiment.SUMMARY and experiment.SUMMARY[-1] != "."
+    assert dataclasses.is_dataclass(experiment.Settings) and experiment.Settings()
+    assert callable(experiment.run)
+
+
+def test_settings_of_one_name_are_one_flag_with_the_help_of_both():
+    assert experiments.owners()["rival"] == ["adversarial", "expressions"]
+    fields = {field.name: field for field in dataclasses.fields(experiments.all_settings())}
+    text = fields["rival"].metadata["help"]
+    assert text.startswith("adversarial: a run on") and " expressions: a run of" in text
+
+
+def test_settings_of_one_name_must_agree(added):
+    added("brightness", BRIGHTNESS.replace("unit", "gamma"))
+    with pytest.raises(ValueError, match="basis and brightness declare different settings 'gamma'"):
+        experiments.all_settings()
+
+
+def test_a_new_experiment_is_one_file(added, tiny_run, run_app, tmp_path):
+    added("brightness", BRIGHTNESS)
+    shutil.copytree(tiny_run.folder, tmp_path / "run")
+    given = (f"--run_dir={tmp_path}/run", "--experiment=brightness", "--seed=7")
+    # The training images under another name, which is not known to be theirs.
+    (tmp_path / "other.npz").write_bytes((tiny_run.root / "data.npz").read_bytes())
+    said = run_app(evaluate, *given, f"--data=npz:{tmp_path}/other.npz", "--unit=1")
+    assert said.status == 0, said.err
+    report = json.loads((tmp_path / "run/evaluation/brightness/report.json").read_text())
+    assert report["numbers"] == {"brightness": pytest.approx(0.5, abs=0.01), "seed": 7}
+    assert "mean  0.50" in said.out
+    refused = run_app(evaluate, given[0], "--unit=1")
+    assert refused.status == 2
+    assert "--unit belongs to --experiment=brightness, not to held_out" in refused.err
+
+
+def test_the_help_of_the_program_has_every_experiment_and_its_settings(added, run_app, monkeypatch):
+    added("brightness", BRIGHTNESS)
+    helps = {}
+
+    def seen(argv):
+        helps.update({name: absl_flags.FLAGS[name].help for name in absl_flags.FLAGS})
+
+    monkeypatch.setattr(evaluate, "main", seen)
+    assert run_app(evaluate, "--run_dir=x").status == 0
+    assert "brightness: how bright held-out images are." in helps["experiment"]
+    assert helps["unit"] == "brightness: the value of white."
+    assert helps["gamma"].startswith("basis: ")

@@ -15,7 +15,7 @@ from absl import flags as absl_flags
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_config_flags
 from dgn_tf.config import DataConfig
-from dgn_tf.data.sources.described import load_described
+from dgn_tf.data.sources import load
 from dgn_tf.data.sources.packed import pack
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_folder
@@ -43,7 +43,7 @@ def main(argv):
         raise InputError(f"--output={output} exists: name a new folder.")
     data = DataConfig(**{name: FLAGS[name].value for name in _SETTINGS})
     with progress_bar("Reading images") as report:
-        examples = load_described(data, report)
+        examples = load(data, report)
     with progress_bar("Writing") as report, atomic_folder(output) as folder:
         pack(examples, folder, FLAGS.shards, report)
     print(f"Packed: {output} holds {len(examples)} examples. Use them with --data=shards:{output}")

@@ -71,7 +71,7 @@ class Settings:
         """Checks that no setting would be ignored.
 
         Raises:
-          InputError: with `crop` "center", if a setting for faces is not at its default.
+            InputError: with `crop` "center", if a setting for faces is not at its default.
         """
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -141,19 +141,19 @@ def prepare(
     settings.json. Images that either list has are not looked at again.
 
     Args:
-      source: a folder of images, read as `folders.load_folder` does.
-      dest: a folder that is new, empty, or begun with the same source and settings.
-      settings: by default `Settings()`.
-      detector: what finds faces, largest first; by default MTCNN.
+        source: a folder of images, read as `folders.load_folder` does.
+        dest: a folder that is new, empty, or begun with the same source and settings.
+        settings: by default `Settings()`.
+        detector: what finds faces, largest first; by default MTCNN.
 
     Returns:
-      "crops", "images" and "skipped" as they are in `dest` now; "known", how many images were
-      done or skipped before.
+        "crops", "images" and "skipped" as they are in `dest` now; "known", how many images were
+        done or skipped before.
 
     Raises:
-      InputError: a folder or setting cannot be used, another process fills `dest`, or the
-        detector is not installed.
-      DiskError: `dest` cannot be written, for example because the disk is full.
+        InputError: a folder or setting cannot be used, another process fills `dest`, or the
+            detector is not installed.
+        DiskError: `dest` cannot be written, for example because the disk is full.
     """
     settings = settings or Settings()
     root, target = Path(source).expanduser().resolve(), Path(dest).expanduser().resolve()

@@ -1,6 +1,7 @@
 """What several test files share: the apps run in this process, and a small run to look at."""
 
 import contextlib
+import dataclasses
 import io
 import signal
 import types
@@ -17,6 +18,7 @@ from tensorflow.core.protobuf import config_pb2
 from dgn_tf import train
 from dgn_tf.cli.app import guarded, parse_command_line
 from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
+from dgn_tf.data.sources import load
 from dgn_tf.models.factory import make_model
 from dgn_tf.serving.saved_model import export_saved_model
 from dgn_tf.training.chains import read_chains
@@ -68,6 +70,24 @@ def _run_app(app, *arguments):
 @pytest.fixture(scope="session")
 def run_app():
     return _run_app
+
+
+@dataclasses.dataclass(frozen=True)
+class _SmallData(DataConfig):
+    """Settings of data of any side: what no model has is quick to make."""
+
+    def __post_init__(self):
+        DataConfig(**{**dataclasses.asdict(self), "side": 32})
+
+
+def _load_data(spec, side, channels, progress=None, **settings):
+    """What `dgn_tf.data.sources.load` makes of settings, with images of any side."""
+    return load(_SmallData(data=spec, side=side, channels=channels, **settings), progress)
+
+
+@pytest.fixture(scope="session")
+def load_data():
+    return _load_data
 
 
 @pytest.fixture(scope="session")

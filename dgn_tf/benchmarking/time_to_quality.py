@@ -25,7 +25,7 @@ from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.fields import require_at_least, setting
 from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.data.sources import catalog
+from dgn_tf.data.sources import load
 from dgn_tf.evaluation.metrics.errors import pca_msre, squared_errors
 from dgn_tf.evaluation.metrics.r2 import factor_r2
 from dgn_tf.inference.encoder import make_inference
@@ -195,10 +195,8 @@ def train(
     """
     learning, model = config.learning, new_model(config, train_set)
     scale, x = test_set.side / 32, as_float(test_set.images)
-    inference = make_inference(
-        model,
-        InferenceConfig(steps=steps, starts=1, step_size=_STEP_SIZE * scale, sigma=_SIGMA * scale),
-    )
+    settings = InferenceConfig(steps, starts=1, step_size=_STEP_SIZE * scale, sigma=_SIGMA * scale)
+    inference = make_inference(model, settings)
 
     def measured() -> dict[str, float]:
         latents = inference(x, test_set.ids)
@@ -308,9 +306,7 @@ def measure(config: Config, settings: QualitySettings) -> Iterator[dict[str, Any
     # As dgn_tf.train does, at whatever cost in speed.
     tf.config.experimental.enable_op_determinism()
     with progress_bar("Reading images") as report:
-        examples = catalog.load(
-            data.data, data.side, 3, data.limit + held_out, data.data_dir or None, report
-        )
+        examples = load(dataclasses.replace(data, channels=3, limit=data.limit + held_out), report)
     if len(examples) < 2 * held_out:
         raise InputError(
             f"`data={data.data}` has {len(examples)} images: too few to hold out "

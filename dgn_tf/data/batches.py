@@ -14,9 +14,9 @@ class Shards(NamedTuple):
     """Parts of a data set, of equal size up to one example, which batches are drawn from equally.
 
     Attributes:
-      count: number of parts.
-      first: the first part that this process draws from.
-      end: one past the last.
+        count: number of parts.
+        first: the first part that this process draws from.
+        end: one past the last.
     """
 
     count: int = 1
@@ -34,12 +34,12 @@ def _start(n: int, shards: int, shard: int) -> int:
 
 
 def steps_per_epoch(n: int, batch_size: int, shards: int = 1) -> int:
-    """Returns the number of batches that cover `n` examples once; the last may be partial."""
+    """The number of batches that cover `n` examples once; the last may be partial."""
     return -(-(n // shards) // (batch_size // shards))
 
 
 def epoch_order(n: int, seed: int, epoch: int, shard: int = 0) -> np.ndarray:
-    """Returns the order of an epoch: a permutation int64 [n] that only the arguments decide."""
+    """The order of an epoch: a permutation int64 [n] that only the arguments decide."""
     key = np.array([seed, epoch], np.uint64)
     # Streams whose counters differ in the highest word do not meet.
     counter = np.array([0, 0, 0, shard], np.uint64)
@@ -54,28 +54,28 @@ def batches(
     stop_step: int,
     shards: Shards = Shards(),  # noqa: B008
 ) -> tf.data.Dataset:
-    """Returns the batches of steps start_step .. stop_step - 1 (Algorithm 1, the minibatches X_i).
+    """The batches of steps start_step .. stop_step - 1 (Algorithm 1, the minibatches X_i).
 
     Every epoch shows each example exactly once, in an order of its own; its last batch is
     partial when `batch_size` does not divide N. Step k of epoch e depends on (seed, e, k) alone,
     so a run that starts at `start_step` sees just what a run from 0 would see from there.
 
     Args:
-      examples: the data set; its images are used in place, never copied whole.
-      batch_size: examples a batch, at least 1.
-      seed: 0 .. 2^64 - 1, decides the orders.
-      start_step: the first step, counted from 0 over all epochs.
-      stop_step: one past the last step.
-      shards: each step takes batch_size / shards.count examples of every part of the data; what
-        is returned are those of this process. Where an epoch's last batch would have none of some
-        parts, the one before it takes one example more of the others.
+        examples: the data set; its images are used in place, never copied whole.
+        batch_size: examples a batch, at least 1.
+        seed: 0 .. 2^64 - 1, decides the orders.
+        start_step: the first step, counted from 0 over all epochs.
+        stop_step: one past the last step.
+        shards: each step takes batch_size / shards.count examples of every part of the data; those
+            of this process are returned. Where an epoch's last batch would have none of some
+            parts, the one before it takes one example more of the others.
 
     Returns:
-      A dataset of (index int64 [B], id int64 [B], image float32 [B, S, S, C] in [-1, 1]); index
-      is the position in `examples`.
+        A dataset of (index int64 [B], id int64 [B], image float32 [B, S, S, C] in [-1, 1]); index
+        is the position in `examples`.
 
     Raises:
-      InputError: if batch_size, seed, steps or shards are out of range.
+        InputError: if batch_size, seed, steps or shards are out of range.
     """
     _check(len(examples), batch_size, seed, start_step, stop_step, shards)
 
@@ -131,6 +131,6 @@ def _check(
         raise InputError(f"steps must satisfy 0 <= start <= stop; found {start_step}, {stop_step}")
     if batch_size % shards.count or n < shards.count:
         raise InputError(
-            f"--shards={shards.count} must divide --batch_size={batch_size}, and be at most the "
+            f"`shards={shards.count}` must divide `batch_size={batch_size}`, and be at most the "
             f"number of examples, {n}"
         )

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,7 +12,33 @@ from dgn_tf.utils.errors import InputError
 _BLOCK = 1024
 
 
-def as_float(images: np.ndarray) -> np.ndarray:
+class ImageArray(Protocol):
+    """What images are kept in: an array, or what stands in for one and reads them from files.
+
+    Indexing by integers, a slice or a boolean mask gives an array.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of all axes."""
+        ...
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of a value."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+def as_float(images: ImageArray) -> np.ndarray:
     """Maps stored bytes (uint8, any shape, 0..255) to model values (float32 in [-1, 1])."""
     return np.asarray(images, np.float32) / np.float32(127.5) - np.float32(1)
 
@@ -23,7 +50,7 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
 
 
 def stable_id(name: bytes) -> int:
-    """Returns the first 63 bits of the SHA-256 of `name`: the same wherever the example is met."""
+    """The first 63 bits of the SHA-256 of `name`: the same wherever the example is met."""
     return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") >> 1
 
 
@@ -32,18 +59,18 @@ class Examples:
     """A data set of N square images, or of N clips of F square frames each.
 
     Attributes:
-      images: uint8 [N, S, S, C] or, clips, [N, F, S, S, C], 0..255, C is 1 or 3: an array, or
-        what reads it from files (`dgn_tf.data.sources.packed`).
-      ids: int64 [N], unique and non-negative. An example's id depends on neither its position
-        nor the other examples, so whatever is kept by id survives a change of the data set.
-      names: N names for people: a relative path, a TFDS id or a row number.
-      factors: name -> array [N, ...], the labels that came with the data; empty without labels.
+        images: uint8 [N, S, S, C] or, clips, [N, F, S, S, C], 0..255, C is 1 or 3: an array, or
+            what reads it from files (`dgn_tf.data.sources.packed`).
+        ids: int64 [N], unique and non-negative. An example's id depends on neither its position
+            nor the other examples, so whatever is kept by id survives a change of the data set.
+        names: N names for people: a relative path, a TFDS id or a row number.
+        factors: name -> array [N, ...], the labels that came with the data; empty without labels.
 
     Raises:
-      InputError: if the arrays do not fit together, when made.
+        InputError: the arrays do not fit together.
     """
 
-    images: np.ndarray
+    images: ImageArray
     ids: np.ndarray
     names: tuple[str, ...]
     factors: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
@@ -95,7 +122,7 @@ class Examples:
         return self.images.shape[1] if self.images.ndim == 5 else None
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> "Examples":
-        """Returns the examples at `indices` (integers, or a boolean mask [N]), in that order."""
+        """The examples at `indices` (integers, or a boolean mask [N]), in that order."""
         chosen = np.arange(len(self))[np.asarray(indices)]
         return Examples(
             images=self.images[chosen],
@@ -105,18 +132,20 @@ class Examples:
         )
 
     def mean_image(self) -> np.ndarray:
-        """Returns the mean image, of all frames for clips, float32 [S, S, C] in [-1, 1]."""
+        """The mean image, of all frames for clips, float32 [S, S, C] in [-1, 1]."""
         axes = tuple(range(self.images.ndim - 3))
-        total = sum(block.sum(axis=axes, dtype=np.float64) for block in self._blocks())
+        total = np.zeros(self.images.shape[-3:])
+        for block in self._blocks():
+            total += block.sum(axis=axes, dtype=np.float64)
         mean = total / (len(self) * (self.frames or 1))
         return (mean / 127.5 - 1).astype(np.float32)
 
     def fingerprint(self) -> str:
-        """Returns the SHA-256, in hex, of shape, ids and pixels: equal only for equal data."""
+        """The SHA-256, in hex, of shape, ids and pixels: equal only for equal data."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.ids, dtype="<i8"))
+        digest.update(np.ascontiguousarray(self.ids, dtype="<i8").data)
         for block in self._blocks():
-            digest.update(np.ascontiguousarray(block))
+            digest.update(np.ascontiguousarray(block).data)
         return digest.hexdigest()
 
     def _blocks(self) -> Iterator[np.ndarray]:

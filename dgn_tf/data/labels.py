@@ -16,15 +16,15 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
     """Labels that clips bring: one for each clip, or one for each frame and the same in all.
 
     Args:
-      examples: N clips.
-      names: of the labels.
-      spec: what the clips were loaded from, for messages.
+        examples: N clips.
+        names: of the labels.
+        spec: what the clips were loaded from, for messages.
 
     Returns:
-      [N] for each name.
+        [N] for each name.
 
     Raises:
-      InputError: there is no such label, or it changes within a clip.
+        InputError: there is no such label, or it changes within a clip.
     """
     known = {name: values for name, values in examples.factors.items() if values.ndim in (1, 2)}
     found = {}
@@ -32,7 +32,7 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
         if name not in known:
             raise InputError(
                 f"{spec}: the clips have no label {name!r}; they have "
-                f"{', '.join(known) or 'none'}. Clips of files need --labels=FILE.csv."
+                f"{', '.join(known) or 'none'}. Clips of files need `labels=FILE.csv`."
             )
         values = known[name]
         if values.ndim == 2:
@@ -57,24 +57,24 @@ def one_hot(
     """Labels as one-hot vectors.
 
     Args:
-      examples: N examples.
-      name: of the label, whole numbers from 0.
-      classes: how many there are.
-      folders: the `class_folders` that the classes were numbered by at first: images are then
-        labeled by the names of their folders.
+        examples: N examples.
+        name: of the label, whole numbers from 0.
+        classes: how many there are.
+        folders: the `class_folders` that the classes were numbered by at first: images are then
+            labeled by the names of their folders.
 
     Returns:
-      float32 [N, classes].
+        float32 [N, classes].
 
     Raises:
-      InputError: there is no such label, it is not a whole number from 0 to classes - 1, or a
-        folder is not of `folders`.
+        InputError: there is no such label, it is not a whole number from 0 to classes - 1, or a
+            folder is not of `folders`.
     """
     if folders:
         unknown = [folder for folder in class_folders(examples) if folder not in folders]
         if unknown:
             raise InputError(
-                f"--appearance=label: {unknown[0]} is no class of this run, whose folders are "
+                f"`appearance=label`: {unknown[0]} is no class of this run, whose folders are "
                 f"{', '.join(folders)}."
             )
         numbers = [folders.index(name.partition("/")[0]) for name in examples.names]
@@ -82,15 +82,15 @@ def one_hot(
     known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
     if name not in known:
         raise InputError(
-            f"--appearance=label: the data have no label {name!r} (--label); they have "
-            f"{', '.join(known) or 'none'}. Images of folder:PATH have the label `label` if they "
+            f"`appearance=label`: the data have no label {name!r} (`label`); they have "
+            f"{', '.join(known) or 'none'}. Images of folder:PATH have a label named label if they "
             "lie in a folder for each class."
         )
     values = known[name]
     if not (np.isin(values, np.arange(classes)).all()):
         raise InputError(
-            f"--appearance=label: the label {name!r} must be a whole number from 0 to "
-            f"{classes - 1} (--appearance_dim={classes}); it runs from {values.min():g} to "
+            f"`appearance=label`: the label {name!r} must be a whole number from 0 to "
+            f"{classes - 1} (`appearance_dim={classes}`); it runs from {values.min():g} to "
             f"{values.max():g}."
         )
     return np.eye(classes, dtype=np.float32)[values.astype(np.int64)]
@@ -100,21 +100,21 @@ def class_labels(examples: Examples, name: str) -> np.ndarray | None:
     """Labels that classes found without labels are compared with.
 
     Args:
-      examples: N examples.
-      name: of the label.
+        examples: N examples.
+        name: of the label.
 
     Returns:
-      [N], text or whole numbers; None if `name` is "label", the default, and the examples bring
-      no labels.
+        [N], text or whole numbers; None if `name` is "label", the default, and the examples bring
+        no labels.
 
     Raises:
-      InputError: there is no such label, or it is not one value for each example.
+        InputError: there is no such label, or it is not one value for each example.
     """
     known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuUS"}
     if name in known or name == "label":
         return known.get(name)
     raise InputError(
-        f"--label={name}: the data have no such label, text or a whole number for each; they have "
+        f"`label={name}`: the data have no such label, text or a whole number for each; they have "
         f"{', '.join(known) or 'none'}."
     )
 
@@ -125,19 +125,19 @@ def read_labels(
     """Labels of clips from a CSV file.
 
     The file has a header with a column `clip`, the path of a video or folder of frames inside the
-    folder of --data, and a column for each label, text or numbers. All windows of a source get its
+    folder of `data`, and a column for each label, text or numbers. All windows of a source get its
     labels. Clips without a row are left out, named in one warning.
 
     Args:
-      table: path of the CSV file.
-      names: of the columns to read.
-      examples: clips as `dgn_tf.data.sources.clips.load_clips` gives them.
+        table: path of the CSV file.
+        names: of the columns to read.
+        examples: clips as `dgn_tf.data.sources.clips.load_clips` gives them.
 
     Returns:
-      Which clips have labels, rising indices int64 [M]; and the labels, text [M] for each name.
+        Which clips have labels, rising indices int64 [M]; and the labels, text [M] for each name.
 
     Raises:
-      InputError: the file is missing or broken, lacks a column, or names no clip.
+        InputError: the file is missing or broken, lacks a column, or names no clip.
     """
     rows = _read(table, names)
     sources = [name.rpartition("#")[0] for name in examples.names]
@@ -145,7 +145,7 @@ def read_labels(
     missing = sorted({source for source in sources if source not in rows})
     if not kept:
         raise InputError(
-            f"--labels={table}: has no row for any of the {len(examples)} clips; the first is of "
+            f"`labels={table}`: has no row for any of the {len(examples)} clips; the first is of "
             f"{sources[0]}."
         )
     if missing:
@@ -162,26 +162,26 @@ def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
     try:
         (_, header), *rows = read_rows(Path(table).expanduser()) or [(1, [])]
     except (OSError, ValueError) as error:
-        raise InputError(f"--labels={table}: cannot be read: {error}") from error
+        raise InputError(f"`labels={table}`: cannot be read: {error}") from error
     missing = [name for name in ("clip", *names) if name not in header]
     if missing:
         raise InputError(
-            f"--labels={table}: has no column {', '.join(missing)}; its header is "
+            f"`labels={table}`: has no column {', '.join(missing)}; its header is "
             f"{','.join(header) or 'empty'}."
         )
     if len(set(header)) < len(header):
-        raise InputError(f"--labels={table}: two columns of {','.join(header)} have one name.")
+        raise InputError(f"`labels={table}`: two columns of {','.join(header)} have one name.")
     found: dict[str, dict[str, str]] = {}
     for line, cells in rows:
         row = dict(zip(header, cells, strict=False))
         if not all(row.get(name) for name in ("clip", *names)):
-            raise InputError(f"--labels={table}, line {line}: {row.get('clip')} lacks a label.")
+            raise InputError(f"`labels={table}`, line {line}: {row.get('clip')} lacks a label.")
         if len(cells) != len(header):
             raise InputError(
-                f"--labels={table}, line {line}: has {len(cells)} columns, not {len(header)}."
+                f"`labels={table}`, line {line}: has {len(cells)} columns, not {len(header)}."
             )
         clip = row["clip"]
         if clip in found:
-            raise InputError(f"--labels={table}, line {line}: {clip} is there twice.")
+            raise InputError(f"`labels={table}`, line {line}: {clip} is there twice.")
         found[clip] = row
     return found

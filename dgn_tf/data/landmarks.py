@@ -13,10 +13,11 @@ from absl import logging
 from PIL import Image
 
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.sources import source_of
 from dgn_tf.data.sources.folders import FORMATS
+from dgn_tf.data.squares import to_square
 from dgn_tf.utils.csv_files import read_rows
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.npz_files import npz_headers
 
 POINTS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 _COLUMNS = 1 + 2 * len(POINTS)
@@ -29,54 +30,36 @@ _NAMED = 10
 _EXIF_ORIENTATION = 0x0112
 
 
-def to_square(points: np.ndarray, width: int, height: int, side: int) -> np.ndarray:
-    """Moves points as `dgn_tf.data.sources.folders.square` moves pixels: center crop, then resize.
-
-    Args:
-      points: [..., 2], (x, y) in pixels of an image.
-      width: of that image, in pixels.
-      height: likewise.
-      side: the side of the square image made from it.
-
-    Returns:
-      float32 [..., 2], (x, y) in pixels of the square image.
-    """
-    edge = min(width, height)
-    corner = np.array([(width - edge) // 2, (height - edge) // 2])
-    # A pixel's center is half a pixel from its corner, before and after.
-    moved = (np.asarray(points, np.float64) - corner + 0.5) * (side / edge) - 0.5
-    return moved.astype(np.float32)
-
-
 def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
     """The label `landmarks` that heads and .npz files can bring.
 
     Args:
-      examples: a data set, or a part of it, as `dgn_tf.data.sources.catalog.load` gives it, with landmarks
-        [N, 5, 2] in pixels of its images. An .npz file may also hold [N, 10], in pixels of its
-        own images, if only one order of the ten numbers makes faces that stand upright.
-      spec: what it was loaded from, in a form of --data.
+        examples: a data set, or a part of it, as `dgn_tf.data.sources.load` gives it, with
+            landmarks [N, 5, 2] in pixels of its images. An .npz file may also hold [N, 10], in
+            pixels of its own images, if only one order of the ten numbers makes faces that stand
+            upright.
+        spec: what it was loaded from, in a form of `data`.
 
     Returns:
-      float32 [N, 5, 2], (x, y) in pixels of `examples.images`.
+        float32 [N, 5, 2], (x, y) in pixels of `examples.images`.
 
     Raises:
-      InputError: there are no landmarks, or they cannot be used.
+        InputError: there are no landmarks, or they cannot be used.
     """
-    kind, _, rest = spec.partition(":")
-    if kind == "folder":
-        raise InputError(f"{spec} needs --landmarks=FILE.csv, a table {_HEADER}.")
-    if kind not in ("heads", "npz") or "landmarks" not in examples.factors:
+    source, rest = source_of(spec)
+    if source.table == "landmarks":
+        raise InputError(f"{spec} needs `landmarks=FILE.csv`, a table {_HEADER}.")
+    if not source.landmarks or "landmarks" not in examples.factors:
         listing = ", ".join(examples.factors) or "no labels"
         raise InputError(
-            f"{spec} has no label `landmarks` of five points; it has {listing}. Heads, .npz files "
-            "and folders with --landmarks=FILE.csv can have them."
+            f"{spec} has no label 'landmarks' of five points; it has {listing}. Heads, .npz files "
+            "and folders with `landmarks=FILE.csv` can have them."
         )
     values = examples.factors["landmarks"]
     points = _five_points(values, spec)
-    # The catalog moves points [N, 5, 2] of an .npz file, but of [N, 10] it cannot tell x from y.
-    if kind == "npz" and values.ndim == 2:
-        points = to_square(points, *_npz_size(rest), examples.side)
+    # Points [N, 5, 2] were moved when they were loaded; of [N, 10] nobody could tell x from y then.
+    if source.stored_size and values.ndim == 2:
+        points = to_square(points, *source.stored_size(rest), examples.side)
     for name, row in zip(examples.names, points, strict=True):
         _check(row, examples.side, f"{spec}: landmarks of example {name}")
     return points.astype(np.float32)
@@ -90,17 +73,17 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
     applied). Images without a row are left out, named in one warning.
 
     Args:
-      table: path of the CSV file.
-      folder: path of the folder.
-      examples: images of the folder, as `load_folder` gives them.
+        table: path of the CSV file.
+        folder: path of the folder.
+        examples: images of the folder, as `load_folder` gives them.
 
     Returns:
-      Which examples have landmarks, rising indices int64 [M]; and these, float32 [M, 5, 2] in
-      pixels of `examples.images`.
+        Which examples have landmarks, rising indices int64 [M]; and these, float32 [M, 5, 2] in
+        pixels of `examples.images`.
 
     Raises:
-      InputError: the file is missing or broken, names no image, or a number is not finite or far
-        outside its image.
+        InputError: the file is missing or broken, names no image, or a number is not finite or far
+            outside its image.
     """
     rows, root = _read_table(table), Path(folder).expanduser()
     uses = collections.Counter(os.path.basename(path) for path in examples.names)
@@ -109,7 +92,7 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
         name = os.path.basename(path)
         if path not in rows and name in rows and uses[name] > 1:
             raise InputError(
-                f"--landmarks={table}: {name} is the name of several images: give their paths "
+                f"`landmarks={table}`: {name} is the name of several images: give their paths "
                 f"inside the folder, for example {path}."
             )
         found = rows.get(path) or rows.get(name)
@@ -118,12 +101,12 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
             continue
         line, values = found
         moved = _of_file(values, root / path, examples.side)
-        _check(moved, examples.side, f"--landmarks={table}, line {line}, {path}")
+        _check(moved, examples.side, f"`landmarks={table}`, line {line}, {path}")
         points.append(moved)
         kept.append(index)
     if not kept:
         raise InputError(
-            f"--landmarks={table}: has no row for any of the {len(examples)} images; the first "
+            f"`landmarks={table}`: has no row for any of the {len(examples)} images; the first "
             f"is {missing[0]}."
         )
     if missing:
@@ -177,21 +160,8 @@ def _check(points: np.ndarray, side: int, where: str) -> None:
         raise InputError(
             f"{where}: the {POINTS[k]} lies far outside the image, at ({points[k, 0]:.0f}, "
             f"{points[k, 1]:.0f}) of its {side} x {side} pixel square: give pixels of the original "
-            "picture."
+            "image."
         )
-
-
-def _npz_size(rest: str) -> tuple[int, int]:
-    """(width, height) of the images in PATH[:KEY], which the catalog has loaded before."""
-    path, key = rest, ""
-    if not Path(rest).expanduser().is_file():
-        path, _, key = rest.rpartition(":")
-    # The headers alone: the images themselves are read already.
-    shapes = {name: header.shape for name, header in npz_headers(path).items()}
-    if not key:
-        images = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
-        key = "images" if "images" in shapes else images[0]
-    return shapes[key][2], shapes[key][1]
 
 
 def _of_file(points: np.ndarray, file: Path, side: int) -> np.ndarray:
@@ -201,43 +171,43 @@ def _of_file(points: np.ndarray, file: Path, side: int) -> np.ndarray:
         # As `load_folder` opens it: JPEGs decode at a whole fraction of their size.
         drafted = image.draft(None, (2 * side, 2 * side))
         fraction = drafted[1][2] / full if drafted else 1.0
-        size = image.size
+        width, height = image.size
         if image.getexif().get(_EXIF_ORIENTATION, 1) >= 5:
-            size = size[::-1]
-    return to_square((points + 0.5) * fraction - 0.5, *size, side)
+            width, height = height, width
+    return to_square((points + 0.5) * fraction - 0.5, width, height, side)
 
 
 def _read_table(table: str) -> dict[str, tuple[int, np.ndarray]]:
     """(line, points [5, 2]) by name."""
     path, rows = Path(table).expanduser(), {}
     if not path.is_file():
-        raise InputError(f"--landmarks={table}: there is no such file.")
+        raise InputError(f"`landmarks={table}`: there is no such file.")
     try:
         lines = read_rows(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"--landmarks={table}: cannot be read: {error}") from error
+        raise InputError(f"`landmarks={table}`: cannot be read: {error}") from error
     if not lines:
-        raise InputError(f"--landmarks={table}: is empty; it needs a header {_HEADER}.")
+        raise InputError(f"`landmarks={table}`: is empty; it needs a header {_HEADER}.")
     for line, cells in lines:
         _check_columns(cells, table, line)
     if all(_number(cell) is not None for cell in lines[0][1][1:]):
         raise InputError(
-            f"--landmarks={table}: its first line is numbers; it needs a header {_HEADER}."
+            f"`landmarks={table}`: its first line is numbers; it needs a header {_HEADER}."
         )
     for line, cells in lines[1:]:
         name = cells[0].strip().removeprefix("./")
         if name in rows:
             raise InputError(
-                f"--landmarks={table}, line {line}: {name} has a row already, line {rows[name][0]}."
+                f"`landmarks={table}`, line {line}: {name} has a row already, line {rows[name][0]}."
             )
-        rows[name] = line, _numbers(cells, f"--landmarks={table}, line {line}")
+        rows[name] = line, _numbers(cells, f"`landmarks={table}`, line {line}")
     return rows
 
 
 def _check_columns(cells: list[str], table: str, line: int) -> None:
     if len(cells) != _COLUMNS:
         raise InputError(
-            f"--landmarks={table}, line {line}: has {len(cells)} columns, not the {_COLUMNS} of "
+            f"`landmarks={table}`, line {line}: has {len(cells)} columns, not the {_COLUMNS} of "
             f"{_HEADER}."
         )
 

@@ -13,6 +13,7 @@ from dgn_tf.config import Config
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import class_folders
+from dgn_tf.data.sources import source_of
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.checksums import verified, with_checksum
@@ -143,7 +144,7 @@ class Run:
         if given:
             labels = np.concatenate(list(given.values()), axis=1).argmax(axis=1)
             described["labels"] = hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()
-            if config.data.data.startswith("folder:"):
+            if source_of(config.data.data)[0].class_folders:
                 described["folders"] = class_folders(examples)
         data = self / "data.json"
         if data.exists() and (before := self.described()) != described:

@@ -11,8 +11,8 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     missing costs a line and not all that follow it.
 
     Raises:
-      OSError: the file cannot be read.
-      ValueError: it is no text in UTF-8, or a line is damaged.
+        OSError: the file cannot be read.
+        ValueError: it is no text in UTF-8, or a line is damaged.
     """
     text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     return [(n, cells(line, n)) for n, line in enumerate(text.split("\n"), 1) if line]
@@ -22,7 +22,7 @@ def cells(line: str, number: int) -> list[str]:
     """The values of one line.
 
     Raises:
-      ValueError: a quote is missing, or there is a control character.
+        ValueError: a quote is missing, or there is a control character.
     """
     if any(character < " " and character != "\t" for character in line):
         raise ValueError(f"line {number} holds a control character")

@@ -16,14 +16,14 @@ def lock_folder(folder: Path, name: str) -> IO[str]:
     """Keeps other processes out of a folder, which is made, until this one ends, however it ends.
 
     Args:
-      folder: to lock.
-      name: of the folder in messages, such as "--run_dir=runs/heads".
+        folder: to lock.
+        name: of the folder in messages, such as "--run_dir=runs/heads".
 
     Returns:
-      An open file; the lock goes with it.
+        An open file; the lock goes with it.
 
     Raises:
-      InputError: another process has the lock, or the folder cannot be written.
+        InputError: another process has the lock, or the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

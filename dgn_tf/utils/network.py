@@ -30,7 +30,7 @@ def _reachable(url: str) -> bool:
     """Tells whether the host of `url`, or the proxy that stands before it, takes a connection."""
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname):
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
         parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     port = parts.port or (80 if parts.scheme == "http" else 443)
     try:

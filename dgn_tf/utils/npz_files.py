@@ -34,7 +34,7 @@ def npz_headers(path: str) -> dict[str, Header]:
     """What the arrays of an .npz file are, by name, without reading them.
 
     Raises:
-      InputError: there is no such file, or it is damaged.
+        InputError: there is no such file, or it is damaged.
     """
     file = Path(path).expanduser()
     if not file.is_file():
@@ -57,7 +57,7 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
     """Reads every array of an .npz file; refuses pickled objects and what memory cannot hold.
 
     Raises:
-      InputError: also where the arrays say that they are larger than the memory that is free.
+        InputError: also where the arrays say that they are larger than the memory that is free.
     """
     needed, free = sum(header.bytes for header in npz_headers(path).values()), free_memory()
     if needed > free:

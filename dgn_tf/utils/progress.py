@@ -3,21 +3,31 @@
 import contextlib
 import sys
 import time
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from tqdm import tqdm
 
+# Called with (units of work done, units in all) now and then.
+Progress: TypeAlias = Callable[[int, int], None]
+
 
 @contextlib.contextmanager
-def progress_bar(label, seconds=15.0):
-    """A reporter `report(done, total)`: a bar with an ETA on a terminal, else lines now and then.
+def progress_bar(label: str, seconds: float = 15.0) -> Iterator[Progress]:
+    """Yields `report(done, total)`: a bar with an ETA on a terminal, else lines on standard error.
 
-    Lines are at least `seconds` apart, but the last one is always written.
+    Lines are at least `seconds` apart; the last one is always written, unless the work was done
+    within that time.
+
+    Args:
+        label: what is being done, in front of the bar or the line.
+        seconds: between two lines.
     """
     watched, start = sys.stderr.isatty(), time.monotonic()
     last = [start]
     with tqdm(desc=label, disable=not watched) as bar:
 
-        def report(done, total):
+        def report(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
             now = time.monotonic()

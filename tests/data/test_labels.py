@@ -69,5 +69,5 @@ def test_tables_that_do_not_fit_are_refused(clips, tmp_path, text, message):
 
 
 def test_a_table_that_is_not_there(clips, tmp_path):
-    with pytest.raises(InputError, match="t.csv: cannot be read"):
+    with pytest.raises(InputError, match="t.csv`: cannot be read"):
         read_labels(str(tmp_path / "t.csv"), ("mood",), clips)

@@ -20,8 +20,9 @@ import pytest
 from PIL import Image
 
 from dgn_tf import export
+from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import as_bytes
-from dgn_tf.data.sources.catalog import load
+from dgn_tf.data.sources import load
 from dgn_tf.serving import exported
 from dgn_tf.visualize.images import as_images
 
@@ -100,7 +101,7 @@ def explorer():
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     folder, paths = tmp_path_factory.mktemp("heads"), []
-    for number, image in enumerate(load("heads:test", side=64, channels=3, limit=2).images):
+    for number, image in enumerate(load(DataConfig(data="heads:test", limit=2)).images):
         paths.append(folder / f"head{number}.jpg")
         Image.fromarray(image).resize((256, 256)).save(paths[-1])
     return paths

@@ -16,7 +16,6 @@ from dgn_tf.data.cropping.journal import Journal
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import read_labels
 from dgn_tf.data.landmarks import read_landmarks
-from dgn_tf.data.sources import catalog
 from dgn_tf.data.sources.files import load_files, load_photograph
 from dgn_tf.data.sources.folders import load_folder
 from dgn_tf.utils.errors import InputError
@@ -119,7 +118,7 @@ def test_folders_of_images(tmp_path, caplog):
     for_a_while(check)
 
 
-def test_clips(tmp_path):
+def test_clips(tmp_path, load_data):
     @fuzz(1200)
     @given(mutants(videos()), st.sampled_from((0.0, 5.0, 30.0)))
     def check(file, fps):
@@ -127,7 +126,7 @@ def test_clips(tmp_path):
         path.write_bytes(file[1])
         with in_time():
             try:
-                found = catalog.load(f"clips:{path}", SIDE, 3, frames=3, fps=fps)
+                found = load_data(f"clips:{path}", SIDE, 3, frames=3, fps=fps)
             except InputError as error:
                 told(error, path)
             else:
@@ -147,7 +146,7 @@ def arrays():
     return made
 
 
-def test_npz(tmp_path):
+def test_npz(tmp_path, load_data):
     path = tmp_path / "a.npz"
     path.write_bytes(arrays()["stored"])
     whole = read_npz(str(path))
@@ -159,7 +158,7 @@ def test_npz(tmp_path):
         with in_time():
             try:
                 found = read_npz(str(path))
-                catalog.load(f"npz:{path}", SIDE, 3, frames=frames)
+                load_data(f"npz:{path}", SIDE, 3, frames=frames)
             except InputError as error:
                 told(error, path)
             else:
@@ -238,14 +237,14 @@ def test_journals(tmp_path):
     for_a_while(check)
 
 
-def test_a_whole_file_is_read_as_it_is(tmp_path):
+def test_a_whole_file_is_read_as_it_is(tmp_path, load_data):
     """What the mutants begin with is valid: else nothing behind a first check would be tried."""
     for name, content in (images() | videos()).items():
         (tmp_path / name).write_bytes(content)
         if content in images().values():
             assert len(load_files([str(tmp_path / name)], SIDE, 3)) == 1
         else:
-            assert len(catalog.load(f"clips:{tmp_path / name}", SIDE, 3, frames=3)) == 2
+            assert len(load_data(f"clips:{tmp_path / name}", SIDE, 3, frames=3)) == 2
     for name, content in arrays().items():
         (tmp_path / f"{name}.npz").write_bytes(content)
-        assert len(catalog.load(f"npz:{tmp_path}/{name}.npz", SIDE, 3, frames=3)) == 2
+        assert len(load_data(f"npz:{tmp_path}/{name}.npz", SIDE, 3, frames=3)) == 2

@@ -1,14 +1,15 @@
 """Squares cut out of photographs, upright or turned."""
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from dgn_tf.data.cropping.detection import Face
-from dgn_tf.data.sources.folders import FORMATS, eight_bits
+from dgn_tf.data.sources.folders import FORMATS
+from dgn_tf.data.squares import eight_bits
+from dgn_tf.utils.files import atomic_write
 
 # What MTCNN's box is, medians over 200 portraits from all sides but profile: the eyes are this
 # many of its longer sides apart, and its center is this many eye distances below them.
@@ -19,13 +20,13 @@ _CLOSEST_EYES = 0.2
 
 
 def read_upright(file: Path) -> Image.Image:
-    """Reads a JPEG, PNG, WebP, BMP or GIF file as `folders.square` does, without cropping.
+    """Reads a JPEG, PNG, WebP, BMP or GIF file as `squares.square` does, without cropping.
 
     Returns:
-      An RGB image: EXIF orientation applied, transparency on white, 16 bits scaled to 8.
+        An RGB image: EXIF orientation applied, transparency on white, 16 bits scaled to 8.
 
     Raises:
-      Exception: whatever Pillow's decoder raises for a broken file.
+        Exception: whatever Pillow's decoder raises for a broken file.
     """
     with Image.open(file, formats=FORMATS) as image:
         return eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
@@ -45,8 +46,8 @@ def face_square(face: Face, align: str, margin: float) -> tuple[tuple[float, flo
     have on average with "none", 0.12 / (1 + 2 margin) edges above the middle.
 
     Returns:
-      The center (x, y) and the edge in pixels, and the angle in radians by which the square is
-      turned clockwise, as the viewer sees it.
+        The center (x, y) and the edge in pixels, and the angle in radians by which the square is
+        turned clockwise, as the viewer sees it.
     """
     around = 1 + 2 * margin
     if align == "none":
@@ -64,14 +65,14 @@ def cut(
     """Cuts a square out of an RGB image; where it reaches outside, border pixels are repeated.
 
     Args:
-      image: the image.
-      center: (x, y) in pixels, (0, 0) being the image's upper left corner.
-      edge: the length of the square's edges in pixels.
-      angle: the square is turned by this clockwise, radians.
-      side: the side of the result in pixels.
+        image: the image.
+        center: (x, y) in pixels, (0, 0) being the image's upper left corner.
+        edge: the length of the square's edges in pixels.
+        angle: the square is turned by this clockwise, radians.
+        side: the side of the result in pixels.
 
     Returns:
-      RGB, `side` by `side`, antialiased.
+        RGB, `side` by `side`, antialiased.
     """
     # Sampled at steps of at most one pixel, then reduced, so that nothing is stepped over.
     fine = side * max(1, math.ceil(edge / side))
@@ -111,9 +112,8 @@ def _region(
 
 
 def save(image: Image.Image, path: Path) -> None:
-    """Writes a PNG or JPEG file, by the suffix; aside, then renamed into place."""
-    partial = path.with_name(".partial")
+    """Writes a PNG or, with the suffix .jpg, a JPEG file, whole or not at all."""
     # Chroma at full resolution: crops are small, and colors are what appearance is about.
     options = {"quality": 95, "subsampling": 0} if path.suffix == ".jpg" else {}
-    image.save(partial, "JPEG" if path.suffix == ".jpg" else "PNG", **options)
-    os.replace(partial, path)
+    with atomic_write(path) as partial:
+        image.save(partial, "JPEG" if path.suffix == ".jpg" else "PNG", **options)

@@ -19,10 +19,10 @@ class Face:
     """A face that was found; coordinates are pixels of the upright image.
 
     Attributes:
-      box: left, top, width, height.
-      confidence: in [0, 1].
-      eyes: (x, y) of the eye at the left of an upright face as the viewer sees it, then of the
-        other one.
+        box: left, top, width, height.
+        confidence: in [0, 1].
+        eyes: (x, y) of the eye at the left of an upright face as the viewer sees it, then of the
+            other one.
     """
 
     box: tuple[float, float, float, float]
@@ -47,28 +47,28 @@ def load_detector(min_face: int, min_confidence: float) -> Detector:
     """Loads MTCNN (Zhang et al., 2016), whose weights come with the package.
 
     Args:
-      min_face: faces smaller than this many pixels need not be found. Images are searched at
-        20 / `min_face` of their size, so a larger value takes less time.
-      min_confidence: in [0, 1]; less certain faces are not returned.
+        min_face: faces smaller than this many pixels need not be found. Images are searched at
+            20 / `min_face` of their size, so a larger value takes less time.
+        min_confidence: in [0, 1]; less certain faces are not returned.
 
     Returns:
-      A function from an RGB image to its faces, the largest first.
+        A function from an RGB image to its faces, the largest first.
 
     Raises:
-      InputError: if the package is not installed.
+        InputError: the package is not installed.
     """
     try:
         from mtcnn import MTCNN
     except ImportError as error:
         raise InputError(
-            f"--crop=faces needs a face detector, and there is none ({error}): "
-            'pip install "dgn_tf[faces]", or give --crop=centre.'
+            f"`crop=faces` needs a face detector, and there is none ({error}): "
+            'pip install "dgn_tf[faces]", or give `crop=centre`.'
         ) from error
     network = MTCNN()
 
     def detect(image: Image.Image) -> list[Face]:
         shrink = min(1.0, _SMALLEST / min_face)
-        size = tuple(max(1, round(shrink * length)) for length in image.size)
+        size = max(1, round(shrink * image.width)), max(1, round(shrink * image.height))
         searched = image.resize(size, Image.Resampling.LANCZOS) if shrink < 1 else image
         # Its dictionaries round to whole pixels, which turns eyes 20 pixels apart by 2 degrees.
         rows = network.detect_faces(
@@ -90,5 +90,8 @@ def _face(row: np.ndarray, across: float, down: float) -> Face:
     return Face(
         box=(float(left), float(top), float(right - left), float(bottom - top)),
         confidence=float(row[5]),
-        eyes=tuple((float(row[6 + eye] * across), float(row[11 + eye] * down)) for eye in (0, 1)),
+        eyes=(
+            (float(row[6] * across), float(row[11] * down)),
+            (float(row[7] * across), float(row[12] * down)),
+        ),
     )

@@ -2,12 +2,12 @@
 
 import csv
 import io
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dgn_tf.utils.csv_files import cells
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import write_text
 
 _AGAIN = "delete the line, and what it was about is done again"
 
@@ -19,14 +19,14 @@ class Journal:
     the source that it may have belonged to. No value may hold a line break.
 
     Attributes:
-      rows: a dictionary for each row that was in the file.
+        rows: a dictionary for each row that was in the file.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]):
         """Opens the file, or begins it with its heading.
 
         Raises:
-          InputError: the file has other columns, or a line of it is damaged.
+            InputError: the file has other columns, or a line of it is damaged.
         """
         self._path, self._columns = path, list(columns)
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
@@ -47,9 +47,7 @@ class Journal:
         if whole != text or not whole:
             torn = self.rows[-1]["source"] if self.rows else None
             self.rows = [row for row in self.rows if row["source"] != torn]
-            partial = path.with_name(path.name + ".partial")
-            partial.write_text(self._lines([self._columns, *map(dict.values, self.rows)]), "utf-8")
-            os.replace(partial, path)
+            write_text(path, self._lines([self._columns, *(row.values() for row in self.rows)]))
 
     def append(self, rows: Sequence[dict[str, str]]) -> None:
         """Adds the rows of one source: values by column, missing ones empty."""
@@ -58,7 +56,7 @@ class Journal:
             file.write(text.encode())
 
     @staticmethod
-    def _lines(rows) -> str:
+    def _lines(rows: Iterable[Iterable[str]]) -> str:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         return text.getvalue()

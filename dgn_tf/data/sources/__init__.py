@@ -1,1 +1,5 @@
-"""Package."""
+"""Data sources: everything that the setting `data` can name, as `Examples`."""
+
+from dgn_tf.data.sources.registry import SOURCES, load, source_of, with_kind
+
+__all__ = ["SOURCES", "load", "source_of", "with_kind"]

@@ -3,57 +3,47 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.landmarks import to_square
-from dgn_tf.data.sources import windows
-from dgn_tf.data.sources.folders import Progress, square
+from dgn_tf.data.sources.source import Source
+from dgn_tf.data.sources.windows import cut, name_of
+from dgn_tf.data.squares import square_array, to_square
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.npz_files import read_npz
+from dgn_tf.utils.npz_files import npz_headers, read_npz
+from dgn_tf.utils.progress import Progress
 
 
-def load_npz(
-    rest: str,
-    side: int,
-    channels: int,
-    limit: int = 0,
-    progress: Progress | None = None,
-    frames: int = 0,
-    stride: int = 1,
-) -> Examples:
-    """Reads images, or with `frames` clips, from an .npz file.
+def load_npz(data: DataConfig, rest: str, progress: Progress | None = None) -> Examples:
+    """Reads images, or with `data.frames` clips, from an .npz file.
 
     The images are uint8 [N, H, W] or [N, H, W, 1 or 3], or floats in [0, 1]. For clips the
     file also says, in the integer arrays `clip` and `frame` [N], which frame of which clip each
     image is; a window of `frames` frames of one clip never goes over a gap in `frame`.
 
     Args:
-      rest: PATH or PATH:KEY; without KEY, the array `images` or the only one of such a shape.
-      side: the side of the images, in pixels.
-      channels: 1 or 3.
-      limit: take only the first `limit` examples; 0 takes all.
-      progress: called with (examples done, examples in all) now and then.
-      frames: frames of a clip; 0 reads images.
-      stride: take every stride-th frame of a clip.
+        data: side, channels, limit on the examples; frames and stride of clips.
+        rest: PATH or PATH:KEY; without KEY, the array `images` or the only one of such a shape.
+        progress: called with (examples done, examples in all) now and then.
 
     Returns:
-      The examples. Ids of images are row numbers, those of clips hashes of their names, such as
-      "7#002". Further arrays of length N are factors, [n, ...] of images, [n, F, ...] of clips;
-      `clip` is [n]; points (x, y) in an array `landmarks` [N, K, 2] move into the squares.
+        The examples. Ids of images are row numbers, those of clips hashes of their names, such as
+        "7#002". Further arrays of length N are factors, [n, ...] of images, [n, F, ...] of clips;
+        `clip` is [n]; points (x, y) in an array `landmarks` [N, K, 2] move into the squares.
 
     Raises:
-      InputError: if the file or an array cannot be used, or no clip is long enough.
+        InputError: the file or an array cannot be used, or no clip is long enough.
     """
     where, values, others = _arrays(rest)
+    frames, side, channels = data.frames, data.side, data.channels
     if frames:
-        rows, names = _windows(others, where, len(values), frames, stride)
+        rows, names = _windows(others, where, len(values), frames, data.stride)
         ids = np.array([stable_id(name.encode()) for name in names], np.int64)
     else:
         rows, names = np.arange(len(values)), [str(row) for row in range(len(values))]
         ids = np.arange(len(values), dtype=np.int64)
-    if limit:
-        rows, names, ids = rows[:limit], names[:limit], ids[:limit]
+    if data.limit:
+        rows, names, ids = rows[: data.limit], names[: data.limit], ids[: data.limit]
     used = _bytes(values[rows.ravel()] if frames else values[: len(rows)], where)
     images = np.empty((len(used), side, side, channels), np.uint8)
     each = frames or 1
@@ -71,26 +61,28 @@ def load_npz(
     return Examples(images.reshape(*rows.shape, side, side, channels), ids, tuple(names), factors)
 
 
-def square_array(pixels: np.ndarray, side: int, channels: int) -> np.ndarray:
-    """Makes one array [H, W] or [H, W, C] of uint8 or uint16 a square, as `square` does.
+def stored_size(rest: str) -> tuple[int, int]:
+    """(width, height) of the images in PATH[:KEY], which `load_npz` has read before."""
+    path, key = _path_and_key(rest)
+    # The headers alone: the images themselves are read already.
+    shapes = {name: header.shape for name, header in npz_headers(path).items()}
+    if not key:
+        images = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
+        key = "images" if "images" in shapes else images[0]
+    return shapes[key][2], shapes[key][1]
 
-    Raises:
-      ValueError: for any other array.
-    """
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    if pixels.ndim not in (2, 3) or pixels.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"an image is {pixels.dtype} {list(pixels.shape)}, not 8- or 16-bit")
-    if pixels.dtype == np.uint16 and pixels.ndim == 3:
-        pixels = np.rint(pixels / 257).astype(np.uint8)
-    return square(Image.fromarray(pixels), side, channels)
+
+def _path_and_key(rest: str) -> tuple[str, str]:
+    """The parts of PATH or PATH:KEY; a file may have a colon in its name."""
+    if Path(rest).expanduser().is_file() or ":" not in rest:
+        return rest, ""
+    path, _, key = rest.rpartition(":")
+    return path, key
 
 
 def _arrays(rest: str) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
     """The images' array of `PATH[:KEY]` with its name for messages, and all the others."""
-    path, key = rest, ""
-    if not Path(rest).expanduser().is_file() and ":" in rest:
-        path, _, key = rest.rpartition(":")
+    path, key = _path_and_key(rest)
     arrays = read_npz(path)
     listing = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
     candidates = [name for name, array in arrays.items() if array.ndim in (3, 4)]
@@ -131,22 +123,22 @@ def _windows(
     runs = np.split(order, np.flatnonzero(~(same & (step == 1))) + 1)
     rows, names, numbers = [], [], {}
     for run in runs:
-        for window in windows.cut(run[::stride], frames):
+        for window in cut(run[::stride], frames):
             source = clip[window[0]]
             numbers[source] = numbers.get(source, -1) + 1
             rows.append(window)
-            names.append(windows.name_of(str(source), numbers[source]))
+            names.append(name_of(str(source), numbers[source]))
     if not rows:
         needed = (frames - 1) * stride + 1
         raise InputError(
-            f"{where}: no clip has {needed} frames on end, which --frames={frames} and "
-            f"--stride={stride} need; the longest has {max(len(run) for run in runs)}"
+            f"{where}: no clip has {needed} frames in a row, which `frames={frames}` and "
+            f"`stride={stride}` need; the longest has {max(len(run) for run in runs)}"
         )
     return np.array(rows), names
 
 
 def _bytes(values: np.ndarray, where: str) -> np.ndarray:
-    """Returns uint8 values as they are and floats in [0, 1] scaled to 0..255."""
+    """uint8 values as they are and floats in [0, 1] scaled to 0..255."""
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind != "f":
@@ -155,3 +147,23 @@ def _bytes(values: np.ndarray, where: str) -> np.ndarray:
     if not (low >= 0 and high <= 1):
         raise InputError(f"{where}: floats must lie in [0, 1]; found [{low:g}, {high:g}]")
     return np.rint(values * values.dtype.type(255)).astype(np.uint8)
+
+
+def _is_npz(path: str) -> bool:
+    file = Path(_path_and_key(path)[0]).expanduser()
+    return file.suffix.lower() == ".npz" and file.is_file()
+
+
+NPZ = Source(
+    kind="npz",
+    form="npz:PATH[:KEY]",
+    example="npz:faces.npz:images",
+    load=load_npz,
+    images=True,
+    clips=True,
+    timing=("stride",),
+    refusal="states no rate: use `stride`",
+    claims=_is_npz,
+    landmarks=True,
+    stored_size=stored_size,
+)

@@ -12,14 +12,21 @@ import numpy as np
 from absl import logging
 from PIL import Image, ImageSequence
 
+from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.sources import folders, windows
-from dgn_tf.data.sources.folders import Progress, square
+from dgn_tf.data.sources.folders import SUFFIXES as IMAGES
+from dgn_tf.data.sources.folders import printable, read_square, walk
+from dgn_tf.data.sources.source import Source
+from dgn_tf.data.sources.windows import cut, name_of, resample
+from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import Progress
 
 VIDEOS = (".mp4", ".avi", ".mov", ".webm")
 SUFFIXES = (*VIDEOS, ".gif")
-_PICTURES = tuple(suffix for suffix in folders.SUFFIXES if suffix != ".gif")
+# Where Pillow refuses an image as a decompression bomb.
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)
+_FRAMES = tuple(suffix for suffix in IMAGES if suffix != ".gif")
 # What browsers take for a GIF that says zero.
 _GIF_SECONDS = 0.1
 
@@ -27,17 +34,8 @@ _GIF_SECONDS = 0.1
 Timed = Iterator[tuple[float, Callable[[], np.ndarray]]]
 
 
-def load_clips(
-    path: str,
-    side: int,
-    channels: int,
-    frames: int,
-    stride: int = 1,
-    fps: float = 0.0,
-    limit: int = 0,
-    progress: Progress | None = None,
-) -> Examples:
-    """Cuts videos into clips of `frames` frames that follow each other without overlap.
+def load_clips(data: DataConfig, path: str, progress: Progress | None = None) -> Examples:
+    """Cuts videos into clips of `data.frames` frames that follow each other without overlap.
 
     A source is a file (MP4, AVI, MOV, WebM, GIF) or a folder of images, which are its frames in
     the order of their names (2 before 10). Under a folder, sources are looked for at any depth;
@@ -46,44 +44,40 @@ def load_clips(
     warning.
 
     Args:
-      path: a folder, or one video file.
-      side: the side of the frames, in pixels.
-      channels: 1 or 3.
-      frames: frames F of a clip.
-      stride: take every stride-th frame, after the resampling.
-      fps: take this many frames a second, those nearest in time; 0 takes all there are.
-      limit: take only the first `limit` clips; 0 takes all.
-      progress: called with (sources done, sources in all) now and then.
+        data: side, channels, limit on the clips, and which frames: `fps` takes as many a second,
+            those nearest in time, then `stride` every stride-th of them.
+        path: a folder, or one video file.
+        progress: called with (sources done, sources in all) now and then.
 
     Returns:
-      Clips [N, F, S, S, C], named "a/b.mp4#003": the relative path and the number of the window.
-      An id is the first 63 bits of the SHA-256 of the name.
+        Clips [N, F, S, S, C], named "a/b.mp4#003": the relative path and the number of the window.
+        An id is the first 63 bits of the SHA-256 of the name.
 
     Raises:
-      InputError: if there is no source or none gives a clip, fps is asked of folders of frames,
-        which state no rate, or PyAV is needed and not installed.
+        InputError: there is no source or none gives a clip, `fps` is asked of folders of frames,
+            which state no rate, or PyAV is needed and not installed.
     """
     root, sources = _find(path)
-    _check(path, root, sources, fps)
+    _check(path, root, sources, data.fps)
     clips: list[np.ndarray] = []
     names: list[str] = []
     left_out: list[str] = []
     done = 0
-    for source, result in _results(root, sources, side, channels, (frames, stride, fps), limit):
+    for source, result in _results(root, sources, data):
         # A folder of frames that is itself what was named has no relative path.
-        name = folders.printable(root.resolve().name if source == "." else source)
+        name = printable(root.resolve().name if source == "." else source)
         done += 1
         if isinstance(result, str):
             left_out.append(f"{name} ({result})")
         else:
             clips.append(result)
-            names += [windows.name_of(name, number) for number in range(len(result))]
+            names += [name_of(name, number) for number in range(len(result))]
         if progress:
             progress(done, len(sources))
-        if 0 < limit <= len(names):
+        if 0 < data.limit <= len(names):
             break
     _tell(path, left_out, done)
-    names = names[: limit or None]
+    names = names[: data.limit or None]
     ids = np.array([stable_id(name.encode()) for name in names], np.int64)
     return Examples(np.concatenate(clips)[: len(names)], ids, tuple(names))
 
@@ -100,12 +94,7 @@ def _tell(path: str, left_out: list[str], done: int) -> None:
 
 
 def _results(
-    root: Path,
-    sources: list[str],
-    side: int,
-    channels: int,
-    window: tuple[int, int, float],
-    limit: int,
+    root: Path, sources: list[str], data: DataConfig
 ) -> Iterator[tuple[str, np.ndarray | str]]:
     """Each source with what `_read` makes of it, read a few ahead in threads."""
     cores = os.cpu_count() or 1
@@ -113,10 +102,7 @@ def _results(
         for first in range(0, len(sources), 2 * cores):
             chunk = sources[first : first + 2 * cores]
             paths = [root / source for source in chunk]
-            read = functools.partial(
-                _read, side=side, channels=channels, window=window, most=limit or None
-            )
-            yield from zip(chunk, pool.map(read, paths), strict=True)
+            yield from zip(chunk, pool.map(lambda path: _read(path, data), paths), strict=True)
 
 
 def _find(path: str) -> tuple[Path, list[str]]:
@@ -130,10 +116,10 @@ def _find(path: str) -> tuple[Path, list[str]]:
             raise InputError(f"clips {path}: is none of {known}")
         return root.parent, [root.name]
     found = []
-    for folder, files in folders.walk(root):
+    for folder, files in walk(root):
         inside = Path(folder).relative_to(root)
         found += [(inside / n).as_posix() for n in files if n.lower().endswith(SUFFIXES)]
-        if any(name.lower().endswith(_PICTURES) for name in files):
+        if any(name.lower().endswith(_FRAMES) for name in files):
             found.append(inside.as_posix())
     if not found:
         raise InputError(f"clips {path}: holds no video ({known})")
@@ -145,8 +131,8 @@ def _check(path: str, root: Path, sources: list[str], fps: float) -> None:
     still = next((source for source in sources if (root / source).is_dir()), None)
     if fps and still is not None:
         raise InputError(
-            f"clips {path}: --fps={fps:g} needs videos, and {folders.printable(still)} is a "
-            "folder of frames, which states no rate: use --stride"
+            f"clips {path}: `fps={fps:g}` needs videos, and {printable(still)} is a "
+            "folder of frames, which states no rate: use `stride`"
         )
     video = next((source for source in sources if source.lower().endswith(VIDEOS)), None)
     if video is not None:
@@ -154,34 +140,29 @@ def _check(path: str, root: Path, sources: list[str], fps: float) -> None:
             import av  # noqa: F401
         except ImportError:
             raise InputError(
-                f"clips {path}: reading {folders.printable(video)} needs PyAV: "
-                'pip install "dgn_tf[video]"'
+                f'clips {path}: reading {printable(video)} needs PyAV: pip install "dgn_tf[video]"'
             ) from None
 
 
-def _read(
-    source: Path, side: int, channels: int, window: tuple[int, int, float], most: int | None
-) -> np.ndarray | str:
-    """Returns the clips [n, F, S, S, C] of a source, at most `most`, or in words why it has none.
-
-    `window` is (frames, stride, fps).
-    """
-    frames, stride, fps = window
-    # A broken file makes decoders raise nearly anything: each is told, none ends the run.
+def _read(source: Path, data: DataConfig) -> np.ndarray | str:
+    """The clips [n, F, S, S, C] of a source, n <= `data.limit`, or in words why it has none."""
+    # A broken file makes decoders raise nearly anything: each is named, none ends the run.
     try:
-        timed = _open(source, side, channels)
-        chosen = itertools.islice(windows.resample(timed, fps), 0, None, stride)
+        timed = _open(source, data.side, data.channels)
+        chosen = itertools.islice(resample(timed, data.fps), 0, None, data.stride)
         squares = (draw() for draw in chosen)
-        clips = [np.stack(clip) for clip in itertools.islice(windows.cut(squares, frames), most)]
+        wanted = itertools.islice(cut(squares, data.frames), data.limit or None)
+        clips = [np.stack(clip) for clip in wanted]
     except Exception as error:
         return f"{type(error).__name__}: {error}".replace(str(source.parent) + os.sep, "")
-    return np.stack(clips) if clips else f"has fewer than {frames} frames{_thinned(stride, fps)}"
+    return np.stack(clips) if clips else f"has fewer than {data.frames} frames{_thinned(data)}"
 
 
-def _thinned(stride: int, fps: float) -> str:
+def _thinned(data: DataConfig) -> str:
     """Says how frames were chosen, if not all were taken."""
-    flags = [f"--fps={fps:g}"] * bool(fps) + [f"--stride={stride}"] * (stride > 1)
-    return f" at {' '.join(flags)}" if flags else ""
+    ways = [f"{data.fps:g} frames a second"] * bool(data.fps)
+    ways += [f"a stride of {data.stride}"] * (data.stride > 1)
+    return f" at {' and '.join(ways)}" if ways else ""
 
 
 def _open(source: Path, side: int, channels: int) -> Timed:
@@ -197,10 +178,10 @@ def _open_folder(source: Path, side: int, channels: int) -> Timed:
     files = [
         file
         for file in source.iterdir()
-        if not file.name.startswith(".") and file.name.lower().endswith(_PICTURES)
+        if not file.name.startswith(".") and file.name.lower().endswith(_FRAMES)
     ]
     for file in sorted(files, key=_by_numbers):
-        yield 0.0, functools.partial(folders._decode, file, side, channels)
+        yield 0.0, functools.partial(read_square, file, side, channels)
 
 
 def _by_numbers(file: Path) -> tuple[list, str]:
@@ -235,9 +216,9 @@ def _open_video(source: Path, side: int, channels: int) -> Timed:
 
 
 def _require_size(width: int, height: int) -> None:
-    if width * height > folders.MOST_PIXELS:
+    if width * height > MOST_PIXELS:
         raise ValueError(
-            f"frames of {width} x {height} are more than {folders.MOST_PIXELS / 1e6:.0f} megapixels"
+            f"frames of {width} x {height} are more than {MOST_PIXELS / 1e6:.0f} megapixels"
         )
 
 
@@ -249,3 +230,22 @@ def _upright(frame, side: int, channels: int) -> np.ndarray:
     if frame.rotation:
         image = image.rotate(frame.rotation, expand=True)
     return square(image, side, channels)
+
+
+def _holds_videos(path: str) -> bool:
+    root = Path(path).expanduser()
+    if root.is_file():
+        return root.name.lower().endswith(SUFFIXES)
+    return any(name.lower().endswith(VIDEOS) for _, files in walk(root) for name in files)
+
+
+CLIPS = Source(
+    kind="clips",
+    form="clips:PATH",
+    example="clips:videos",
+    load=load_clips,
+    clips=True,
+    timing=("stride", "fps"),
+    claims=_holds_videos,
+    table="labels",
+)

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.sources.folders import FORMATS, eight_bits, find_images, printable, square
+from dgn_tf.data.sources.folders import FORMATS, find_images, printable
+from dgn_tf.data.squares import eight_bits, square
 from dgn_tf.utils.errors import InputError
 
 # More pixels than any camera's image has, once a JPEG is decoded at a fraction of its size.
@@ -20,15 +21,15 @@ def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
     """Reads image files (JPEG, PNG, WebP, BMP or GIF); they become squares as `square` says.
 
     Args:
-      paths: the files, in the order of the examples.
-      side: the side of the images, in pixels.
-      channels: 1 or 3.
+        paths: the files, in the order of the examples.
+        side: the side of the images, in pixels.
+        channels: 1 or 3.
 
     Returns:
-      The examples, named by their paths as given.
+        The examples, named by their paths as given.
 
     Raises:
-      InputError: if there is no path, a file cannot be read, or is named twice.
+        InputError: there is no path, a file cannot be read, or is named twice.
     """
     if not paths:
         raise InputError("no image file is named")
@@ -44,10 +45,10 @@ def load_photograph(path: str) -> np.ndarray:
     """Reads one image file at its own size, upright: uint8 [H, W, 3].
 
     Raises:
-      InputError: the file cannot be read.
+        InputError: the file cannot be read.
     """
 
-    def whole(image):
+    def whole(image: Image.Image) -> np.ndarray:
         return np.asarray(eight_bits(ImageOps.exif_transpose(image)).convert("RGB"))
 
     return _read(path, whole)
@@ -57,7 +58,7 @@ def load_photographs(path: str, most: int) -> dict[str, np.ndarray]:
     """Reads an image file, or all under a folder, each as `load_photograph` does: by name.
 
     Raises:
-      InputError: there is none, there are more than `most`, or one cannot be read.
+        InputError: there is none, there are more than `most`, or one cannot be read.
     """
     root = Path(path).expanduser()
     files = find_images(root) if root.is_dir() else [""]
@@ -70,16 +71,16 @@ def load_bytes(content: bytes, name: str, side: int, channels: int) -> np.ndarra
     """The square image, as `square` says, of a file's content: uint8 [side, side, channels].
 
     Args:
-      content: of a JPEG, PNG, WebP, BMP or GIF file, from anyone.
-      name: of the file, for messages.
-      side: the side of the result, in pixels.
-      channels: 1 or 3.
+        content: of a JPEG, PNG, WebP, BMP or GIF file, from anyone.
+        name: of the file, for messages.
+        side: the side of the result, in pixels.
+        channels: 1 or 3.
 
     Raises:
-      InputError: it cannot be read, or has more pixels than `MOST_SENT_PIXELS`.
+        InputError: it cannot be read, or has more pixels than `MOST_SENT_PIXELS`.
     """
 
-    def small(image):
+    def small(image: Image.Image) -> np.ndarray:
         image.draft(None, (2 * side, 2 * side))
         if image.width * image.height > MOST_SENT_PIXELS:
             raise InputError(

@@ -1,69 +1,25 @@
-"""A folder of image files as a data set, and the one way any image becomes a square."""
+"""A folder of image files as a data set."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from absl import logging
-from PIL import Image, ImageOps
+from PIL import Image
 
+from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples, stable_id
+from dgn_tf.data.sources.source import Source
+from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import Progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 # Naming the formats keeps Pillow from handing a mislabeled file to its other decoders.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-# Where Pillow refuses an image as a decompression bomb; videos are held to the same.
-MOST_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
 _CHUNK = 512
-
-Progress = Callable[[int, int], None]
-
-
-def square(image: Image.Image, side: int, channels: int) -> np.ndarray:
-    """Turns any image into a square one of the wanted size.
-
-    The EXIF orientation is applied; 16-bit gray is scaled to 8 bits; transparency is composited
-    on white; the center is cropped to a square and resized with an antialiasing Lanczos filter.
-    An image whose shorter side is `side` already keeps its pixels exactly.
-
-    Args:
-      image: a Pillow image of any mode but "F", of any size.
-      side: the side of the result, in pixels.
-      channels: 1 (ITU-R 601 luma) or 3 (RGB).
-
-    Returns:
-      uint8 [side, side, channels].
-
-    Raises:
-      ValueError: for a floating-point image, whose range nothing states.
-    """
-    image = eight_bits(ImageOps.exif_transpose(image))
-    edge = min(image.size)
-    left, top = (image.width - edge) // 2, (image.height - edge) // 2
-    if image.size != (edge, edge):
-        image = image.crop((left, top, left + edge, top + edge))
-    if edge != side:
-        image = image.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    return pixels.reshape(side, side, channels)
-
-
-def eight_bits(image: Image.Image) -> Image.Image:
-    """Returns the opaque 8-bit image, "L" or "RGB"; what shows through is white."""
-    if image.mode == "F":
-        raise ValueError("a floating-point image states no range of values")
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        # Pillow's own conversion clips at 255; 65535 / 257 is exactly 255.
-        values = np.clip(np.asarray(image.convert("I")), 0, 65535)
-        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
-    if image.has_transparency_data:
-        color = image.convert("RGBA")
-        white = Image.new("RGBA", color.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, color).convert("RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
 def load_folder(
@@ -76,18 +32,18 @@ def load_folder(
     Files that cannot be read are left out, named together in one warning.
 
     Args:
-      path: the folder.
-      side: the side of the images, in pixels.
-      channels: 1 or 3.
-      limit: take only the first `limit` readable images; 0 takes all.
-      progress: called with (files done, files needed in all) now and then.
+        path: the folder.
+        side: the side of the images, in pixels.
+        channels: 1 or 3.
+        limit: take only the first `limit` readable images; 0 takes all.
+        progress: called with (files done, files needed in all) now and then.
 
     Returns:
-      The examples; an id is the first 63 bits of the SHA-256 of the relative path. If all images
-      lie in at least two folders, `label` is the number of the outermost, in their order.
+        The examples; an id is the first 63 bits of the SHA-256 of the relative path. If all images
+        lie in at least two folders, `label` is the number of the outermost, in their order.
 
     Raises:
-      InputError: if the folder is missing, is no folder, or holds no readable image.
+        InputError: the folder is missing, is no folder, or holds no readable image.
     """
     root = Path(path).expanduser()
     files = find_images(root)
@@ -131,16 +87,23 @@ def _classes(files: list[str], kept: list[str]) -> dict[str, np.ndarray]:
 
 
 def _read(root: Path, file: str, side: int, channels: int) -> np.ndarray | str:
-    """Returns the square image, or in words why the file cannot be read."""
-    # A broken file makes decoders raise nearly anything: each is told, none ends the run.
+    """The square image, or in words why the file cannot be read."""
+    # A broken file makes decoders raise nearly anything: each is named, none ends the run.
     try:
-        return _decode(root / file, side, channels)
+        return read_square(root / file, side, channels)
     except Exception as error:
         return f"{type(error).__name__}: {error}".replace(str(root) + os.sep, "")
 
 
-def _decode(file: Path, side: int, channels: int) -> np.ndarray:
-    """Reads one file, uint8 [side, side, channels]; raises whatever its decoder raises."""
+def read_square(file: Path, side: int, channels: int) -> np.ndarray:
+    """Reads one image file as `square` does.
+
+    Returns:
+        uint8 [side, side, channels].
+
+    Raises:
+        Exception: whatever the decoder raises for a broken file.
+    """
     with Image.open(file, formats=FORMATS) as image:
         # Large JPEGs decode several times faster at a fraction of their size; twice the wanted
         # side leaves the last halving to the Lanczos filter.
@@ -149,20 +112,26 @@ def _decode(file: Path, side: int, channels: int) -> np.ndarray:
 
 
 def find_images(root: Path) -> list[str]:
-    """Returns the image files under `root` as sorted relative POSIX paths."""
+    """The image files under a folder, at any depth, as sorted relative POSIX paths.
+
+    Raises:
+        InputError: there is no such folder, or it holds no image file.
+    """
     if not root.exists():
         raise InputError(f"folder {root} does not exist")
     if not root.is_dir():
         raise InputError(f"{root} is a file; give the folder that holds the images")
-    found = [
-        Path(folder, name).relative_to(root).as_posix()
-        for folder, files in walk(root)
-        for name in files
-        if name.lower().endswith(SUFFIXES)
-    ]
+    found = sorted(_image_files(root))
     if not found:
         raise InputError(f"folder {root} holds no image file ({', '.join(SUFFIXES)})")
-    return sorted(found)
+    return found
+
+
+def _image_files(root: Path) -> Iterator[str]:
+    for folder, files in walk(root):
+        for name in files:
+            if name.lower().endswith(SUFFIXES):
+                yield Path(folder, name).relative_to(root).as_posix()
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
@@ -170,8 +139,8 @@ def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
 
     Linked folders are followed, each folder is visited once.
     """
+    # Without it, circles of links would never end.
     visited: set[str] = set()
-    # The visited set ends circles of links.
     for folder, folders, files in os.walk(root, followlinks=True):
         if os.path.realpath(folder) in visited:
             folders.clear()
@@ -182,5 +151,25 @@ def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def printable(file: str) -> str:
-    """Returns the path as valid text, whatever bytes the file system allowed in it."""
+    """The path as valid text, whatever bytes the file system allowed in it."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")
+
+
+def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
+    return load_folder(rest, data.side, data.channels, data.limit, progress)
+
+
+def _holds_images(path: str) -> bool:
+    return any(_image_files(Path(path).expanduser()))
+
+
+FOLDER = Source(
+    kind="folder",
+    form="folder:PATH",
+    example="folder:photos/cats",
+    load=_load,
+    images=True,
+    claims=_holds_images,
+    class_folders=True,
+    table="landmarks",
+)

@@ -1,4 +1,4 @@
-"""Data sets in TFRecord files, read image by image: they may be larger than the memory.
+"""The source `shards`: TFRecord files, read image by image, which may be larger than memory.
 
 A packed folder holds
 
@@ -16,14 +16,18 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.sources.source import Source
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.npz_files import read_npz
+from dgn_tf.utils.progress import Progress
 
 INDEX, _ARRAYS = "index.json", "index.npz"
 # A TFRecord begins with the length of its data, eight bytes, and a checksum of it, four; another
@@ -48,8 +52,6 @@ class PackedImages:
         InputError: a file cannot be opened; on reading, one has changed or cannot be read.
     """
 
-    dtype = np.dtype(np.uint8)
-
     def __init__(
         self,
         paths: Sequence[Path],
@@ -64,7 +66,17 @@ class PackedImages:
         except OSError as error:
             raise InputError(f"{error.filename} cannot be read: {error.strerror}") from None
         self._file, self._offset, self._checksum = file, offset, checksum
-        self.shape = (len(offset), *shape)
+        self._shape = (len(offset), *shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of all axes, [N, ...]."""
+        return self._shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of a value."""
+        return np.dtype(np.uint8)
 
     @property
     def ndim(self) -> int:
@@ -74,14 +86,14 @@ class PackedImages:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, index) -> np.ndarray:
+    def __getitem__(self, index: Any, /) -> np.ndarray:
         rows = np.arange(len(self))[index]
         images = np.empty((rows.size, *self.shape[1:]), np.uint8)
         for image, row in zip(images, rows.reshape(-1), strict=True):
             self._read(image, row)
         return images.reshape(*rows.shape, *self.shape[1:])
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)
 
     def take(self, rows: np.ndarray) -> "PackedImages":
@@ -94,13 +106,13 @@ class PackedImages:
             self.shape[1:],
         )
 
-    def _read(self, image: np.ndarray, row: int) -> None:
+    def _read(self, image: np.ndarray, row: np.intp) -> None:
         number, path = self._file[row], self._paths[self._file[row]]
         try:
-            count = os.preadv(self._files[number].fileno(), [image], int(self._offset[row]))
+            count = os.preadv(self._files[number].fileno(), [image.data], int(self._offset[row]))
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
-        if count != image.nbytes or zlib.crc32(image) != self._checksum[row]:
+        if count != image.nbytes or zlib.crc32(image.data) != self._checksum[row]:
             raise InputError(
                 f"{path} was changed or damaged after it was packed, at byte {self._offset[row]}: "
                 "pack the data again."
@@ -112,13 +124,14 @@ class PackedExamples(Examples):
     """`Examples` whose images stay in files.
 
     Attributes:
-      packed: fingerprint that the whole data set was packed with; empty for a part of it.
+        packed: fingerprint that the whole data set was packed with; empty for a part of it.
     """
 
+    images: PackedImages
     packed: str = ""
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> "PackedExamples":
-        """Returns the examples at `indices`, in that order; the images stay in the files."""
+        """The examples at `indices`, in that order; the images stay in the files."""
         chosen = np.arange(len(self))[np.asarray(indices)]
         return PackedExamples(
             images=self.images.take(chosen),
@@ -128,26 +141,26 @@ class PackedExamples(Examples):
         )
 
     def fingerprint(self) -> str:
-        """Returns what the data were packed with; of a part, what `Examples` says."""
+        """What the data were packed with; of a part, what `Examples` says."""
         return self.packed or super().fingerprint()
 
 
-def pack(examples: Examples, folder: Path, files: int, progress=None) -> None:
+def pack(examples: Examples, folder: Path, files: int, progress: Progress | None = None) -> None:
     """Writes examples into an empty folder.
 
     Args:
-      examples: what to write.
-      folder: an empty folder that is there.
-      files: number of TFRecord files, of equal numbers of examples but for one.
-      progress: called with (examples done, examples in all) now and then.
+        examples: what to write.
+        folder: an empty folder that is there.
+        files: number of TFRecord files, of equal numbers of examples but for one.
+        progress: called with (examples done, examples in all) now and then.
 
     Raises:
-      InputError: there are fewer examples than files, or a factor is neither numbers nor text.
-      tf.errors.OpError, OSError: a file cannot be written.
+        InputError: there are fewer examples than files, or a factor is neither numbers nor text.
+        tf.errors.OpError, OSError: a file cannot be written.
     """
     count = len(examples)
     if not 1 <= files <= count:
-        raise InputError(f"--shards={files}: must be from 1 to the number of examples, {count}")
+        raise InputError(f"`shards={files}`: must be from 1 to the number of examples, {count}")
     for name, values in examples.factors.items():
         if values.dtype.hasobject:
             raise InputError(f"the factor {name!r} of the data is neither numbers nor text")
@@ -156,22 +169,22 @@ def pack(examples: Examples, folder: Path, files: int, progress=None) -> None:
     paths = [folder / f"data-{k:05d}-of-{files:05d}.tfrecord" for k in range(files)]
     for path, first, end in zip(paths, bounds, bounds[1:], strict=False):
         with tf.io.TFRecordWriter(str(path)) as writer:
-            for row, image, start, record in _records(examples, first, end):
+            for row, image, start, record in _records(examples, int(first), int(end)):
                 writer.write(record)
                 offset[row], checksum[row] = start, zlib.crc32(image)
                 if progress and (row % 1000 == 999 or row + 1 == count):
                     progress(row + 1, count)
     names = [name.encode("utf-8", "surrogateescape") for name in examples.names]
-    np.savez(
-        folder / _ARRAYS,
+    arrays = dict(
         source=np.repeat(np.arange(files, dtype=np.int32), np.diff(bounds)),
         offset=offset,
         checksum=checksum,
         ids=examples.ids,
         names=np.frombuffer(b"".join(names), np.uint8),
         name_ends=np.cumsum([len(name) for name in names]),
-        **{f"factor_{name}": values for name, values in examples.factors.items()},
     )
+    factors = {f"factor_{name}": values for name, values in examples.factors.items()}
+    np.savez(folder / _ARRAYS, allow_pickle=False, **arrays, **factors)
     described = {
         "shape": list(examples.images.shape[1:]),
         "count": count,
@@ -202,17 +215,17 @@ def load_packed(pattern: str, side: int, channels: int, frames: int = 0) -> Pack
     """Opens packed folders; no image is read.
 
     Args:
-      pattern: a packed folder, or a pattern such as "packed/part-*" of several, which are taken one
-        after another in the order of their names.
-      side: that the images have.
-      channels: that they have.
-      frames: that clips have; 0 for images.
+        pattern: a packed folder, or a pattern such as "packed/part-*" of several, which are taken
+            one after another in the order of their names.
+        side: that the images have.
+        channels: that they have.
+        frames: that clips have; 0 for images.
 
     Returns:
-      The examples. Their fingerprint is that of the data that were packed into one folder.
+        The examples. Their fingerprint is that of the data that were packed into one folder.
 
     Raises:
-      InputError: there is no such folder, one is damaged, or its images have another shape.
+        InputError: there is no such folder, one is damaged, or its images have another shape.
     """
     folders = [Path(path) for path in sorted(glob.glob(os.path.expanduser(pattern)))]
     if not folders:
@@ -245,7 +258,7 @@ def _described(folder: Path, shape: tuple[int, ...]) -> dict:
         described = verified(path.read_text(encoding="utf-8"))
         found, sizes, index = tuple(described["shape"]), described["files"], described["index"]
     except (OSError, ValueError, KeyError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = (isinstance(error, OSError) and error.strerror) or error
         raise InputError(f"{path} cannot be read ({reason}): {hint}") from None
     for name, size in sizes.items():
         if Path(name).name != name:
@@ -255,10 +268,11 @@ def _described(folder: Path, shape: tuple[int, ...]) -> dict:
     if not (folder / _ARRAYS).is_file() or _checksum(folder / _ARRAYS) != index:
         raise InputError(f"{folder / _ARRAYS} is missing or damaged: {hint}")
     if found != shape:
-        clip = f" --frames={found[0]}" if len(found) == 4 else ""
+        clip = f" `frames={found[0]}`" if len(found) == 4 else ""
         raise InputError(
-            f"shards:{folder} holds {'clips' if clip else 'pictures'} of another shape, "
-            f"{list(found)}: give --side={found[-2]} --channels={found[-1]}{clip}, or pack anew"
+            f"shards:{folder} holds {'clips' if clip else 'images'} of another shape, "
+            f"{list(found)}: give `side={found[-2]}` `channels={found[-1]}`{clip}, or pack the "
+            "data again"
         )
     return described
 
@@ -272,3 +286,26 @@ def _names(arrays: dict[str, np.ndarray]) -> Iterator[str]:
     for end in arrays["name_ends"].tolist():
         yield text[start:end].decode("utf-8", "surrogateescape")
         start = end
+
+
+def _load(data: DataConfig, rest: str, progress: Progress | None) -> PackedExamples:
+    del progress
+    packed = load_packed(rest, data.side, data.channels, data.frames)
+    return packed.subset(np.arange(min(data.limit, len(packed)))) if data.limit else packed
+
+
+def _is_packed(path: str) -> bool:
+    folders = glob.glob(os.path.expanduser(path))
+    return any((Path(folder) / INDEX).is_file() for folder in folders)
+
+
+SHARDS = Source(
+    kind="shards",
+    form="shards:PATTERN",
+    example="shards:packed",
+    load=_load,
+    images=True,
+    clips=True,
+    refusal="was packed frame by frame: leave out `stride` and `fps`",
+    claims=_is_packed,
+)

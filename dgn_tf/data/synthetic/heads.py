@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from dgn_tf.data.synthetic import heads_render
-from dgn_tf.data.synthetic.heads_render import APPEARANCE, GEOMETRY
+from dgn_tf.data.synthetic import rendering
+from dgn_tf.data.synthetic.rendering import APPEARANCE, GEOMETRY
 from dgn_tf.utils.errors import InputError
 
 VIEWS = (-30, -15, 0, 15, 30)
@@ -27,7 +27,7 @@ GEOMETRY_RANGES = {
     "brow_raise": (-1.0, 1.0),
 }
 LIGHT_RANGE = (-0.8, 0.8)
-# Colors run evenly along these RGB stops, then spread by COLOUR_SPREAD in each channel.
+# Colors run evenly along these RGB stops, then spread by COLOR_SPREAD in each channel.
 COLOR_STOPS = {
     "skin": ((0.94, 0.79, 0.70), (0.86, 0.66, 0.53), (0.66, 0.46, 0.35), (0.48, 0.32, 0.24)),
     "hair": ((0.10, 0.08, 0.08), (0.32, 0.20, 0.13), (0.55, 0.38, 0.22), (0.80, 0.66, 0.44)),
@@ -119,7 +119,7 @@ def render(
         raise InputError(
             f"appearance and geometry must have the same number of rows, got {sorted(lengths)}"
         )
-    return heads_render.render_rows(rows, side)
+    return rendering.render_rows(rows, side)
 
 
 def landmarks(geometry: Mapping[str, np.ndarray], side: int) -> np.ndarray:
@@ -138,7 +138,7 @@ def landmarks(geometry: Mapping[str, np.ndarray], side: int) -> np.ndarray:
     """
     rows = _checked(geometry, GEOMETRY, "geometry")
     _check_side(side)
-    return heads_render.project(heads_render.feature_points(rows), rows, side)
+    return rendering.project(rendering.feature_points(rows), rows, side)
 
 
 def _checked(columns: Mapping, sizes: Mapping[str, int], kind: str) -> dict[str, np.ndarray]:
@@ -294,7 +294,7 @@ def factors_of(split: str, config: HeadsConfig) -> dict[str, np.ndarray]:
     columns["id"] = firsts[split] + np.arange(heads * repeats)
     columns["identity"] = columns["id"]
     if split == "views":
-        columns["yaw"] = np.tile(np.float32(VIEWS), heads)
+        columns["yaw"] = np.tile(np.array(VIEWS, np.float32), heads)
         columns["identity"] = np.repeat(np.arange(heads), repeats)
     columns["view"] = columns["yaw"]
     return columns

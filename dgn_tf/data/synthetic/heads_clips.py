@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from dgn_tf.data.synthetic import heads
-from dgn_tf.data.synthetic.heads_render import APPEARANCE, GEOMETRY
+from dgn_tf.data.synthetic.rendering import APPEARANCE, GEOMETRY
 from dgn_tf.utils.errors import InputError
 
 MOVED = ("mouth_opening", "smile", "brow_raise")
@@ -119,7 +119,7 @@ def render_clips(
     one (`appearance`) with the head width, sway and expression of the other (`motion`).
 
     Args:
-        appearance: columns [N] or [N, size] as from `dgn_tf.data.synthetic.heads.sample_appearance`.
+        appearance: columns [N] or [N, size] as from `heads.sample_appearance`.
         motion: every column of `GEOMETRY`, each [N, F].
         side: side of the square images in pixels.
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.data.sources import catalog, windows
-from dgn_tf.data.sources.folders import square
+from dgn_tf.data.sources import windows
+from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
 
 
@@ -48,8 +48,12 @@ def write_gif(path, frames, milliseconds):
     first.save(path, save_all=True, append_images=rest, duration=milliseconds)
 
 
-def load(path, frames, **options):
-    return catalog.load(f"clips:{path}", 8, 3, frames=frames, **options)
+@pytest.fixture
+def load(load_data):
+    """`load(path, frames)`: the clips of 8 x 8 pixels under a path."""
+    return lambda path, frames, **options: load_data(
+        f"clips:{path}", 8, 3, frames=frames, **options
+    )
 
 
 def grey_gif(count):
@@ -62,7 +66,7 @@ def shown(clips):
     return (clips.images[:, :, 4, 4, 0] // 20).tolist()
 
 
-def test_windows_of_a_video_follow_each_other(tmp_path):
+def test_windows_of_a_video_follow_each_other(tmp_path, load):
     (tmp_path / "a").mkdir()
     frames = movie(11)
     write_video(tmp_path / "a" / "b.avi", frames)
@@ -79,7 +83,7 @@ def test_windows_of_a_video_follow_each_other(tmp_path):
     assert load(tmp_path / "c.mov", 4).names == ("c.mov#000", "c.mov#001")
 
 
-def test_stride_and_fps_of_a_video(tmp_path):
+def test_stride_and_fps_of_a_video(tmp_path, load):
     frames = movie(20)
     path = write_video(tmp_path / "a.avi", frames, rate=10)
     expected = squares(frames)
@@ -94,7 +98,7 @@ def test_stride_and_fps_of_a_video(tmp_path):
 @pytest.mark.parametrize(
     ("name", "codec", "pixels"), [("a.mp4", "libx264", "yuv420p"), ("a.webm", "libvpx", "yuv420p")]
 )
-def test_usual_formats(tmp_path, name, codec, pixels):
+def test_usual_formats(tmp_path, name, codec, pixels, load):
     frames = np.repeat(grey_gif(10), 4, axis=1).repeat(4, axis=2)
     path = write_video(tmp_path / name, frames, 30, codec, pixels)
     for clips in (load(path, 10), load(path, 10, fps=30)):
@@ -102,7 +106,7 @@ def test_usual_formats(tmp_path, name, codec, pixels):
         np.testing.assert_allclose(middle, np.arange(10) * 20, atol=6)
 
 
-def test_a_video_of_a_turned_telephone_is_upright(tmp_path):
+def test_a_video_of_a_turned_telephone_is_upright(tmp_path, load_data):
     image = np.zeros((1, 16, 16, 3), np.uint8)
     image[:, :8, :8] = 255
     path = write_video(tmp_path / "a.mp4", image.repeat(4, axis=0), 10, "libx264", "yuv420p")
@@ -113,11 +117,11 @@ def test_a_video_of_a_turned_telephone_is_upright(tmp_path):
     assert content[matrix + 32 : matrix + 36] == rows[32:]
     content[matrix : matrix + 36] = rows
     path.write_bytes(content)
-    clip = catalog.load(f"clips:{path}", 16, 1, frames=4).images[0, 0, ..., 0]
+    clip = load_data(f"clips:{path}", 16, 1, frames=4).images[0, 0, ..., 0]
     assert clip[4, 12] > 200 and max(clip[4, 4], clip[12, 4], clip[12, 12]) < 50
 
 
-def test_gif_keeps_its_times(tmp_path):
+def test_gif_keeps_its_times(tmp_path, load):
     write_gif(tmp_path / "a.gif", grey_gif(6), [100, 100, 300, 100, 100, 100])
     assert shown(load(tmp_path, 3)) == [[0, 1, 2], [3, 4, 5]]
     # Shown from 0, 0.1, 0.2, 0.5, 0.6 and 0.7 s: the nearest to each tenth of a second.
@@ -125,7 +129,7 @@ def test_gif_keeps_its_times(tmp_path):
     assert shown(load(tmp_path, 4, fps=5)) == [[0, 2, 3, 4]]
 
 
-def test_folders_of_frames_in_the_order_of_their_numbers(tmp_path):
+def test_folders_of_frames_in_the_order_of_their_numbers(tmp_path, load):
     frames, other = movie(12), movie(4, 1)
     write_folder(tmp_path / "x" / "first", frames, "f{}.png")
     write_folder(tmp_path / "second", other, "{:03d}.PNG")
@@ -138,11 +142,11 @@ def test_folders_of_frames_in_the_order_of_their_numbers(tmp_path):
     seen = []
     load(tmp_path, 4, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]
-    with pytest.raises(InputError, match="--fps=5 needs videos, and second is a folder of frames"):
+    with pytest.raises(InputError, match="`fps=5` needs videos, and second is a folder of frames"):
         load(tmp_path, 4, fps=5)
 
 
-def test_what_gives_no_clip_is_named_once(tmp_path, caplog):
+def test_what_gives_no_clip_is_named_once(tmp_path, caplog, load):
     write_folder(tmp_path / "good", movie(4))
     write_folder(tmp_path / "short", movie(3))
     write_folder(tmp_path / "broken", movie(4))
@@ -157,11 +161,11 @@ def test_what_gives_no_clip_is_named_once(tmp_path, caplog):
         assert f"\n  {line}" in message
     with pytest.raises(InputError, match="none of its 4 sources gives a clip; the first is broken"):
         load(tmp_path, 5)
-    with pytest.raises(InputError, match=r"good \(has fewer than 3 frames at --stride=2\)"):
+    with pytest.raises(InputError, match=r"good \(has fewer than 3 frames at a stride of 2\)"):
         load(tmp_path / "good", 3, stride=2)
 
 
-def test_a_broken_video_is_left_out(tmp_path):
+def test_a_broken_video_is_left_out(tmp_path, load):
     write_video(tmp_path / "a.avi", movie(4))
     (tmp_path / "b.mp4").write_bytes(b"\0" * 1000)
     assert load(tmp_path, 4).names == ("a.avi#000",)
@@ -169,7 +173,7 @@ def test_a_broken_video_is_left_out(tmp_path):
         load(tmp_path / "b.mp4", 4)
 
 
-def test_paths_that_hold_no_clips(tmp_path, monkeypatch):
+def test_paths_that_hold_no_clips(tmp_path, monkeypatch, load):
     with pytest.raises(InputError, match="nowhere: does not exist"):
         load(tmp_path / "nowhere", 4)
     (tmp_path / "a.txt").write_text("text")
@@ -181,7 +185,7 @@ def test_paths_that_hold_no_clips(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(InputError, match=r"a.mp4 needs PyAV: pip install \"dgn_tf\[video\]\""):
         load(tmp_path, 4)
-    with pytest.raises(InputError, match="holds clips: give --frames"):
+    with pytest.raises(InputError, match="holds clips: give `frames`"):
         load(tmp_path, 0)
 
 
@@ -216,9 +220,9 @@ def numbered(tmp_path):
     return save(tmp_path / "x.npz", **arrays, other=np.zeros(3)), arrays
 
 
-def test_npz_windows_end_at_gaps(numbered):
+def test_npz_windows_end_at_gaps(numbered, load_data):
     spec, _ = numbered
-    clips = catalog.load(spec, 8, 1, frames=3)
+    clips = load_data(spec, 8, 1, frames=3)
     wanted = [[10, 11, 12], [0, 1, 2], [3, 4, 5], [7, 8, 9]]
     assert clips.factors["frame"].tolist() == wanted
     assert clips.factors["clip"].tolist() == [2, 5, 5, 5]
@@ -228,22 +232,24 @@ def test_npz_windows_end_at_gaps(numbered):
     pixels = 10 * clips.factors["clip"][:, None] + clips.factors["frame"]
     np.testing.assert_array_equal(clips.images[..., 4, 4, 0], pixels)
     assert (clips.frames, clips.side, clips.channels) == (3, 8, 1)
-    two = catalog.load(spec, 8, 1, frames=3, limit=2)
+    two = load_data(spec, 8, 1, frames=3, limit=2)
     assert two.fingerprint() == clips.subset([0, 1]).fingerprint()
-    strided = catalog.load(spec, 8, 1, frames=2, stride=2)
+    strided = load_data(spec, 8, 1, frames=2, stride=2)
     assert strided.factors["frame"].tolist() == [[10, 12], [0, 2], [7, 9]]
-    chosen = catalog.load(spec, 8, 1, frames=3, where="clip=5")
+    chosen = load_data(spec, 8, 1, frames=3, where="clip=5")
     assert chosen.fingerprint() == clips.subset([1, 2, 3]).fingerprint()
     # Without --frames they are images as ever.
-    assert catalog.load(spec, 8, 1).images.shape == (13, 8, 8, 1)
+    assert load_data(spec, 8, 1).images.shape == (13, 8, 8, 1)
 
 
-def test_npz_that_holds_no_clips(numbered, tmp_path):
+def test_npz_that_holds_no_clips(numbered, tmp_path, load_data):
     spec, arrays = numbered
-    with pytest.raises(InputError, match="no clip has 7 frames on end.*--stride=2.*longest has 6"):
-        catalog.load(spec, 8, 1, frames=4, stride=2)
-    with pytest.raises(InputError, match="states no rate: use --stride"):
-        catalog.load(spec, 8, 1, frames=4, fps=5)
+    with pytest.raises(
+        InputError, match="no clip has 7 frames in a row.*`stride=2`.*longest has 6"
+    ):
+        load_data(spec, 8, 1, frames=4, stride=2)
+    with pytest.raises(InputError, match="states no rate: use `stride`"):
+        load_data(spec, 8, 1, frames=4, fps=5)
     for name, wrong, found in (
         ("clip", {}, "nothing"),
         ("frame", {"frame": arrays["frame"] / 2}, r"float64 \[13\]"),
@@ -252,10 +258,10 @@ def test_npz_that_holds_no_clips(numbered, tmp_path):
         held = {n: a for n, a in arrays.items() if n != name} | wrong
         bad = save(tmp_path / "bad.npz", **held)
         with pytest.raises(InputError, match=rf"integer array `{name}` \[13\] .*found {found}"):
-            catalog.load(bad, 8, 1, frames=3)
+            load_data(bad, 8, 1, frames=3)
     twice = arrays | {"frame": np.where(arrays["frame"] == 8, 9, arrays["frame"])}
     with pytest.raises(InputError, match="clip 5 has its frame 9 twice"):
-        catalog.load(save(tmp_path / "twice.npz", **twice), 8, 1, frames=3)
+        load_data(save(tmp_path / "twice.npz", **twice), 8, 1, frames=3)
 
 
 def test_examples_of_clips():
@@ -265,8 +271,8 @@ def test_examples_of_clips():
     mean = as_float(images).mean(axis=(0, 1))
     np.testing.assert_allclose(clips.mean_image(), mean, atol=1e-5)
     assert clips.subset([1]).factors["yaw"].shape == (1, 3)
-    pictures = Examples(images[:, 0], clips.ids, clips.names)
-    assert pictures.frames is None and pictures.fingerprint() != clips.fingerprint()
+    still = Examples(images[:, 0], clips.ids, clips.names)
+    assert still.frames is None and still.fingerprint() != clips.fingerprint()
     with pytest.raises(InputError, match=r"clips uint8 \[N, F, S, S, C\]; found uint8 \[2, 64\]"):
         Examples(np.zeros((2, 64), np.uint8), clips.ids, clips.names)
     with pytest.raises(InputError, match="square"):
@@ -278,19 +284,19 @@ def test_examples_of_clips():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"frames": -1}, "--frames=-1: must be 0"),
-        ({"frames": 4, "stride": 0}, "--stride=0: must be at least 1"),
-        ({"frames": 4, "fps": -1.0}, "--fps=-1.0: must be 0"),
-        ({"frames": 4, "fps": float("nan")}, "--fps=nan: must be 0"),
-        ({"stride": 2}, "give --frames too"),
-        ({"fps": 2.0}, "give --frames too"),
+        ({"frames": -1}, "`frames=-1`: must be 0"),
+        ({"frames": 4, "stride": 0}, "`stride=0`: must be at least 1"),
+        ({"frames": 4, "fps": -1.0}, "`fps=-1.0`: must be 0"),
+        ({"frames": 4, "fps": float("nan")}, "`fps=nan`: must be 0"),
+        ({"stride": 2}, "give `frames` too"),
+        ({"fps": 2.0}, "give `frames` too"),
     ],
 )
-def test_impossible_numbers_of_frames(settings, message):
+def test_impossible_numbers_of_frames(settings, message, load_data):
     with pytest.raises(InputError, match=message):
         DataConfig(**settings)
     with pytest.raises(InputError, match=message):
-        catalog.load("npz:x.npz", 8, 3, **settings)
+        load_data("npz:x.npz", 8, 3, **settings)
 
 
 def test_a_frame_that_lasts_for_ever_is_a_damaged_time_stamp():
@@ -301,8 +307,8 @@ def test_a_frame_that_lasts_for_ever_is_a_damaged_time_stamp():
         list(windows.resample([(0.0, "a"), (float("nan"), "b")], 30))
 
 
-def test_videos_of_absurd_sizes_are_refused(tmp_path, monkeypatch):
+def test_videos_of_absurd_sizes_are_refused(tmp_path, monkeypatch, load):
     path = write_video(tmp_path / "a.avi", movie(4))
-    monkeypatch.setattr("dgn_tf.data.sources.folders.MOST_PIXELS", 95)
+    monkeypatch.setattr("dgn_tf.data.sources.clips.MOST_PIXELS", 95)
     with pytest.raises(InputError, match=r"a.avi \(ValueError: frames of 12 x 8 are more than"):
         load(path, 4)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from dgn_tf.data.examples import stable_id
 from dgn_tf.data.sources.files import load_bytes, load_files
-from dgn_tf.data.sources.folders import square
+from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
 
 

@@ -13,7 +13,8 @@ from PIL import Image
 from dgn_tf.data.examples import Examples, as_bytes, as_float
 from dgn_tf.data.sources import folders
 from dgn_tf.data.sources.files import load_files
-from dgn_tf.data.sources.folders import load_folder, square
+from dgn_tf.data.sources.folders import load_folder
+from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
 
 

@@ -11,7 +11,6 @@ from dgn_tf import pack as app
 from dgn_tf import train
 from dgn_tf.data.batches import batches
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.sources import catalog
 from dgn_tf.data.sources.packed import load_packed, pack
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import InputError
@@ -184,8 +183,8 @@ def test_a_damaged_image_is_told_when_it_is_read(folder, tmp_path):
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((16, 3, 0), r"holds images of another shape, \[8, 8, 3\]: give --side=8 --channels=3,"),
-        ((8, 1, 0), "give --side=8 --channels=3,"),
+        ((16, 3, 0), r"holds images of another shape, \[8, 8, 3\]: give `side=8` `channels=3`,"),
+        ((8, 1, 0), "give `side=8` `channels=3`,"),
         ((8, 3, 2), "holds images of another shape"),
     ],
 )
@@ -195,7 +194,7 @@ def test_another_shape_is_told(folder, shape, message):
 
 
 def test_no_more_files_than_examples(tmp_path):
-    with pytest.raises(InputError, match="--shards=12: must be from 1 to the number of examples"):
+    with pytest.raises(InputError, match="`shards=12`: must be from 1 to the number of examples"):
         pack(made(), tmp_path, 12)
 
 
@@ -205,16 +204,16 @@ def arrays_file(root):
     return f"npz:{root}/data.npz"
 
 
-def test_the_program_packs_what_the_training_would_load(run_app, tmp_path):
+def test_the_program_packs_what_the_training_would_load(run_app, tmp_path, load_data):
     data, output = arrays_file(tmp_path), tmp_path / "packed"
     flags = (f"--data={data}", "--side=32", "--channels=1")
     said = run_app(app, *flags, f"--output={output}", "--shards=3")
     assert said.status == 0, said.err
     assert f"{output} holds 10 examples. Use them with --data=shards:{output}" in said.out
-    same(catalog.load(f"shards:{output}", 32, 1), catalog.load(data, 32, 1))
+    same(load_data(f"shards:{output}", 32, 1), load_data(data, 32, 1))
     few, where = {"limit": 4}, {"where": "view=1", "limit": 3}
     for choice in (few, where):
-        same(catalog.load(f"shards:{output}", 32, 1, **choice), catalog.load(data, 32, 1, **choice))
+        same(load_data(f"shards:{output}", 32, 1, **choice), load_data(data, 32, 1, **choice))
     assert json.loads((output / "index.json").read_text())["count"] == 10
     assert not list(tmp_path.glob(".packed*"))
 

@@ -4,23 +4,22 @@ import numpy as np
 import pytest
 
 from dgn_tf.config import DataConfig
-from dgn_tf.data.sources import catalog
 from dgn_tf.utils.errors import InputError
 
 
-def test_where_chooses_before_the_limit(tmp_path):
+def test_where_chooses_before_the_limit(tmp_path, load_data):
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.uint8)
     labels = np.array([0, 1, 1, 0, 1, 1])
     np.savez(tmp_path / "x.npz", images=images, view=labels, wide=np.zeros((6, 2)))
     spec = f"npz:{tmp_path}/x.npz:images"
-    examples = catalog.load(spec, 8, 1, limit=3, where="view=1")
+    examples = load_data(spec, 8, 1, limit=3, where="view=1")
     assert examples.ids.tolist() == [1, 2, 4]
     np.testing.assert_array_equal(examples.images[..., 0], images[[1, 2, 4]])
-    assert len(catalog.load(spec, 8, 1, where="view=1.0")) == 4
+    assert len(load_data(spec, 8, 1, where="view=1.0")) == 4
     with pytest.raises(InputError, match="no example of .* has it; view is 0, 1"):
-        catalog.load(spec, 8, 1, where="view=2")
+        load_data(spec, 8, 1, where="view=2")
     with pytest.raises(InputError, match="has no label 'wide'; it has view"):
-        catalog.load(spec, 8, 1, where="wide=0")
+        load_data(spec, 8, 1, where="wide=0")
 
 
 @pytest.mark.parametrize("text", ["view", "=1", "view=left", "view=="])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dgn_tf.data.sources import catalog
+from dgn_tf.data.sources import heads as heads_source
 from dgn_tf.data.synthetic import heads, heads_clips
 from dgn_tf.data.synthetic.heads_clips import EXPRESSIONS, GEOMETRY, MOVED, HeadsClipsConfig
 from dgn_tf.utils.errors import InputError
@@ -134,13 +134,15 @@ def test_names_of_configurations(tmp_path):
     assert builder.info.features["expression"].names[3] == "happiness"
 
 
-def test_loaded_clips_are_the_truth_drawn(tmp_path, monkeypatch):
+def test_loaded_clips_are_the_truth_drawn(tmp_path, monkeypatch, load_data):
     wanted = []
     monkeypatch.setattr(
-        catalog, "HeadsClipsConfig", lambda side, frames: wanted.append((side, frames)) or SMALL
+        heads_source,
+        "HeadsClipsConfig",
+        lambda side, frames: wanted.append((side, frames)) or SMALL,
     )
     load = {"channels": 3, "data_dir": str(tmp_path), "frames": 6}
-    train = catalog.load("heads_clips", 16, **load)
+    train = load_data("heads_clips", 16, **load)
     assert wanted == [(16, 6)]
     truth = heads_clips.factors_of("train", SMALL)
     assert (train.frames, train.side, train.channels) == (6, 16, 3)
@@ -154,25 +156,25 @@ def test_loaded_clips_are_the_truth_drawn(tmp_path, monkeypatch):
     assert train.names[:3] == ("person0-anger-0", "person0-anger-1", "person0-disgust-0")
 
     load["channels"] = 1
-    gray = catalog.load("heads_clips:test", 16, where="expression=5", limit=1, **load)
+    gray = load_data("heads_clips:test", 16, where="expression=5", limit=1, **load)
     assert gray.names == ("person2-surprise-0",) and gray.ids.tolist() == [34]
     truth = heads_clips.factors_of("test", SMALL)
     luma = heads_clips.render_clips(truth, truth, 16)[10:11] @ [0.299, 0.587, 0.114]
     np.testing.assert_allclose(gray.images[..., 0], luma, atol=1)
 
 
-def test_what_drawn_clips_cannot_be(tmp_path):
+def test_what_drawn_clips_cannot_be(tmp_path, load_data):
     folder = str(tmp_path)
     for wrong, message in (
-        ({}, "heads_clips holds clips: give --frames"),
+        ({}, "heads_clips holds clips: give `frames`"),
         ({"frames": 2}, "at least 3 frames"),
-        ({"frames": 6, "stride": 2}, "leave out --stride and --fps"),
-        ({"frames": 6, "fps": 5.0}, "leave out --stride and --fps"),
+        ({"frames": 6, "stride": 2}, "leave out `stride` and `fps`"),
+        ({"frames": 6, "fps": 5.0}, "leave out `stride` and `fps`"),
     ):
         with pytest.raises(InputError, match=message):
-            catalog.load("heads_clips", 16, 3, data_dir=folder, **wrong)
+            load_data("heads_clips", 16, 3, data_dir=folder, **wrong)
     with pytest.raises(InputError, match="heads_clips:views: no split 'views'; it has train, test"):
-        catalog.load("heads_clips:views", 16, 3, data_dir=folder, frames=6)
-    with pytest.raises(InputError, match="--frames=6: heads:test holds images; clips come from"):
-        catalog.load("heads:test", 16, 3, data_dir=folder, frames=6)
+        load_data("heads_clips:views", 16, 3, data_dir=folder, frames=6)
+    with pytest.raises(InputError, match="`frames=6`: heads:test holds images; clips come from"):
+        load_data("heads:test", 16, 3, data_dir=folder, frames=6)
     assert list(tmp_path.iterdir()) == []

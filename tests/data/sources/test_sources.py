@@ -11,8 +11,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from dgn_tf.data.sources import catalog
-from dgn_tf.data.sources.folders import square
+from dgn_tf.config import DataConfig
+from dgn_tf.data.sources import heads as heads_source
+from dgn_tf.data.squares import square
 from dgn_tf.data.synthetic import heads
 from dgn_tf.utils import network
 from dgn_tf.utils.errors import InputError
@@ -81,15 +82,15 @@ def image(row):
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
+def prepared(tmp_path_factory, load_data):
     """A TFDS folder with `tiny_pictures` prepared in it."""
     folder = str(tmp_path_factory.mktemp("tfds"))
-    catalog.load("tfds:tiny_pictures", 8, 3, data_dir=folder)
+    load_data("tfds:tiny_pictures", 8, 3, data_dir=folder)
     return folder
 
 
-def test_tfds_images_ids_and_factors(prepared):
-    examples = catalog.load("tfds:tiny_pictures", 8, 3, data_dir=prepared)
+def test_tfds_images_ids_and_factors(prepared, load_data):
+    examples = load_data("tfds:tiny_pictures", 8, 3, data_dir=prepared)
     assert len(examples) == 6
     assert sorted(examples.factors) == ["label", "pose/points", "pose/yaw"]
     rows = (examples.factors["pose/yaw"] * 4).astype(int)
@@ -105,10 +106,10 @@ def test_tfds_images_ids_and_factors(prepared):
         assert int(examples.ids[i]) == int(digest, 16) >> 193
 
 
-def test_tfds_order_limit_split_and_luma(prepared):
-    whole = catalog.load("tfds:tiny_pictures:train", 8, 3, data_dir=prepared)
+def test_tfds_order_limit_split_and_luma(prepared, load_data):
+    whole = load_data("tfds:tiny_pictures:train", 8, 3, data_dir=prepared)
     seen = []
-    first = catalog.load(
+    first = load_data(
         "tfds:tiny_pictures",
         8,
         3,
@@ -118,61 +119,61 @@ def test_tfds_order_limit_split_and_luma(prepared):
     )
     assert first.fingerprint() == whole.subset(range(4)).fingerprint()
     assert seen[-1] == (4, 4)
-    part = catalog.load("tfds:tiny_pictures:train[:50%]", 8, 3, data_dir=prepared)
+    part = load_data("tfds:tiny_pictures:train[:50%]", 8, 3, data_dir=prepared)
     assert part.names == whole.names[:3]
-    test = catalog.load("tfds:tiny_pictures:test", 8, 1, data_dir=prepared)
+    test = load_data("tfds:tiny_pictures:test", 8, 1, data_dir=prepared)
     assert len(test) == 2 and not set(test.ids) & set(whole.ids)
     row = int(test.factors["pose/yaw"][0] * 4)
     luma = image(row)[:, row : row + 8] @ [0.299, 0.587, 0.114]
     np.testing.assert_allclose(test.images[0, ..., 0], luma, atol=1)
 
 
-def test_tfds_errors(prepared, tmp_path):
+def test_tfds_errors(prepared, tmp_path, load_data):
     with pytest.raises(InputError, match=r"tfds:tiny_picture: .*close names: tiny_pictures"):
-        catalog.load("tfds:tiny_picture", 8, 3, data_dir=prepared)
+        load_data("tfds:tiny_picture", 8, 3, data_dir=prepared)
     with pytest.raises(InputError, match="no split 'validation'; it has .*train"):
-        catalog.load("tfds:tiny_pictures:validation", 8, 3, data_dir=prepared)
+        load_data("tfds:tiny_pictures:validation", 8, 3, data_dir=prepared)
     with pytest.raises(InputError, match="needs an image feature `image`; it has a, b"):
-        catalog.load("tfds:tiny_numbers", 8, 3, data_dir=str(tmp_path))
+        load_data("tfds:tiny_numbers", 8, 3, data_dir=str(tmp_path))
     with pytest.raises(InputError, match="no configuration 'large'; use tfds:tiny_pictures$"):
-        catalog.load("tfds:tiny_pictures/large", 8, 3, data_dir=prepared)
+        load_data("tfds:tiny_pictures/large", 8, 3, data_dir=prepared)
     with pytest.raises(InputError, match="no configuration 'x'; it has v4, v6$"):
-        catalog.load("tfds:cifar10_1/x", 8, 3, data_dir=prepared)
+        load_data("tfds:cifar10_1/x", 8, 3, data_dir=prepared)
     with pytest.raises(InputError, match="TFDS knows no such data set$"):
-        catalog.load("tfds:qqqqqqqq", 8, 3, data_dir=prepared)
+        load_data("tfds:qqqqqqqq", 8, 3, data_dir=prepared)
 
 
-def test_damaged_prepared_data_is_named(prepared, tmp_path):
+def test_damaged_prepared_data_is_named(prepared, tmp_path, load_data):
     shutil.copytree(os.path.join(prepared, "tiny_pictures"), tmp_path / "tiny_pictures")
     (record,) = tmp_path.rglob("*train.tfrecord*")
     content = bytearray(record.read_bytes())
     content[len(content) // 2] ^= 0xFF
     record.write_bytes(content)
     with pytest.raises(InputError, match=f"data in {tmp_path}.*cannot be read.*delete that folder"):
-        catalog.load("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path))
+        load_data("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path))
     record.unlink()
     with pytest.raises(InputError, match="cannot be read"):
-        catalog.load("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path))
+        load_data("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path))
     (info,) = tmp_path.rglob("dataset_info.json")
     info.write_text("{half")
     with pytest.raises(InputError, match=f"JSON.*prepared data in {tmp_path} is damaged, delete"):
-        catalog.load("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path))
+        load_data("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path))
     os.renames(info.parent, tmp_path / "heads" / "side9" / "1.1.0")
     with pytest.raises(InputError, match=f"heads: .*prepared data in {tmp_path} is damaged"):
-        catalog.load("heads", 9, 3, data_dir=str(tmp_path))
+        load_data("heads", 9, 3, data_dir=str(tmp_path))
 
 
-def test_a_set_to_download_fails_at_once_when_offline(tmp_path, monkeypatch):
+def test_a_set_to_download_fails_at_once_when_offline(tmp_path, monkeypatch, load_data):
     def refuse(address, timeout):
         raise OSError("no network")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
     with pytest.raises(InputError, match="no connection to storage.googleapis.com"):
-        catalog.load("tfds:mnist", 8, 1, data_dir=str(tmp_path))
+        load_data("tfds:mnist", 8, 1, data_dir=str(tmp_path))
     assert not list(tmp_path.rglob("*.gz*"))
 
 
-def test_a_name_lookup_that_hangs_is_given_up(tmp_path, monkeypatch):
+def test_a_name_lookup_that_hangs_is_given_up(tmp_path, monkeypatch, load_data):
     released = threading.Event()
 
     def hang(address, timeout):
@@ -183,12 +184,12 @@ def test_a_name_lookup_that_hangs_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(network, "PROBE_SECONDS", 0.1)
     try:
         with pytest.raises(InputError, match="no connection"):
-            catalog.load("tfds:mnist", 8, 1, data_dir=str(tmp_path))
+            load_data("tfds:mnist", 8, 1, data_dir=str(tmp_path))
     finally:
         released.set()
 
 
-def test_with_a_network_or_a_proxy_the_download_starts(tmp_path, monkeypatch):
+def test_with_a_network_or_a_proxy_the_download_starts(tmp_path, monkeypatch, load_data):
     asked = []
 
     class Connection:
@@ -207,39 +208,43 @@ def test_with_a_network_or_a_proxy_the_download_starts(tmp_path, monkeypatch):
     for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(InputError, match="cannot be prepared.*RuntimeError: the download began"):
-        catalog.load("tfds:mnist", 8, 1, data_dir=str(tmp_path))
+        load_data("tfds:mnist", 8, 1, data_dir=str(tmp_path))
     assert asked == [("storage.googleapis.com", 443), "closed"]
     asked.clear()
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     with pytest.raises(InputError, match="the download began"):
-        catalog.load("tfds:mnist", 8, 1, data_dir=str(tmp_path))
+        load_data("tfds:mnist", 8, 1, data_dir=str(tmp_path))
     assert asked == [("proxy.example", 3128), "closed"]
 
 
 @pytest.mark.parametrize("spec", ["celeba", "", "folder:", "tfds:", "npz", "http://x/y.zip"])
-def test_unknown_kinds_list_the_forms(spec):
+def test_unknown_kinds_list_the_forms(spec, load_data):
     with pytest.raises(InputError) as error:
-        catalog.load(spec, 8, 3)
+        load_data(spec, 8, 3)
     assert repr(spec) in str(error.value)
     for example in ("heads:test", "folder:photos/cats", "tfds:mnist:train", "npz:faces.npz:images"):
         assert example in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [((0, 3), "side must be"), ((8, 2), "channels must be 1 or 3"), ((8, 3, -1), "limit")],
+    ("settings", "message"),
+    [
+        ({"side": 0}, "`side=0`: must be one of 32, "),
+        ({"channels": 2}, "`channels=2`: must be one of 1, 3"),
+        ({"limit": -1}, "`limit=-1`: must be 0 or more"),
+    ],
 )
-def test_impossible_sizes(arguments, message):
+def test_impossible_sizes(settings, message):
     with pytest.raises(InputError, match=message):
-        catalog.load("heads", *arguments)
+        DataConfig(**settings)
 
 
-def test_folder(tmp_path):
+def test_folder(tmp_path, load_data):
     folder = tmp_path / "a:b"
     folder.mkdir()
     for row in range(3):
         Image.fromarray(image(row)).save(folder / f"{row}.png")
-    examples = catalog.load(f"folder:{folder}", 8, 3, limit=2)
+    examples = load_data(f"folder:{folder}", 8, 3, limit=2)
     assert examples.names == ("0.png", "1.png") and examples.factors == {}
     np.testing.assert_array_equal(examples.images[1], image(1)[:, 1:9])
 
@@ -249,10 +254,10 @@ def save(path, **arrays):
     return f"npz:{path}"
 
 
-def test_npz_of_bytes_with_factors(tmp_path):
+def test_npz_of_bytes_with_factors(tmp_path, load_data):
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 10, 3), dtype=np.uint8)
     spec = save(tmp_path / "x.npz", faces=images, yaw=np.arange(5.0), other=np.zeros(4))
-    examples = catalog.load(spec, 8, 3, limit=3)
+    examples = load_data(spec, 8, 3, limit=3)
     np.testing.assert_array_equal(examples.images, images[:3, :, 1:9])
     assert examples.ids.tolist() == [0, 1, 2] and examples.names == ("0", "1", "2")
     assert list(examples.factors) == ["yaw"]
@@ -260,24 +265,24 @@ def test_npz_of_bytes_with_factors(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
-def test_npz_of_floats(tmp_path, kind):
+def test_npz_of_floats(tmp_path, kind, load_data):
     values = np.arange(256).reshape(1, 16, 16, 1)
-    examples = catalog.load(save(tmp_path / "x.npz", a=(values / 255).astype(kind)), 16, 1)
+    examples = load_data(save(tmp_path / "x.npz", a=(values / 255).astype(kind)), 16, 1)
     np.testing.assert_array_equal(examples.images, values)
-    gray = catalog.load(save(tmp_path / "y.npz", a=(values[..., 0] / 255).astype(kind)), 16, 3)
+    gray = load_data(save(tmp_path / "y.npz", a=(values[..., 0] / 255).astype(kind)), 16, 3)
     np.testing.assert_array_equal(gray.images, np.repeat(values, 3, axis=3))
 
 
-def test_npz_key(tmp_path):
+def test_npz_key(tmp_path, load_data):
     first, second = np.zeros((2, 4, 4), np.uint8), np.ones((2, 4, 4), np.uint8)
     spec = save(tmp_path / "x.npz", first=first, second=second)
-    assert catalog.load(f"{spec}:second", 4, 1).images.max() == 1
+    assert load_data(f"{spec}:second", 4, 1).images.max() == 1
     with pytest.raises(InputError, match=r"first \[2, 4, 4\], second \[2, 4, 4\]"):
-        catalog.load(spec, 4, 1)
+        load_data(spec, 4, 1)
     with pytest.raises(InputError, match="no array 'third'; it has first"):
-        catalog.load(f"{spec}:third", 4, 1)
+        load_data(f"{spec}:third", 4, 1)
     default = save(tmp_path / "y.npz", images=second, first=first)
-    assert catalog.load(default, 4, 1).images.max() == 1
+    assert load_data(default, 4, 1).images.max() == 1
 
 
 @pytest.mark.parametrize(
@@ -291,27 +296,27 @@ def test_npz_key(tmp_path):
         (np.zeros((0, 4, 4), np.uint8), "is empty"),
     ],
 )
-def test_npz_of_unusable_arrays(tmp_path, array, message):
+def test_npz_of_unusable_arrays(tmp_path, array, message, load_data):
     with pytest.raises(InputError, match=message) as error:
-        catalog.load(save(tmp_path / "x.npz", a=array), 4, 1)
+        load_data(save(tmp_path / "x.npz", a=array), 4, 1)
     assert "x.npz:a" in str(error.value)
 
 
-def test_npz_files_that_cannot_be_read(tmp_path):
+def test_npz_files_that_cannot_be_read(tmp_path, load_data):
     with pytest.raises(InputError, match="nowhere.npz: there is no such file"):
-        catalog.load(f"npz:{tmp_path}/nowhere.npz", 4, 1)
+        load_data(f"npz:{tmp_path}/nowhere.npz", 4, 1)
     np.save(tmp_path / "x.npy", np.zeros((2, 4, 4), np.uint8))
     with pytest.raises(InputError, match="x.npy: is not an .npz file"):
-        catalog.load(f"npz:{tmp_path}/x.npy", 4, 1)
+        load_data(f"npz:{tmp_path}/x.npy", 4, 1)
     objects = save(tmp_path / "o.npz", a=np.array([{}, {}], dtype=object))
     with pytest.raises(InputError, match="o.npz: cannot be read: .*allow_pickle"):
-        catalog.load(objects, 4, 1)
+        load_data(objects, 4, 1)
     spec = save(tmp_path / "c.npz", a=np.zeros((2, 32, 32), np.uint8))
     content = bytearray((tmp_path / "c.npz").read_bytes())
     content[1000] ^= 0xFF
     (tmp_path / "c.npz").write_bytes(content)
     with pytest.raises(InputError, match="c.npz: cannot be read: .*CRC"):
-        catalog.load(spec, 32, 1)
+        load_data(spec, 32, 1)
 
 
 @pytest.fixture(scope="module")
@@ -322,10 +327,10 @@ def few_heads(tmp_path_factory):
     )
 
 
-def test_heads(few_heads, monkeypatch):
+def test_heads(few_heads, monkeypatch, load_data):
     folder, config = few_heads
-    monkeypatch.setattr(catalog, "HeadsConfig", lambda side: config if side == 16 else None)
-    train = catalog.load("heads", 16, 3, data_dir=folder)
+    monkeypatch.setattr(heads_source, "HeadsConfig", lambda side: config if side == 16 else None)
+    train = load_data("heads", 16, 3, data_dir=folder)
     assert train.ids.tolist() == list(range(8))
     truth = heads.factors_of("train", config)
     np.testing.assert_array_equal(train.images, heads.render(truth, truth, 16))
@@ -334,18 +339,18 @@ def test_heads(few_heads, monkeypatch):
         np.testing.assert_array_equal(train.factors[name], truth[name])
     np.testing.assert_allclose(train.factors["landmarks"], heads.landmarks(truth, 16))
 
-    gray = catalog.load("heads:test", 16, 1, limit=2, data_dir=folder)
+    gray = load_data("heads:test", 16, 1, limit=2, data_dir=folder)
     assert gray.ids.tolist() == [8, 9]
     truth = heads.factors_of("test", config)
     luma = heads.render(truth, truth, 16)[:2] @ [0.299, 0.587, 0.114]
     np.testing.assert_allclose(gray.images[..., 0], luma, atol=1)
 
-    views = catalog.load("heads:views", 16, 3, data_dir=folder)
+    views = load_data("heads:views", 16, 3, data_dir=folder)
     assert views.factors["view"].tolist() == [-30, -15, 0, 15, 30] * 2
 
 
 @pytest.mark.parametrize("split", ["valid", "train+valid", "tests[:5]"])
-def test_unknown_split_of_heads_is_refused_before_they_are_drawn(split, tmp_path):
+def test_unknown_split_of_heads_is_refused_before_they_are_drawn(split, tmp_path, load_data):
     with pytest.raises(InputError, match="no split .*; it has train, test, views"):
-        catalog.load(f"heads:{split}", 16, 3, data_dir=str(tmp_path))
+        load_data(f"heads:{split}", 16, 3, data_dir=str(tmp_path))
     assert os.listdir(tmp_path) == []

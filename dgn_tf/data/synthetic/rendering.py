@@ -7,14 +7,15 @@ The texture is a function of p alone: features move, shrink and get hidden as on
 """
 
 import concurrent.futures
+import functools
 import os
 
 import numpy as np
 
 # Lengths and places in head units: half the side of the image, at width 1.
 HEAD_AXES = (0.80, 1.04, 0.88)
-CENTRE = (0.0, -0.07)
-NOSE_CENTRE = (0.0, 0.13, 0.79)
+CENTER = (0.0, -0.07)
+NOSE_CENTER = (0.0, 0.13, 0.79)
 NOSE_AXES = (0.135, 0.27, 0.23)
 EYE = (0.32, -0.10)
 MOUTH_Y = 0.52
@@ -81,7 +82,7 @@ def project(points: np.ndarray, geometry: dict[str, np.ndarray], side: int) -> n
     scaled = np.array(points, np.float64)
     scaled[..., 0] *= np.asarray(geometry["width"])[:, None]
     turn = rotation(geometry["yaw"], geometry["pitch"])
-    camera = np.einsum("nij,nkj->nki", turn, scaled)[..., :2] + CENTRE
+    camera = np.einsum("nij,nkj->nki", turn, scaled)[..., :2] + CENTER
     return ((camera + 1) * side / 2 - 0.5).astype(np.float32)
 
 
@@ -104,7 +105,7 @@ def feature_points(geometry: dict[str, np.ndarray]) -> np.ndarray:
     eyes_mouth = [
         np.stack([x, y, c * np.sqrt(1 - (x / a) ** 2 - (y / b) ** 2)], -1) for x, y in flat
     ]
-    nose = np.array(NOSE_CENTRE) + (0, 0, NOSE_AXES[2])
+    nose = np.array(NOSE_CENTER) + (0, 0, NOSE_AXES[2])
     nose = np.broadcast_to(nose, eyes_mouth[0].shape)
     return np.stack([*eyes_mouth[:2], nose, *eyes_mouth[2:]], axis=1)
 
@@ -137,7 +138,7 @@ def _draw(turn: np.ndarray, factors: dict[str, np.ndarray], side: int) -> np.nda
     """One image, uint8 [side, side, 3]."""
     fine = side * SUPERSAMPLING
     line = (2 * np.arange(fine, dtype=np.float32) + 1) / fine - 1
-    hit, point, normal = _cast(line - CENTRE[0], line - CENTRE[1], turn, factors["width"])
+    hit, point, normal = _cast(line - CENTER[0], line - CENTER[1], turn, factors["width"])
 
     light = np.append(factors["light"], np.float32(1))
     towards = turn.T @ (light / np.linalg.norm(light))
@@ -158,8 +159,8 @@ def _draw(turn: np.ndarray, factors: dict[str, np.ndarray], side: int) -> np.nda
         color[i] *= shade
         color[i][~hit] = factors["background"][i] * wall
         grid = color[i].reshape(side, SUPERSAMPLING, fine)
-        rows = sum(grid[:, k] for k in range(SUPERSAMPLING))
-        mean = sum(rows[:, k::SUPERSAMPLING] for k in range(SUPERSAMPLING))
+        rows = functools.reduce(np.add, [grid[:, k] for k in range(SUPERSAMPLING)])
+        mean = functools.reduce(np.add, [rows[:, k::SUPERSAMPLING] for k in range(SUPERSAMPLING)])
         mean *= np.float32(255 / SUPERSAMPLING**2)
         image[..., i] = np.rint(np.minimum(np.maximum(mean, 0), 255))
     return image
@@ -188,7 +189,7 @@ def _cast(x, y, turn, width):
     ]
     along = turn[2] * scale
     t_head = _ellipsoid(origin, along, (0.0, 0.0, 0.0), HEAD_AXES)
-    t_nose = _ellipsoid(origin, along, NOSE_CENTRE, NOSE_AXES)
+    t_nose = _ellipsoid(origin, along, NOSE_CENTER, NOSE_AXES)
     depth = np.maximum(t_head, t_nose)
     point = [origin[i] + depth * along[i] for i in range(3)]
 
@@ -197,7 +198,7 @@ def _cast(x, y, turn, width):
     bump = np.flatnonzero((t_nose > MISS) & (t_nose > t_head - 0.02))
     on_nose = _step(-0.02, 0.10, (t_nose - t_head)[bump])
     for i in range(3):
-        nose = (point[i][bump] - NOSE_CENTRE[i]) * (0.25 * scale[i] / NOSE_AXES[i] ** 2)
+        nose = (point[i][bump] - NOSE_CENTER[i]) * (0.25 * scale[i] / NOSE_AXES[i] ** 2)
         slopes[i][bump] += on_nose * (nose - slopes[i][bump])
     square = slopes[0] * slopes[0] + slopes[1] * slopes[1] + slopes[2] * slopes[2]
     inverse = 1 / np.sqrt(square)

@@ -1,0 +1,92 @@
+"""The sources `heads` and `heads_clips`: synthetic heads, drawn at the first use."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from absl import logging
+from google.protobuf.json_format import ParseError
+
+from dgn_tf.config import DataConfig
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.sources.builders import damaged, read_builder
+from dgn_tf.data.sources.source import Source
+from dgn_tf.data.synthetic.heads import Heads, HeadsConfig
+from dgn_tf.data.synthetic.heads_clips import HeadsClips, HeadsClipsConfig, clip_names
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import Progress
+
+
+def _load_heads(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
+    """Heads of a split, "train" by default, with all their factors and landmarks."""
+    split = _known_split(data.data, rest or "train", ("train", "test", "views"))
+    with _quiet():
+        with _told_if_damaged("heads", data.data_dir):
+            builder = Heads(config=HeadsConfig(side=data.side), data_dir=data.data_dir or None)
+        images, tfds_ids, factors = read_builder(builder, split, "image", data, progress)
+    ids = factors.pop("id")
+    return Examples(images, ids, tuple(name.decode() for name in tfds_ids), factors)
+
+
+def _load_heads_clips(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
+    """Clips of heads with expressions, of a split, "train" by default, with all their factors."""
+    split = _known_split(data.data, rest or "train", ("train", "test"))
+    with _quiet():
+        with _told_if_damaged("heads_clips", data.data_dir):
+            config = HeadsClipsConfig(side=data.side, frames=data.frames)
+            builder = HeadsClips(config=config, data_dir=data.data_dir or None)
+        clips, _, factors = read_builder(builder, split, "video", data, progress)
+    names = clip_names(factors)
+    ids = factors.pop("id")
+    return Examples(clips, ids, names, factors)
+
+
+def _known_split(spec: str, split: str, known: Sequence[str]) -> str:
+    """`split`, unless it is unknown, which is told before heads are drawn: that takes a while."""
+    for part in split.split("+"):
+        if part.partition("[")[0].strip() not in known:
+            raise InputError(f"{spec}: no split {split!r}; it has {', '.join(known)}")
+    return split
+
+
+@contextlib.contextmanager
+def _told_if_damaged(kind: str, data_dir: str) -> Iterator[None]:
+    """Builders read what an earlier run prepared."""
+    try:
+        yield
+    except ParseError as error:
+        raise InputError(f"{kind}: {damaged(error, data_dir)}") from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Says nothing of unlisted configurations and TFDS's own deprecations: users can do nothing."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+HEADS = Source(
+    kind="heads",
+    form="heads[:SPLIT]",
+    example="heads:test",
+    load=_load_heads,
+    images=True,
+    alone=True,
+    drawn=True,
+    held_out="heads:test",
+    landmarks=True,
+)
+HEADS_CLIPS = Source(
+    kind="heads_clips",
+    form="heads_clips[:SPLIT]",
+    example="heads_clips:test",
+    load=_load_heads_clips,
+    clips=True,
+    alone=True,
+    refusal="is drawn frame by frame: leave out `stride` and `fps`",
+    drawn=True,
+    held_out="heads_clips:test",
+)

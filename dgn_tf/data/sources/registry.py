@@ -1,0 +1,126 @@
+"""All data sources by kind, and the one way to load what the settings name."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from dgn_tf.config import DataConfig
+from dgn_tf.config.fields import parse_where
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.sources.arrays import NPZ
+from dgn_tf.data.sources.clips import CLIPS
+from dgn_tf.data.sources.folders import FOLDER
+from dgn_tf.data.sources.heads import HEADS, HEADS_CLIPS
+from dgn_tf.data.sources.packed import SHARDS
+from dgn_tf.data.sources.source import Source
+from dgn_tf.data.sources.tfds_sets import TFDS
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import Progress
+
+# A path without a kind goes to the first that claims it: a folder that holds images and videos is
+# one of images.
+SOURCES: dict[str, Source] = {
+    source.kind: source for source in (HEADS, FOLDER, TFDS, NPZ, SHARDS, HEADS_CLIPS, CLIPS)
+}
+_CLAIMING = ("shards", "npz", "folder", "clips")
+
+
+def load(data: DataConfig, progress: Progress | None = None) -> Examples:
+    """The examples that the settings describe.
+
+    Images of any other size become squares of `data.side` pixels as `dgn_tf.data.squares.square`
+    says. What comes with them as numbers (features of a TFDS set, further arrays of an .npz file)
+    become factors. `data.limit` counts the examples that `data.where` has chosen.
+
+    Args:
+        data: the settings.
+        progress: called with (examples done, examples in all) now and then.
+
+    Returns:
+        N images or clips, in an order that every call repeats.
+
+    Raises:
+        InputError: the data cannot be used.
+    """
+    source, rest = source_of(data.data)
+    spec = with_kind(data.data)
+    _check_frames(source, spec, data)
+    named = dataclasses.replace(data, data=spec)
+    if not data.where:
+        return source.load(named, rest, progress)
+    whole = source.load(dataclasses.replace(named, where="", limit=0), rest, progress)
+    chosen = _select(whole, spec, data.where)
+    return chosen.subset(np.arange(min(data.limit, len(chosen)))) if data.limit else chosen
+
+
+def source_of(spec: str) -> tuple[Source, str]:
+    """The source that `spec` names, and what follows its kind.
+
+    `spec` is KIND, KIND:REST or a path: of a folder of images or of videos, a folder that
+    `dgn_tf.pack` has written, an .npz file or a video. A kind goes before a path of the same name.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    kind, _, rest = spec.partition(":")
+    source = SOURCES.get(kind)
+    if source and (rest or source.alone):
+        return source, rest
+    for source in (SOURCES[kind] for kind in _CLAIMING):
+        if spec and source.claims(spec):
+            return source, spec
+    if os.path.exists(os.path.expanduser(spec)):
+        raise InputError(
+            f"{spec} holds no data: give a folder of images or videos, a folder that dgn_tf.pack "
+            f"has written, an .npz file or a video; or one of the forms {_forms()}"
+        )
+    raise InputError(
+        f"{spec!r} is not the path of a file or folder, nor one of the forms {_forms()}"
+    )
+
+
+def with_kind(spec: str) -> str:
+    """`spec` with its kind in front, which a path may lack.
+
+    Raises:
+        InputError: it is none that `source_of` knows.
+    """
+    source, rest = source_of(spec)
+    return f"{source.kind}:{spec}" if rest == spec else spec
+
+
+def _forms() -> str:
+    """How data are named, with an example of each."""
+    listed = [f"{source.form} ({source.example})" for source in SOURCES.values() if source.images]
+    only = [f"{source.form} ({source.example})" for source in SOURCES.values() if not source.images]
+    return f"{', '.join(listed)}; of clips: {', '.join(only)}"
+
+
+def _check_frames(source: Source, spec: str, data: DataConfig) -> None:
+    """Refuse settings of frames that the source cannot follow."""
+    if data.frames and not source.clips:
+        forms = ", ".join(other.form for other in SOURCES.values() if other.clips)
+        raise InputError(
+            f"`frames={data.frames}`: {spec} holds images; clips come from one of {forms}."
+        )
+    if not data.frames and not source.images:
+        raise InputError(f"{spec} holds clips: give `frames`, how many frames each has.")
+    given = {"stride": data.stride != 1, "fps": data.fps != 0}
+    if any(used and name not in source.timing for name, used in given.items()):
+        raise InputError(f"{spec} {source.refusal}.")
+
+
+def _select(examples: Examples, spec: str, where: str) -> Examples:
+    """The examples that `where` chooses."""
+    label, value = parse_where(where)
+    numbers = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
+    if label not in numbers:
+        listing = ", ".join(numbers) or "no labels"
+        raise InputError(f"`where={where}`: {spec} has no label {label!r}; it has {listing}.")
+    chosen = numbers[label] == value
+    if not chosen.any():
+        known = np.unique(numbers[label])
+        listing = ", ".join(f"{v:g}" for v in known[:10]) + (", ..." if len(known) > 10 else "")
+        raise InputError(f"`where={where}`: no example of {spec} has it; {label} is {listing}.")
+    return examples.subset(chosen)

@@ -1,0 +1,82 @@
+"""The one way in which any image, and points in it, become those of a square."""
+
+import numpy as np
+from PIL import Image, ImageOps
+
+
+def square(image: Image.Image, side: int, channels: int) -> np.ndarray:
+    """Turns any image into a square one of the wanted size.
+
+    The EXIF orientation is applied; 16-bit gray is scaled to 8 bits; transparency is composited
+    on white; the center is cropped to a square and resized with an antialiasing Lanczos filter.
+    An image whose shorter side is `side` already keeps its pixels exactly.
+
+    Args:
+        image: a Pillow image of any mode but "F", of any size.
+        side: the side of the result, in pixels.
+        channels: 1 (ITU-R 601 luma) or 3 (RGB).
+
+    Returns:
+        uint8 [side, side, channels].
+
+    Raises:
+        ValueError: for a floating-point image, whose range nothing states.
+    """
+    image = eight_bits(ImageOps.exif_transpose(image))
+    edge = min(image.size)
+    left, top = (image.width - edge) // 2, (image.height - edge) // 2
+    if image.size != (edge, edge):
+        image = image.crop((left, top, left + edge, top + edge))
+    if edge != side:
+        image = image.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    return pixels.reshape(side, side, channels)
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Returns the opaque 8-bit image, "L" or "RGB"; what shows through is white."""
+    if image.mode == "F":
+        raise ValueError("a floating-point image states no range of values")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        # Pillow's own conversion clips at 255; 65535 / 257 is exactly 255.
+        values = np.clip(np.asarray(image.convert("I")), 0, 65535)
+        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    if image.has_transparency_data:
+        color = image.convert("RGBA")
+        white = Image.new("RGBA", color.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, color).convert("RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def square_array(pixels: np.ndarray, side: int, channels: int) -> np.ndarray:
+    """Makes one array [H, W] or [H, W, C] of uint8 or uint16 a square, as `square` does.
+
+    Raises:
+        ValueError: for any other array.
+    """
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim not in (2, 3) or pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"an image is {pixels.dtype} {list(pixels.shape)}, not 8- or 16-bit")
+    if pixels.dtype == np.uint16 and pixels.ndim == 3:
+        pixels = np.rint(pixels / 257).astype(np.uint8)
+    return square(Image.fromarray(pixels), side, channels)
+
+
+def to_square(points: np.ndarray, width: int, height: int, side: int) -> np.ndarray:
+    """Moves points as `square` moves pixels: center crop, then resize.
+
+    Args:
+        points: [..., 2], (x, y) in pixels of an image.
+        width: of that image, in pixels.
+        height: likewise.
+        side: the side of the square image made from it.
+
+    Returns:
+        float32 [..., 2], (x, y) in pixels of the square image.
+    """
+    edge = min(width, height)
+    corner = np.array([(width - edge) // 2, (height - edge) // 2])
+    # A pixel's center is half a pixel from its corner, before and after.
+    moved = (np.asarray(points, np.float64) - corner + 0.5) * (side / edge) - 0.5
+    return moved.astype(np.float32)

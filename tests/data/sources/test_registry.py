@@ -1,0 +1,222 @@
+"""Every data source keeps the same contract, and a path alone is understood."""
+
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from dgn_tf.config import DataConfig
+from dgn_tf.data import sources
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.sources import SOURCES, heads, load, source_of, with_kind
+from dgn_tf.data.sources.packed import pack
+from dgn_tf.data.sources.source import Source
+from dgn_tf.data.synthetic.heads import HeadsConfig
+from dgn_tf.data.synthetic.heads_clips import HeadsClipsConfig
+from dgn_tf.utils.errors import InputError
+
+SIDE, COUNT = 16, 4
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+class TinySquares(tfds.core.GeneratorBasedBuilder):
+    """The same images as a TFDS set."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        image = tfds.features.Image(shape=(SIDE, SIDE, 3), encoding_format="png")
+        features = tfds.features.FeaturesDict({"image": image, "view": np.int64})
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for row, image in enumerate(IMAGES):
+            yield row, {"image": image, "view": row % 2}
+
+
+def write_images(folder, count=COUNT):
+    folder.mkdir(parents=True)
+    for number in range(count):
+        Image.fromarray(IMAGES[number]).save(folder / f"{number}.png")
+    return folder
+
+
+def packed_folder(folder):
+    folder.mkdir(parents=True)
+    names = tuple(str(number) for number in range(COUNT))
+    views = {"view": np.arange(COUNT) % 2}
+    pack(Examples(IMAGES, np.arange(COUNT, dtype=np.int64), names, views), folder, 1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory):
+    """For each kind: what names 4 or more examples of 16 x 16, and its settings."""
+    root = tmp_path_factory.mktemp("sources")
+    for number in range(COUNT):
+        write_images(root / "videos" / str(number))
+    np.savez(root / "images.npz", images=IMAGES, view=np.arange(COUNT) % 2)
+    prepared = {"data_dir": str(root / "prepared")}
+    return {
+        "heads": ("heads:test", prepared),
+        "folder": (f"folder:{write_images(root / 'images')}", {}),
+        "tfds": ("tfds:tiny_squares", prepared),
+        "npz": (f"npz:{root}/images.npz", {}),
+        "shards": (f"shards:{packed_folder(root / 'packed')}", {}),
+        "heads_clips": ("heads_clips:test", {"frames": 4, **prepared}),
+        "clips": (f"clips:{root}/videos", {"frames": 4}),
+    }
+
+
+@pytest.fixture(autouse=True)
+def few_heads(monkeypatch):
+    """Heads are drawn at the first use: a few are enough."""
+    small = HeadsConfig(side=SIDE, train=COUNT, test=COUNT, identities=1)
+    monkeypatch.setattr(heads, "HeadsConfig", lambda side: small)
+    clips = HeadsClipsConfig(side=SIDE, frames=4, train=1, test=1)
+    monkeypatch.setattr(heads, "HeadsClipsConfig", lambda side, frames: clips)
+
+
+def test_every_source_of_the_folder_is_in_the_registry(specs):
+    folder = pathlib.Path(sources.__file__).parent
+    defined = "".join(path.read_text() for path in folder.glob("*.py")).count("= Source(\n")
+    assert len(SOURCES) == defined
+    assert SOURCES.keys() == specs.keys(), "a new source needs an example here"
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_what_a_source_says_of_itself(kind):
+    source = SOURCES[kind]
+    assert isinstance(source, Source) and source.kind == kind
+    assert source.images or source.clips
+    assert source.form.startswith(kind) and source.example.startswith(f"{kind}:")
+    assert source.alone == source.form.startswith((f"{kind}[", kind + " "))
+    assert source_of(source.example) == (source, source.example.removeprefix(f"{kind}:"))
+    assert with_kind(source.example) == source.example
+    assert set(source.timing) <= {"stride", "fps"}
+    # What clips cannot be asked for has a reason to give.
+    assert bool(source.refusal) == (source.clips and set(source.timing) != {"stride", "fps"})
+    assert source.table in ("", "landmarks", "labels")
+    assert not source.held_out or source_of(source.held_out)[0] is source
+    assert source.form in DataConfig.__dataclass_fields__["data"].metadata["help"]
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_source_loads_the_same_examples_at_every_call(kind, specs, load_data):
+    spec, settings = specs[kind]
+    seen = []
+    whole = load_data(spec, SIDE, 3, lambda done, total: seen.append((done, total)), **settings)
+    assert len(whole) >= COUNT and (whole.side, whole.channels) == (SIDE, 3)
+    assert whole.frames == (settings.get("frames") or None)
+    assert kind == "shards" or (seen and seen[-1][0] == seen[-1][1])
+    assert load_data(spec, SIDE, 3, **settings).fingerprint() == whole.fingerprint()
+    few = load_data(spec, SIDE, 3, limit=2, **settings)
+    assert few.fingerprint() == whole.subset([0, 1]).fingerprint()
+    assert few.names == whole.names[:2]
+    for name, values in few.factors.items():
+        np.testing.assert_array_equal(values, whole.factors[name][:2])
+    with pytest.raises(InputError, match=r"`where=zebra=1`: .* has no label 'zebra'"):
+        load_data(spec, SIDE, 3, where="zebra=1", **settings)
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_source_takes_the_settings_of_frames_that_it_says(kind, specs, load_data):
+    (spec, settings), source = specs[kind], SOURCES[kind]
+    if not source.clips:
+        with pytest.raises(InputError, match=r"`frames=4`: .* holds images; clips come from one"):
+            load_data(spec, SIDE, 3, **{**settings, "frames": 4})
+        return
+    if not source.images:
+        with pytest.raises(InputError, match="holds clips: give `frames`"):
+            load_data(spec, SIDE, 3, **{**settings, "frames": 0})
+    for name, value in (("stride", 2), ("fps", 5.0)):
+        if name not in source.timing:
+            with pytest.raises(InputError, match=source.refusal):
+                load_data(spec, SIDE, 3, **{**settings, "frames": 4, name: value})
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Data of every kind that a path can hold, relative to the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_images(tmp_path / "photos" / "cats")
+    (tmp_path / "photos" / "a.mp4").write_bytes(b"")
+    (tmp_path / "videos" / "deep").mkdir(parents=True)
+    for name in ("videos/deep/a.mp4", "one.MOV", "b.gif", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    packed_folder(tmp_path / "packed" / "part-0")
+    packed_folder(tmp_path / "packed" / "part-1")
+    np.savez(tmp_path / "faces.npz", images=IMAGES, more=IMAGES, view=np.arange(COUNT))
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("photos", "folder"),
+        ("./photos/cats/", "folder"),
+        ("~/photos", "folder"),
+        ("{root}/photos", "folder"),
+        ("videos", "clips"),
+        ("one.MOV", "clips"),
+        ("~/b.gif", "clips"),
+        ("faces.npz", "npz"),
+        ("{root}/faces.npz:more", "npz"),
+        ("packed/part-0", "shards"),
+        ("packed/part-*", "shards"),
+    ],
+)
+def test_a_path_is_understood(places, path, kind):
+    path = path.format(root=places)
+    assert source_of(path) == (SOURCES[kind], path)
+    assert with_kind(path) == f"{kind}:{path}"
+
+
+def test_data_at_a_path_are_those_of_its_kind(places, load_data):
+    for path in ("photos", "faces.npz", "packed/part-0"):
+        examples = load_data(path, SIDE, 3)
+        assert examples.fingerprint() == load_data(with_kind(path), SIDE, 3).fingerprint()
+        np.testing.assert_array_equal(examples.images[:], IMAGES)
+    with pytest.raises(InputError, match="clips:videos holds clips: give `frames`"):
+        load(DataConfig(data="videos"))
+    with pytest.raises(
+        InputError, match="`where=view=7`: no example of npz:faces.npz:images has"
+    ):
+        load_data("faces.npz:images", SIDE, 3, where="view=7")
+
+
+def test_a_kind_goes_before_a_path(places):
+    write_images(places / "heads")
+    write_images(places / "npz")
+    write_images(places / "folder:photos")
+    assert source_of("heads") == (SOURCES["heads"], "")
+    assert source_of("folder:photos") == (SOURCES["folder"], "photos")
+    # What needs more than its kind is no name of data.
+    assert source_of("npz") == (SOURCES["folder"], "npz")
+    assert with_kind("./heads") == "folder:./heads"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("phots", "'phots' is not the path of a file or folder, nor one of the forms heads"),
+        ("~/phots", "'~/phots' is not the path of a file or folder"),
+        ("phots:cats", "'phots:cats' is not the path"),
+        ("empty", "^empty holds no data: give a folder of images or videos, "),
+        ("notes.txt", "^notes.txt holds no data: .* one of the forms heads"),
+        ("photos/cats/0.png", "^photos/cats/0.png holds no data"),
+    ],
+)
+def test_what_is_no_data_is_told_with_the_forms(places, spec, message):
+    with pytest.raises(InputError, match=message) as error:
+        source_of(spec)
+    for source in SOURCES.values():
+        assert source.form in str(error.value)

@@ -12,7 +12,7 @@ import numpy as np
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.fields import require, setting
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.data.sources.catalog import load
+from dgn_tf.data.sources import load
 from dgn_tf.data.sources.files import load_files, load_photograph
 from dgn_tf.evaluation import results
 from dgn_tf.inference.encoder import make_inference
@@ -229,12 +229,17 @@ def _directions(trained: Trained, task: InferenceTask) -> dict[str, Directions] 
 
 
 def _load(config: Config, task: InferenceTask) -> Examples:
-    side, channels = config.data.side, config.data.channels
     if task.recombine:
-        return load_files(task.recombine, side, channels)
-    data_dir = task.data_dir or config.data.data_dir or None
+        return load_files(task.recombine, config.data.side, config.data.channels)
+    data = dataclasses.replace(
+        config.data,
+        data=task.data,
+        where="",
+        limit=task.limit,
+        data_dir=task.data_dir or config.data.data_dir,
+    )
     with progress_bar("Reading images") as report:
-        return load(task.data, side, channels, limit=task.limit, data_dir=data_dir, progress=report)
+        return load(data, report)
 
 
 def _infer_latents(

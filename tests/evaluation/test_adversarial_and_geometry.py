@@ -12,7 +12,7 @@ from PIL import Image
 from dgn_tf import evaluate
 from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import as_float
-from dgn_tf.data.sources import catalog
+from dgn_tf.data.sources import load
 from dgn_tf.data.sources.files import load_photographs
 from dgn_tf.evaluation.experiments import adversarial, geometry
 from dgn_tf.evaluation.metrics.face_features import load_face_features
@@ -39,7 +39,7 @@ def make_run(folder, data, **settings):
     config = Config(data, ModelConfig(**SMALL, **model_settings), TrainingConfig(**settings))
     keras.utils.set_random_seed(4)
     model = make_model(config.model, SIDE, 1)
-    examples = catalog.load(data.data, SIDE, 1)
+    examples = load(data)
     folder.mkdir()
     Run(folder).begin(config, examples)
     given = (
@@ -165,7 +165,10 @@ def test_numbers_with_and_without_a_rival(made, run_app, monkeypatch):
 def test_without_the_package_of_the_features_kid_is_left_out(made, monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn.network.onet", None)
     features = load_face_features()
-    train, test = (catalog.load(f"npz:{made.root}/{n}.npz", SIDE, 1) for n in ("train", "test"))
+    train, test = (
+        load(DataConfig(data=f"npz:{made.root}/{n}.npz", side=SIDE, channels=1))
+        for n in ("train", "test")
+    )
     model, z = made.ours
     latents = {group: values[: len(test)] for group, values in z.items()}
     report = adversarial.adversarial({adversarial.OURS: (model, latents)}, train, test, features)

@@ -9,9 +9,9 @@ import tensorflow as tf
 from PIL import Image
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.landmarks import landmarks_of, read_landmarks, to_square
-from dgn_tf.data.sources import catalog
-from dgn_tf.data.sources.folders import load_folder, square
+from dgn_tf.data.landmarks import landmarks_of, read_landmarks
+from dgn_tf.data.sources.folders import load_folder
+from dgn_tf.data.squares import square, to_square
 from dgn_tf.evaluation.experiments.landmarks import landmarks
 from dgn_tf.evaluation.figures.landmarks import draw_points
 from dgn_tf.evaluation.metrics import landmarks as regression
@@ -61,13 +61,13 @@ def examples(count=2, **factors):
     return Examples(images, np.arange(count), tuple(f"{k}.png" for k in range(count)), factors)
 
 
-def test_landmarks_of_an_npz_file_are_moved_into_the_square(tmp_path):
+def test_landmarks_of_an_npz_file_are_moved_into_the_square(tmp_path, load_data):
     images = np.stack([np.asarray(dot(48, 32, x, 15)) for x in (20, 30)])
     points = np.stack([FACE + [8, 0], FACE * 2 + [8, 0]])
     points[:, 2] = [[20, 15], [30, 15]]
     np.savez(tmp_path / "faces.npz", images=images, landmarks=points)
     spec = f"npz:{tmp_path}/faces.npz"
-    loaded = catalog.load(spec, SIDE, 1)
+    loaded = load_data(spec, SIDE, 1)
     found = landmarks_of(loaded, spec)
     np.testing.assert_allclose(found[0, 0], [(4 + 0.5) / 2 - 0.5, (5 + 0.5) / 2 - 0.5])
     for image, nose in zip(loaded.images, found[:, 2], strict=True):
@@ -75,13 +75,13 @@ def test_landmarks_of_an_npz_file_are_moved_into_the_square(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["", ":faces"])
-def test_ten_numbers_are_told_apart_by_how_faces_stand(tmp_path, key):
+def test_ten_numbers_are_told_apart_by_how_faces_stand(tmp_path, key, load_data):
     wide = (FACE + [8, 0])[None].repeat(3, axis=0)
     images = np.zeros((3, SIDE, SIDE + 16), np.uint8)
     for flat in (wide.reshape(3, 10), np.moveaxis(wide, 2, 1).reshape(3, 10)):
         np.savez(tmp_path / "faces.npz", faces=images, landmarks=flat)
         spec = f"npz:{tmp_path}/faces.npz{key}"
-        np.testing.assert_allclose(landmarks_of(catalog.load(spec, SIDE, 1), spec)[2], FACE)
+        np.testing.assert_allclose(landmarks_of(load_data(spec, SIDE, 1), spec)[2], FACE)
     for unclear in (np.ones((2, 10)), np.ones((2, 10)) * np.arange(10)):
         with pytest.raises(InputError, match="cannot be told apart: give them as"):
             landmarks_of(examples(landmarks=unclear), "npz:faces.npz")
@@ -90,7 +90,7 @@ def test_ten_numbers_are_told_apart_by_how_faces_stand(tmp_path, key):
 @pytest.mark.parametrize(
     ("spec", "points", "message"),
     [
-        ("folder:faces", None, "folder:faces needs --landmarks=FILE.csv, a table name,x1"),
+        ("folder:faces", None, "folder:faces needs `landmarks=FILE.csv`, a table name,x1"),
         ("tfds:mnist", None, "tfds:mnist has no label 'landmarks' of five points; it has pose"),
         ("npz:a.npz", np.zeros((2, 4, 2)), r"npz:a.npz: landmarks must be numbers \[N, 5, 2\]; "),
         ("heads", np.stack([FACE, FACE * np.nan]), "heads: landmarks of example 1.png: a number"),
@@ -145,17 +145,17 @@ def test_a_table_gives_landmarks_in_pixels_of_the_original_files(folder):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (None, "t.csv: there is no such file."),
-        ([], "t.csv: is empty; it needs a header name,x1,"),
-        ([row("d.png")], "t.csv: its first line is numbers; it needs a header name,x1,"),
-        ([HEADER, "d.png,1,2"], "t.csv, line 2: has 3 columns, not the 11 of name,x1,"),
-        ([HEADER + ",more"], "t.csv, line 1: has 12 columns, not the 11"),
+        (None, "t.csv`: there is no such file."),
+        ([], "t.csv`: is empty; it needs a header name,x1,"),
+        ([row("d.png")], "t.csv`: its first line is numbers; it needs a header name,x1,"),
+        ([HEADER, "d.png,1,2"], "t.csv`, line 2: has 3 columns, not the 11 of name,x1,"),
+        ([HEADER + ",more"], "t.csv`, line 1: has 12 columns, not the 11"),
         ([HEADER, row("d.png").replace("11", "left")], "line 2 (d.png): 'left' is not a finite"),
         ([HEADER, row("d.png").replace("11", "nan")], "line 2 (d.png): 'nan' is not a finite"),
         ([HEADER, row("d.png"), row("d.png")], "line 3: d.png has a row already, line 2."),
         ([HEADER, row("d.png", FACE * 5)], "line 2, d.png: the right eye lies far outside"),
         ([HEADER, row("d.png", FACE / 20)], "line 2, d.png: all five points are in one spot"),
-        ([HEADER, row("e.png")], "t.csv: has no row for any of the 4 images; the first is d.png"),
+        ([HEADER, row("e.png")], "t.csv`: has no row for any of the 4 images; the first is d.png"),
     ],
 )
 def test_unusable_tables_are_named(folder, lines, message):
@@ -163,7 +163,7 @@ def test_unusable_tables_are_named(folder, lines, message):
         (folder / "t.csv").write_text("\n".join(lines))
     with pytest.raises(InputError) as error:
         read_landmarks(f"{folder}/t.csv", str(folder), load_folder(str(folder), SIDE, 1))
-    assert str(error.value).startswith(f"--landmarks={folder}/t.csv") and message in str(
+    assert str(error.value).startswith(f"`landmarks={folder}/t.csv`") and message in str(
         error.value
     )
 

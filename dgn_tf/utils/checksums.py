@@ -2,14 +2,15 @@
 
 import json
 import zlib
+from typing import Any
 
 
-def with_checksum(values: dict) -> dict:
+def with_checksum(values: dict[str, Any]) -> dict[str, Any]:
     """The values with a `checksum` of them, which `verified` compares."""
     return {**values, "checksum": checksum_of(values)}
 
 
-def verified(text: str) -> dict:
+def verified(text: str) -> dict[str, Any]:
     """The values of a JSON object, without the checksum that older versions did not write.
 
     Raises:
@@ -27,6 +28,6 @@ def verified(text: str) -> dict:
     return values
 
 
-def checksum_of(values: dict) -> str:
+def checksum_of(values: dict[str, Any]) -> str:
     """CRC-32 in hex of values that JSON can hold, whatever their order."""
     return f"{zlib.crc32(json.dumps(values, sort_keys=True).encode()):08x}"

@@ -1,18 +1,18 @@
-"""CSV files, read strictly: what cannot be understood is an error, not a row the less."""
+"""CSV files, read strictly: a row that cannot be understood is an error, and never left out."""
 
 import csv
 from pathlib import Path
 
 
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """The rows of a CSV file that are not empty, the header first, each with its line's number.
+    """The rows of a CSV file that are not empty, each with its line number; the header first.
 
-    A value holds neither a line break nor another control character, so that a quote that is
-    missing costs a line and not all that follow it.
+    A value holds neither a line break nor another control character, so that a missing quote
+    damages one line and not all that follow it.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no text in UTF-8, or a line is damaged.
+        ValueError: it is not text in UTF-8, or a line is damaged.
     """
     text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     return [(n, cells(line, n)) for n, line in enumerate(text.split("\n"), 1) if line]

@@ -1,4 +1,4 @@
-"""What goes wrong in a way that the user can mend: one class for each exit status."""
+"""Errors that the user can do something about: what commands report in one line."""
 
 import errno
 import os
@@ -19,8 +19,8 @@ class WorkerLost(RuntimeError):
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
-def disk_reason(error):
-    """What a disk or its quota refuses, in the system's words; None if it is another error.
+def disk_reason(error: BaseException | None) -> str | None:
+    """Why a disk or its quota refused to write, in the system's words; None for other errors.
 
     TensorFlow and HDF5 pass the system's message on in errors of their own, or raise theirs while
     they handle it.

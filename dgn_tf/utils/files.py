@@ -44,10 +44,10 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill, which takes the place of `folder` at the end; after an error it is gone.
+    """A new folder to fill, which takes the place of `folder` at the end.
 
-    The parents of `folder` are made if need be. What was there before goes only once the new one is
-    in place.
+    The parents of `folder` are made if need be. After an error the new folder is gone, and what was
+    there before is still there.
 
     Raises:
         OSError: it cannot be made or put in place.
@@ -58,9 +58,14 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        if folder.exists():
+        with contextlib.suppress(FileNotFoundError):
             os.replace(folder, before)
-        os.replace(partial, folder)
+        try:
+            os.replace(partial, folder)
+        except BaseException:
+            if before.exists():
+                os.replace(before, folder)
+            raise
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

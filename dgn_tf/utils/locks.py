@@ -13,11 +13,11 @@ LOCK = ".lock"
 
 
 def lock_folder(folder: Path, name: str) -> IO[str]:
-    """Keeps other processes out of a folder, which is made, until this one ends, however it ends.
+    """Makes a folder and keeps other processes out until this one ends, however it ends.
 
     Args:
         folder: to lock.
-        name: of the folder in messages, such as "--run_dir=runs/heads".
+        name: of the folder in messages, such as "`run_dir=runs/heads`".
 
     Returns:
         An open file; the lock goes with it.
@@ -28,7 +28,7 @@ def lock_folder(folder: Path, name: str) -> IO[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
-            # A file that may be written says nothing of the folder that it is in.
+            # Permissions do not tell, on a read-only disk for instance: only trying does.
             with tempfile.TemporaryFile(dir=place):
                 pass
         file = open(folder / LOCK, "a+", encoding="utf-8", errors="replace")
@@ -41,7 +41,7 @@ def lock_folder(folder: Path, name: str) -> IO[str]:
             file.seek(0)
             owner = file.read(200).strip() or "another process"
         raise InputError(
-            f"{name}: {owner} is working in it: wait for its end, or stop it first."
+            f"{name}: {owner} is working in it: wait until it has finished, or stop it."
         ) from None
     except OSError as error:
         file.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def free_memory() -> float:
-    """Bytes that a program may still take; without end where the system does not tell."""
+    """Bytes of memory that a program may still take; infinity where the system does not say."""
     try:
         text = Path("/proc/meminfo").read_text()
         (kilobytes,) = [x.split()[1] for x in text.splitlines() if x.startswith("MemAvailable:")]

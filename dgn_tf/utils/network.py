@@ -1,4 +1,4 @@
-"""Whether there is a network, told at once: a download without one would hang for minutes."""
+"""Whether there is a network, found out in seconds: without one a download hangs for minutes."""
 
 import queue
 import socket
@@ -11,9 +11,9 @@ PROBE_SECONDS = 5.0
 
 
 def any_reachable(urls: list[str]) -> bool:
-    """Tells within seconds whether a connection to the host of any URL opens."""
+    """Whether a connection to the host of any of the URLs opens, within `PROBE_SECONDS`."""
     answers: queue.Queue[bool] = queue.Queue()
-    # Daemon threads, since a name lookup has no time limit of its own and must not hold the exit.
+    # Daemon threads, since a name lookup has no time limit of its own and must not delay the exit.
     for url in urls:
         threading.Thread(target=lambda url=url: answers.put(_reachable(url)), daemon=True).start()
     deadline = time.monotonic() + PROBE_SECONDS
@@ -27,7 +27,7 @@ def any_reachable(urls: list[str]) -> bool:
 
 
 def _reachable(url: str) -> bool:
-    """Tells whether the host of `url`, or the proxy that stands before it, takes a connection."""
+    """Whether the host of `url`, or the proxy that stands before it, takes a connection."""
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):

@@ -1,4 +1,4 @@
-"""Reading .npz files that may be damaged, or made to do harm."""
+"""Reading .npz files that may be damaged or malicious."""
 
 import math
 import zipfile
@@ -19,7 +19,7 @@ _READERS = {
 
 
 class Header(NamedTuple):
-    """What an array in an .npz file says of itself."""
+    """What the header of an array in an .npz file says."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -31,7 +31,7 @@ class Header(NamedTuple):
 
 
 def npz_headers(path: str) -> dict[str, Header]:
-    """What the arrays of an .npz file are, by name, without reading them.
+    """The headers of the arrays of an .npz file by name; the arrays are not read.
 
     Raises:
         InputError: there is no such file, or it is damaged.
@@ -57,7 +57,7 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
     """Reads every array of an .npz file; refuses pickled objects and what memory cannot hold.
 
     Raises:
-        InputError: also where the arrays say that they are larger than the memory that is free.
+        InputError: also if the headers say that the arrays are larger than the free memory.
     """
     needed, free = sum(header.bytes for header in npz_headers(path).values()), free_memory()
     if needed > free:

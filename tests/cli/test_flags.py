@@ -22,8 +22,6 @@ from dgn_tf.config import (
 from dgn_tf.config.inference import InferenceConfig
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import write_text
-from dgn_tf.utils.progress import progress_bar
 
 # Between them no setting has its default everywhere.
 OTHER = Config(
@@ -172,35 +170,6 @@ def test_an_input_error_of_the_app_is_one_line_and_any_other_error_is_not_hidden
 
     with pytest.raises(ValueError, match="a bug"):
         run_app(app(crash))
-
-
-def test_progress_prints_lines_apart_and_the_last_one(monkeypatch, capsys):
-    clock = types.SimpleNamespace(now=100.0)
-    monkeypatch.setattr("time.monotonic", lambda: clock.now)
-    with progress_bar("Reading", seconds=10.0) as report:
-        for done in (1, 2, 3, 4, 5):
-            clock.now += 6.0
-            report(done, 5)
-    assert capsys.readouterr().err.splitlines() == [
-        "Reading: 2 of 5, about 18 s left",
-        "Reading: 4 of 5, about 6 s left",
-        "Reading: 5 of 5, about 0 s left",
-    ]
-
-
-def test_quick_work_needs_no_progress_lines(capsys):
-    with progress_bar("Reading") as report:
-        report(1, 2)
-        report(2, 2)
-    assert capsys.readouterr().err == ""
-
-
-def test_a_text_is_replaced_whole(tmp_path):
-    path = tmp_path / "a.json"
-    write_text(path, "old ü\n")
-    write_text(path, "new ü\n")
-    assert path.read_bytes() == "new ü\n".encode()
-    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_settings_that_the_library_names_become_flags(run_app):

@@ -48,11 +48,6 @@ def test_what_memory_cannot_hold_is_refused_before_it_is_read(tmp_path, monkeypa
         read_npz(path)
 
 
-def testfree_memory_is_a_number_of_bytes(monkeypatch):
-    assert 1e6 < npz_files.free_memory() < 1e15
-    assert npz_files.free_memory() <= npz_files._total_memory()
-
-
 WHOLE = npy(np.zeros((4, 5), np.uint8))
 
 

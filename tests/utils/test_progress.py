@@ -1,0 +1,26 @@
+"""Progress on standard error: lines now and then, the last one always."""
+
+import types
+
+from dgn_tf.utils.progress import progress_bar
+
+
+def test_progress_prints_lines_apart_and_the_last_one(monkeypatch, capsys):
+    clock = types.SimpleNamespace(now=100.0)
+    monkeypatch.setattr("time.monotonic", lambda: clock.now)
+    with progress_bar("Reading", seconds=10.0) as report:
+        for done in (1, 2, 3, 4, 5):
+            clock.now += 6.0
+            report(done, 5)
+    assert capsys.readouterr().err.splitlines() == [
+        "Reading: 2 of 5, about 18 s left",
+        "Reading: 4 of 5, about 6 s left",
+        "Reading: 5 of 5, about 0 s left",
+    ]
+
+
+def test_quick_work_needs_no_progress_lines(capsys):
+    with progress_bar("Reading") as report:
+        report(1, 2)
+        report(2, 2)
+    assert capsys.readouterr().err == ""

@@ -2,14 +2,17 @@
 
 Usage: python -m dgn_tf.doctor
 
-Prints a table: versions, what is there of the extras, devices, memory, disk, and a self-test of the
-warp and one training step. Exit status 0 if trainings will work, else 1.
+Prints a table: versions, installed extras, devices, memory, disk, and a self-test of the warp and
+of one training step. Exit status 0 if trainings will work, else 1.
+
+This file and all that it imports do without TensorFlow and NumPy, which may be what is missing.
 """
 
 import argparse
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import platform
 import re
@@ -18,8 +21,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dgn_tf import __version__
 from dgn_tf.utils.memory import free_memory
@@ -42,16 +46,30 @@ EXTRAS = {
     "serving": ("tensorflow-serving-api",),
     "addons": ("tfa-nightly",),
     "bench": ("torch",),
-    "test": ("hypothesis", "playwright", "pytest", "pytest-xdist", "ruff"),
+    "test": (
+        "hypothesis",
+        "playwright",
+        "pre-commit",
+        "pyright",
+        "pytest",
+        "pytest-xdist",
+        "ruff",
+    ),
 }
-# The first version of Python for which a package is not made.
+# The first version of Python that a package does not support.
 ENDS = {"tfa-nightly": (3, 12)}
 LEAST_MEMORY, LEAST_DISK = 1e9, 1e8
 _SELF_TEST_SECONDS = 300
 
 
 class Finding(NamedTuple):
-    """A line of the table: `OK`, `LACKS` (trainings work without it) or `FAILS`."""
+    """A line of the table.
+
+    Attributes:
+        state: `OK`, `LACKS` (trainings work without it) or `FAILS`.
+        what: what was looked at.
+        text: what was found, and what to do if that is not well.
+    """
 
     state: str
     what: str
@@ -59,15 +77,15 @@ class Finding(NamedTuple):
 
 
 def examine() -> list[Finding]:
-    """Everything that there is to say, in the order of the table."""
+    """All findings, in the order of the table."""
     findings = [*_versions(), *_extras(), *_space()]
     if any(finding.state == FAILS for finding in findings[: 1 + len(BASE)]):
-        return [*findings, Finding(FAILS, "self-test", "not made: packages are missing")]
+        return [*findings, Finding(FAILS, "self-test", "not run: packages are missing")]
     test = run_self_test()
     return [*findings, *_devices(test.get("gpus", [])), _judged(test)]
 
 
-def _versions():
+def _versions() -> Iterator[Finding]:
     found = platform.python_version()
     yield _version("Python", found, PYTHONS, "make .venv with Python 3.11, 3.12 or 3.13")
     for name, (least, below) in BASE.items():
@@ -75,7 +93,7 @@ def _versions():
         yield _version(name, installed(name), (least, below), f'pip install "{wanted}"')
 
 
-def _version(name, found, bounds, remedy):
+def _version(name: str, found: str | None, bounds: tuple[str, str | None], remedy: str) -> Finding:
     if found is None:
         return Finding(FAILS, name, f"not installed: {remedy}")
     least, below = bounds
@@ -83,7 +101,7 @@ def _version(name, found, bounds, remedy):
     return Finding(OK if fits else FAILS, name, found if fits else f"{found}: {remedy}")
 
 
-def _numbers(version):
+def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
@@ -95,7 +113,7 @@ def installed(name: str) -> str | None:
         return None
 
 
-def _extras():
+def _extras() -> Iterator[Finding]:
     for extra, packages in EXTRAS.items():
         versions = {name: installed(name) for name in packages}
         missing = [name for name, version in versions.items() if version is None]
@@ -105,16 +123,17 @@ def _extras():
             yield Finding(OK, f"extra {extra}", text)
         elif ended:
             number = ".".join(map(str, ENDS[ended[0]]))
-            text = f"{ended[0]} is not made for Python {number} and newer"
+            text = f"{ended[0]} does not support Python {number} and newer"
             yield Finding(LACKS, f"extra {extra}", text)
         else:
             text = f'{", ".join(missing)} not installed: pip install "dgn_tf[{extra}]"'
             yield Finding(LACKS, f"extra {extra}", text)
 
 
-def _space():
-    memory = _memory()
-    if memory is not None:
+def _space() -> Iterator[Finding]:
+    memory = free_memory()
+    # Without end: the system does not tell.
+    if memory != math.inf:
         enough = memory >= LEAST_MEMORY
         text = f"{memory / 1e9:.1f} GB free" + ("" if enough else ": a training takes about 1 GB")
         yield Finding(OK if enough else FAILS, "memory", text)
@@ -131,12 +150,7 @@ def _space():
     yield Finding(OK if enough else FAILS, "disk", text + ("" if enough else ": make room"))
 
 
-def _memory():
-    """Bytes that are free, or None where it cannot be told."""
-    return free_memory()
-
-
-def _devices(gpus):
+def _devices(gpus: list[str]) -> Iterator[Finding]:
     yield Finding(OK, "CPU", f"{os.cpu_count()} cores, {platform.machine()}")
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if gpus:
@@ -146,7 +160,7 @@ def _devices(gpus):
     elif hidden in ("", "-1"):
         yield Finding(LACKS, "GPU", "hidden by CUDA_VISIBLE_DEVICES: unset CUDA_VISIBLE_DEVICES")
     else:
-        text = 'an NVIDIA device is not used by TensorFlow: pip install "dgn_tf[cuda]"'
+        text = 'TensorFlow does not use the NVIDIA device: pip install "dgn_tf[cuda]"'
         yield Finding(LACKS, "GPU", text)
 
 
@@ -161,10 +175,16 @@ def has_nvidia() -> bool:
 
 def run_self_test(
     program: str = "from dgn_tf.benchmarking.self_test import main; main()",
-) -> dict:
-    """What the self-test says, or {"error": why it says nothing}.
+) -> dict[str, Any]:
+    """Run the self-test in a process of its own.
 
-    In a process of its own: TensorFlow ends a process whose processor it does not fit.
+    TensorFlow ends a process whose processor it was not built for.
+
+    Args:
+        program: in Python; it prints a line of JSON.
+
+    Returns:
+        What that line says: "gpus" and "deviations"; or "error", why there is none.
     """
     try:
         done = subprocess.run(
@@ -185,7 +205,7 @@ def run_self_test(
         return {"error": lines[-1][:300] if lines else f"exit status {done.returncode}"}
 
 
-def _judged(test):
+def _judged(test: dict[str, Any]) -> Finding:
     if "error" in test:
         return Finding(FAILS, "self-test", test["error"])
     if test["deviations"]:
@@ -195,7 +215,10 @@ def _judged(test):
 
 def main(argv: list[str] | None = None) -> int:
     """Prints the table; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="dgn-doctor", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="dgn-doctor",
+        description="Says whether trainings will work here, and what to do if not.",
+    )
     parser.parse_args(argv)
     print(f"dgn_tf {__version__} on {platform.platform()}\n")
     findings = examine()
@@ -212,7 +235,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def main_cli() -> None:
-    """The command dgn-doctor."""
+    """Entry point of the command."""
     sys.exit(main())
 
 

@@ -5,8 +5,6 @@ Usage: python -m dgn_tf.export --run_dir=runs/heads64
        python -m dgn_tf.export --saved_model=saved_models/heads64 --format=web
 """
 
-import json
-import os
 import re
 from pathlib import Path
 
@@ -15,30 +13,28 @@ from absl import flags as absl_flags
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import check_source
 from dgn_tf.explorer.web import write_web
-from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import load_encoder
-from dgn_tf.runs.trained import load_trained, model_name
+from dgn_tf.runs.trained import Trained, load_trained, model_name
 from dgn_tf.serving import convert, saved_model
-from dgn_tf.serving.portable import portable
+from dgn_tf.serving.card import measured_numbers
+from dgn_tf.serving.portable import image_generator, portable
 from dgn_tf.types import EncodedModel
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
 FORMATS = ("saved_model", "tflite", "web")
-# Experiments whose numbers the model card shows.
-_MEASURING = ("held_out", "clips")
 _TFLITE_FLAGS = ("part", "quantization")
 
 
-def define_flags():
+def define_flags() -> None:
     """Declare the flags of this app."""
     define = absl_flags
     define.DEFINE_string("run_dir", None, "Folder of the training run.")
     define.DEFINE_string(
         "saved_model",
         None,
-        "tflite and web: instead of --run_dir, saved_models/NAME[/VERSION] of an export before.",
+        "tflite and web: instead of --run_dir, an earlier export, saved_models/NAME[/VERSION].",
     )
     define.DEFINE_enum(
         "format",
@@ -56,12 +52,12 @@ def define_flags():
     define.DEFINE_string(
         "name",
         None,
-        "Name that the model is served as; by default that of the run or of the SavedModel.",
+        "Name to serve the model as; by default that of the run or of the SavedModel.",
     )
     define.DEFINE_bool(
         "amortised",
         False,
-        "saved_model: let reconstruct begin with the guess of the run's encoder (dgn_tf.amortise).",
+        "saved_model: reconstruct starts from the guess of the run's encoder (dgn_tf.amortise).",
     )
     define.DEFINE_multi_enum(
         "part",
@@ -80,7 +76,7 @@ def define_flags():
     )
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     """Export the model of the run."""
     del argv
     _check_flags()
@@ -89,22 +85,18 @@ def main(argv):
     if FLAGS.format == "tflite":
         _write_tflite(target, trained)
     elif FLAGS.format == "web":
-        folder = write_web(
-            target, trained.config, trained.model, trained.directions, trained.folders
-        )
-        size = sum(file.stat().st_size for file in folder.iterdir())
-        print(f"{folder}: {size / 1e6:.2f} MB. Open {folder / 'index.html'} in a browser.")
+        _write_web(target, trained)
     else:
         _write_saved_model(target, trained)
 
 
-def _target():
+def _target() -> Path:
     """OUTPUT_DIR/NAME."""
     name = FLAGS.name or model_name(FLAGS.run_dir, FLAGS.saved_model)
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", name, re.ASCII):
         raise InputError(
-            f"--name={name}: must be letters, digits, dots, dashes and underscores, as part of the "
-            "server's addresses."
+            f"--name={name}: must be letters, digits, dots, dashes and underscores, since it "
+            "becomes part of the server's addresses."
         )
     target = Path(FLAGS.output_dir).expanduser() / name
     if target.exists() and not target.is_dir():
@@ -112,7 +104,7 @@ def _target():
     return target
 
 
-def _check_flags():
+def _check_flags() -> None:
     check_source(FLAGS.run_dir, FLAGS.saved_model)
     lite = FLAGS.format == "tflite"
     if FLAGS.saved_model and FLAGS.format == "saved_model":
@@ -124,25 +116,27 @@ def _check_flags():
         if FLAGS[name].present and not lite:
             raise InputError(f"--{name} belongs to --format=tflite: give that too.")
     if FLAGS.amortised and FLAGS.format != "saved_model":
-        raise InputError("--amortised belongs to --format=saved_model: the others do not infer.")
+        raise InputError(
+            "--amortised belongs to --format=saved_model: the other formats do not infer."
+        )
     if lite:
         convert.require_litert()
 
 
-def _write_saved_model(target, trained):
+def _write_saved_model(target: Path, trained: Trained) -> None:
     config, model = trained.config, trained.model
     encoder = load_encoder(FLAGS.run_dir) if FLAGS.amortised else None
     if encoder is not None and (config.data.frames or isinstance(model, EncodedModel)):
         raise InputError("--amortised is for models of images without an encoder of their own.")
-    run = Run(FLAGS.run_dir)
     path = saved_model.export_saved_model(
         config,
         model,
         target,
         chains=trained.chains,
+        directions=trained.directions,
         folders=trained.folders,
         encoder=encoder,
-        metrics=_metrics(run),
+        metrics=_metrics(Run(FLAGS.run_dir)),
     )
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")
@@ -152,38 +146,16 @@ def _write_saved_model(target, trained):
     )
 
 
-def _metrics(run):
-    """What dgn_tf.evaluate has measured of the weights that are exported, {text: number}."""
-    found = {}
-    for experiment in _MEASURING:
-        path = run / "evaluation" / experiment / "report.json"
-        if not path.is_file():
-            continue
-        try:
-            report = json.loads(path.read_text(encoding="utf-8"))
-            numbers, measured = report["numbers"], report["origin"].get("checkpoint")
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            raise InputError(
-                f"{path} is damaged: run dgn_tf.evaluate again, or remove it."
-            ) from None
-        if measured != run.checkpoint:
-            print(f"Left out of the model card: {path} is of other weights than the newest.")
-            continue
-        found |= _flat(numbers)
-    return found
+def _metrics(run: Run) -> dict[str, float]:
+    """What dgn_tf.evaluate has measured of the weights that are exported, by name."""
+    measured = measured_numbers(run / "evaluation", run.checkpoint)
+    for path in measured.outdated:
+        print(f"Left out of the model card: {path} is of other weights than the newest.")
+    return measured.numbers
 
 
-def _flat(numbers, before=""):
-    for name, value in numbers.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{name} ")
-        elif isinstance(value, int | float):
-            yield f"{before}{name}", value
-
-
-def _write_tflite(target, trained):
-    plain = portable(trained.config, trained.model)
-    plain = plain.emission if isinstance(plain, DynamicDeformableGenerator) else plain
+def _write_tflite(target: Path, trained: Trained) -> None:
+    plain = image_generator(portable(trained.config, trained.model))
     parts = convert.make_parts(plain)
     wanted = FLAGS.part or (["geometry"] if "geometry" in parts else ["generator"])
     missing = [name for name in wanted if name not in parts]
@@ -193,28 +165,26 @@ def _write_tflite(target, trained):
             "the generator alone."
         )
     latents = convert.calibration_latents(plain, trained.chains)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--output_dir: {target} cannot be made: {error.strerror}.") from None
+    quantizations = FLAGS.quantization or convert.QUANTIZATIONS
+    chosen = {name: parts[name] for name in wanted}
     print(f"{'part':<11} {'numbers':<8} {'kB':>7}  error at the 99th percentile, at most")
-    for name in wanted:
-        for quantization in FLAGS.quantization or convert.QUANTIZATIONS:
-            made = convert.convert(parts[name], quantization, *latents)
-            path = target / f"{name}_{quantization}.tflite"
-            partial = path.with_name(f"{path.name}.partial")
-            partial.write_bytes(made.content)
-            os.replace(partial, path)
-            unit = "px" if name == "geometry" else "of [0, 1]"
-            print(
-                f"{name:<11} {quantization:<8} {len(made.content) / 1e3:7.1f}  "
-                f"{made.errors[0]:.4f}, {made.errors[1]:.4f} {unit}",
-                flush=True,
-            )
+    for part, quantization, made in convert.write_tflite(target, chosen, quantizations, *latents):
+        unit = "px" if part == "geometry" else "of [0, 1]"
+        print(
+            f"{part:<11} {quantization:<8} {len(made.content) / 1e3:7.1f}  "
+            f"{made.errors[0]:.4f}, {made.errors[1]:.4f} {unit}",
+            flush=True,
+        )
     print(f"Written into {target}.")
 
 
-def main_cli():
+def _write_web(target: Path, trained: Trained) -> None:
+    folder = write_web(target, trained.config, trained.model, trained.directions, trained.folders)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print(f"{folder}: {size / 1e6:.2f} MB. Open {folder / 'index.html'} in a browser.")
+
+
+def main_cli() -> None:
     """Entry point of the command."""
     define_flags()
     run_app(main)

@@ -19,6 +19,7 @@ from dgn_tf.benchmarking.timing import interleaved_timings, ratios, spread
 from dgn_tf.config import Config
 from dgn_tf.config.fields import require_at_least, setting
 from dgn_tf.models.factory import make_model
+from dgn_tf.serving.portable import image_generator
 from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.training.chains import Chains
 from dgn_tf.types import LatentModel
@@ -38,11 +39,15 @@ class ClipSettings(Repeats):
 
 
 def check(config: Config, _: ClipSettings) -> None:
-    """Check that a step on clips can be made in chunks of so many frames.
+    """Check that the settings make a step on clips.
 
     Raises:
-        InputError: a chunk would have more frames than a clip.
+        InputError: another model than the dynamic one, or more frames in a chunk than in a clip.
     """
+    if config.model.model != "dynamic":
+        raise InputError(
+            f"`model={config.model.model}`: clips are measured with `model=dynamic` only."
+        )
     chunk, frames = config.model.frames_per_chunk, config.data.frames
     if chunk > frames:
         raise InputError(f"`frames_per_chunk={chunk}`: must be at most `frames={frames}`.")
@@ -73,7 +78,7 @@ def steps(config: Config, clips: int) -> dict[str, Callable[[], Any]]:
     data = config.data
     video = make_model(config.model, data.side, data.channels, data.frames)
     # Networks of its own, made by the same settings.
-    image = make_model(config.model, data.side, data.channels, data.frames).emission
+    image = image_generator(make_model(config.model, data.side, data.channels, data.frames))
     return {
         f"{clips} clips of {data.frames} frames": step(video, (clips, data.frames), config),
         f"{clips * data.frames} images": step(image, (clips * data.frames,), config),

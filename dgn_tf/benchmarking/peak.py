@@ -49,10 +49,10 @@ def step_flops(config: Config) -> int:
     A gradient to the latents costs one more pass; the one to the weights, two. The appearance is
     made once more than the displacement, before the first Langevin step.
     """
-    model = make_model(config.model, config.data.side, config.data.channels)
+    networks = make_model(config.model, config.data.side, config.data.channels).networks
     l_steps, learned = config.learning.langevin_steps, 3
-    appearance = forward_flops(model.appearance) * (2 * l_steps + 1 + learned)
-    geometry = forward_flops(model.geometry) * (2 * l_steps + learned)
+    appearance = forward_flops(networks["appearance"]) * (2 * l_steps + 1 + learned)
+    geometry = forward_flops(networks["geometry"]) * (2 * l_steps + learned)
     return config.learning.batch_size * (appearance + geometry)
 
 

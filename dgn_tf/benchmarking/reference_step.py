@@ -138,6 +138,8 @@ def _parts(
     config: Config, rows: int = 0
 ) -> tuple[DeformableGenerator, Chains, keras.optimizers.Optimizer]:
     model = make_model(config.model, config.data.side, config.data.channels)
+    # What `require_plain_step` lets pass.
+    assert isinstance(model, DeformableGenerator)
     chains = Chains(np.arange(rows or config.learning.batch_size), model.latent_dims, SEED)
     return model, chains, keras.optimizers.Adam(LEARNING_RATE)
 

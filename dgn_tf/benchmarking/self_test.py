@@ -1,7 +1,7 @@
 """The warp and one training step against stored numbers, in a few seconds.
 
-Prints JSON for dgn_tf.doctor: the GPUs that TensorFlow sees
-and, for each number, what came out and what should have.
+Prints JSON for dgn_tf.doctor: "gpus", the GPUs that TensorFlow sees, and "deviations", in words
+which numbers are not as they should be.
 """
 
 import json
@@ -17,7 +17,7 @@ from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.training.chains import Chains
 
 SIDE, COUNT = 32, 4
-# From a CPU. Convolutions of GPUs round to 10 bits, which changes the third digit.
+# From a CPU. Convolutions on GPUs round to 10 bits, which changes the third digit.
 WANTED = {
     "warp": -73.47424,
     "loss": 136.48993,
@@ -31,15 +31,15 @@ TOLERANCE = 0.01
 
 
 def self_test() -> dict[str, float]:
-    """What the warp and a training step give here, by name; `WANTED` has what they should.
+    """The numbers that the warp and a training step give here, by name, to compare with `WANTED`.
 
     Nothing is random but the noise of the Langevin step, which is the program's own hash.
     """
     step = _learner().step
     images = _waves(COUNT * SIDE * SIDE).reshape(COUNT, SIDE, SIDE, 1)
     ids = tf.range(COUNT, dtype=tf.int64)
-    row, pictures = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, *images.shape[1:]])
-    compiled = tf.function(step, input_signature=[row, row, pictures], autograph=False)
+    row, batch = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, *images.shape[1:]])
+    compiled = tf.function(step, input_signature=[row, row, batch], autograph=False)
     metrics = compiled(ids, ids, tf.constant(images))
     names = ("loss", "msre", "gradient_norm", "appearance_std", "geometry_std", "displacement")
     return {"warp": _warped()} | {name: float(metrics[name]) for name in names}
@@ -54,21 +54,25 @@ def deviations(found: dict[str, float]) -> list[str]:
     ]
 
 
-def _waves(count):
-    """Numbers in [-1, 1] that are the same everywhere and repeat nowhere."""
+def _waves(count: int) -> np.ndarray:
+    """Float32 [count] in [-1, 1], the same on every machine, without a period."""
     return np.sin(0.7 * np.arange(count) + 0.001 * np.arange(count) ** 1.5).astype(np.float32)
 
 
-def _warped():
+def _warped() -> float:
     """A sum over a warped image that every pixel and every displacement changes."""
     image = _waves(9 * 11).reshape(1, 9, 11, 1)
     field = 3.0 * _waves(2 * 9 * 11).reshape(1, 9, 11, 2)
-    return float(tf.reduce_sum(warp(image, field) * np.arange(99).reshape(1, 9, 11, 1)))
+    return float(
+        tf.reduce_sum(
+            warp(tf.constant(image), tf.constant(field)) * np.arange(99).reshape(1, 9, 11, 1)
+        )
+    )
 
 
-def _learner():
+def _learner() -> AlternatingBackprop:
     model = DeformableGenerator(
-        AppearanceGenerator(3, SIDE, 1, alpha=0.2), GeometricGenerator(2, SIDE)
+        AppearanceGenerator(3, SIDE, 1, width=0.2), GeometricGenerator(2, SIDE)
     )
     for number, weight in enumerate(model.weights):
         fan_in = max(1, np.prod(weight.shape[:-1]))
@@ -80,7 +84,7 @@ def _learner():
     )
 
 
-def main():
+def main() -> None:
     """Print the JSON."""
     gpus = [device.name for device in tf.config.list_physical_devices("GPU")]
     print(json.dumps({"gpus": gpus, "deviations": deviations(self_test())}))

@@ -1,23 +1,87 @@
-"""The page that goes with an exported model."""
+"""The page that goes with an exported model, and the measurements that it shows."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+
+from dgn_tf.config import Config
+from dgn_tf.serving.signatures import Signatures
+from dgn_tf.types import Tensor
+from dgn_tf.utils.errors import InputError
 
 _PAPER = (
     "Xing, Gao, Han, Zhu and Wu, Deformable Generator Networks: Unsupervised Disentanglement of "
     "Appearance and Geometry, IEEE TPAMI 44(3), 2022"
 )
+# Experiments whose numbers the page shows.
+_MEASURING = ("held_out", "clips")
 
 
-def model_card(name, config, model, functions, metrics):
-    """MODEL_CARD.md: what the model is, answers and can do, with the flags that make it again.
+class Measured(NamedTuple):
+    """What dgn_tf.evaluate has measured of a run.
+
+    Attributes:
+        numbers: by name, of the weights that are exported.
+        outdated: reports of other weights, which are left out.
+    """
+
+    numbers: dict[str, float]
+    outdated: list[Path]
+
+
+def measured_numbers(evaluation: Path, checkpoint: str) -> Measured:
+    """The numbers of the model card, from the reports of a run's evaluation.
 
     Args:
-        name: the model is served as.
-        config: the `Config` of its run.
+        evaluation: folder of the reports, EXPERIMENT/report.json each.
+        checkpoint: name of the one whose weights are exported.
+
+    Raises:
+        InputError: a report is damaged.
+    """
+    found = Measured({}, [])
+    for experiment in _MEASURING:
+        path = evaluation / experiment / "report.json"
+        if not path.is_file():
+            continue
+        try:
+            report = json.loads(path.read_text(encoding="utf-8"))
+            numbers, measured = report["numbers"], report["origin"].get("checkpoint")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            raise InputError(
+                f"{path} is damaged: run dgn_tf.evaluate again, or remove it."
+            ) from None
+        if measured == checkpoint:
+            found.numbers.update(_flat(numbers))
+        else:
+            found.outdated.append(path)
+    return found
+
+
+def _flat(numbers: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of nested sections, under the names of all their sections."""
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name} ")
+        elif isinstance(value, int | float):
+            yield f"{before}{name}", value
+
+
+def model_card(
+    name: str, config: Config, model: Any, functions: Signatures, metrics: Mapping[str, float]
+) -> str:
+    """MODEL_CARD.md: what the model is, what it answers, and the flags that trained it.
+
+    Args:
+        name: what the model is served as.
+        config: the settings of its run.
         model: the exported model.
-        functions: {signature: `tf.function`}.
-        metrics: what was measured, {text: number}.
+        functions: its signatures.
+        metrics: what was measured, by name.
 
     Returns:
         Text in Markdown.
@@ -26,41 +90,41 @@ def model_card(name, config, model, functions, metrics):
     lines = [
         *_facts(name, config, model),
         "",
-        "## What it answers",
+        "## Signatures",
         "",
-        "Images go in and out as float32 in [0, 1] (outputs ending in `_bytes`: PNG files), "
-        "displacements as (dx, dy) in pixels. The batch, the first size, is free. A request that "
-        "cannot be answered (another shape, a NaN, latents beyond 1000, images out of [0, 1], "
-        "steps out of 1 to 2000) gets an error that says so.",
+        "Images are float32 in [0, 1] (outputs whose names end in `_bytes`: PNG files), "
+        "displacements (dx, dy) in pixels. The first size, the batch, may be any. A request that "
+        "cannot be answered (a wrong shape, a NaN, latents beyond 1000, images outside [0, 1], "
+        "steps outside 1 to 2000) gets an error that says why.",
         "",
         *_signature_table(functions),
         "",
         "`step_size` and `sigma` 0 stand for the run's own; `seed` -1 for a descent without noise, "
         "0 or more for a sample of the posterior; steps are rounded up to tens.",
         "",
-        "## Measured",
+        "## Measurements",
         "",
         *_metric_table(metrics),
         "",
-        "## Meant for",
+        "## Intended use",
         "",
-        f"Images like those it learned from, seen at {side}x{side}. Of other images "
-        "it makes what it has learned; it does not say that they are others. It knows nothing of "
-        "who is in an image and must not be used to tell.",
+        f"Images like those it was trained on, at {side}x{side}. Other images are reconstructed "
+        "from what it has learned, without a warning. It does not recognize people and must not be "
+        "used to identify them.",
         "",
-        "## The flags that make it again",
+        "## Training flags",
         "",
         "```",
         *(f"--{flag}={_flag(value)}" for flag, (value, _) in config.settings().items()),
         "```",
         "",
-        "`sha256sum -c SHA256SUMS` checks the files; `golden.npz` holds a request and the Keras "
-        "model's answer for every signature.",
+        "`sha256sum -c SHA256SUMS` checks the files; `golden.npz` holds, for every signature, a "
+        "request and the Keras model's answer to it.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _facts(name, config, model):
+def _facts(name: str, config: Config, model: Any) -> list[str]:
     data, learning = config.data, config.learning
     shape = f"{data.side}x{data.side}x{data.channels}"
     if data.frames:
@@ -70,7 +134,7 @@ def _facts(name, config, model):
         learned_from += f", those with {data.where}"
     if data.limit:
         learned_from += f", the first {data.limit}"
-    weights = f"averaged (--ema={learning.ema:g})" if learning.ema else "of the last step"
+    weights = f"averaged (--ema={learning.ema:g})" if learning.ema else "those of the last step"
     groups = ", ".join(
         f"{group} {dim} ({_kind(model, group)})" for group, dim in model.latent_dims.items()
     )
@@ -79,24 +143,24 @@ def _facts(name, config, model):
         "",
         f"A model of the kind `{config.model.model}` (dgn_tf), after {_PAPER}.",
         "",
-        f"* Learned from: {learned_from}.",
-        f"* Makes: {shape}.",
+        f"* Trained on: {learned_from}.",
+        f"* Output: {shape}.",
         f"* Latents: {groups}.",
         f"* Parameters: {model.count_params():,}; weights {weights}.",
-        f"* Made with TensorFlow {tf.__version__} and Keras {keras.__version__}.",
+        f"* Exported with TensorFlow {tf.__version__} and Keras {keras.__version__}.",
     ]
 
 
-def _kind(model, group):
-    """What a latent group is a priori."""
+def _kind(model: Any, group: str) -> str:
+    """The prior of a latent group, in words."""
     if group in model.given_groups:
         return "a one-hot label, which is given"
     if group in model.class_groups:
-        return "a one-hot class, all as likely"
+        return "a one-hot class, all equally likely"
     return "standard normal"
 
 
-def _signature_table(functions):
+def _signature_table(functions: Signatures) -> Iterator[str]:
     yield "| signature | inputs | outputs |"
     yield "| --- | --- | --- |"
     for name, function in functions.items():
@@ -106,15 +170,15 @@ def _signature_table(functions):
         yield f"| `{name}` | {inputs} | {results} |"
 
 
-def _described(name, tensor):
+def _described(name: str, tensor: Tensor) -> str:
     kind = "" if tensor.dtype == tf.float32 else f" {tensor.dtype.name}"
     sizes = ", ".join("?" if size is None else str(size) for size in tensor.shape)
     return f"`{name}`{kind} [{sizes}]" if tensor.shape.rank else f"`{name}`{kind}"
 
 
-def _metric_table(metrics):
+def _metric_table(metrics: Mapping[str, float]) -> Iterator[str]:
     if not metrics:
-        yield "Nothing: the run was exported without an evaluation (`dgn_tf.evaluate`)."
+        yield "None: the run was exported before an evaluation (`dgn_tf.evaluate`)."
         return
     yield "| number | value |"
     yield "| --- | --- |"
@@ -122,5 +186,5 @@ def _metric_table(metrics):
         yield f"| {name} | {value:.4g} |"
 
 
-def _flag(value):
+def _flag(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value

@@ -1,27 +1,41 @@
 """Requests that cannot be answered get an error that says why, from inside the graph."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-# Latents are standard normal; of far larger ones networks make numbers that are not finite.
+from dgn_tf.types import Tensor
+
+# Latents are standard normal; far larger ones make networks return numbers that are not finite.
 MOST_LATENT = 1000.0
 
 
-def require(condition, *message):
+def require(condition: Tensor, *message: str | Tensor) -> tf.Operation | None:
     """An operation that fails with `message` unless the scalar `condition` holds.
 
     Args:
         condition: boolean tensor.
         *message: text and tensors, shown in this order.
+
+    Returns:
+        The operation, for `tf.control_dependencies`; None outside of a graph.
     """
     return tf.debugging.Assert(condition, list(message), summarize=8)
 
 
-def checked(name, tensor, shape, low=None, high=None, wanted=""):
-    """A named input of a signature, once its shape and its values are found to be right.
+def checked(
+    name: str,
+    tensor: Tensor,
+    shape: Sequence[int | None],
+    low: float | None = None,
+    high: float | None = None,
+    wanted: str = "",
+) -> Tensor:
+    """A named input of a signature, after a check of its shape and its values.
 
     Args:
         name: of the input, for the message.
-        tensor: what came.
+        tensor: what the request holds.
         shape: wanted sizes, None for any from 1 up; [] for a single number.
         low: smallest value, or None.
         high: largest value, or None.
@@ -31,8 +45,10 @@ def checked(name, tensor, shape, low=None, high=None, wanted=""):
         The tensor with this static shape; evaluated, it raises `InvalidArgumentError` for another
         shape, a NaN, an infinity or a value out of bounds.
     """
-    # A server may be fed what its graph does not expect, and graphs drop checks of what they know.
-    tensor = tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=tf.TensorShape(None))
+    # A request may hold what the input signature does not allow, and TensorFlow drops checks of
+    # what it takes for known. TensorFlow's annotation knows no unknown rank.
+    any_shape = tf.TensorShape(None)  # pyright: ignore[reportArgumentType]
+    tensor = tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=any_shape)
     described = _describe(name, shape)
     with tf.control_dependencies(
         [require(tf.equal(tf.rank(tensor), len(shape)), described, tf.shape(tensor))]
@@ -59,14 +75,19 @@ def checked(name, tensor, shape, low=None, high=None, wanted=""):
         )
 
 
-def checked_latent(name, tensor, shape):
+def checked_latent(name: str, tensor: Tensor, shape: Sequence[int | None]) -> Tensor:
     """`checked` for latents, states and noises, which lie in [-1000, 1000]."""
     wanted = f"in [-{MOST_LATENT:.0f}, {MOST_LATENT:.0f}]"
     return checked(name, tensor, shape, -MOST_LATENT, MOST_LATENT, wanted)
 
 
-def same_batch(names, tensors):
-    """The tensors, once their first sizes are found to be equal."""
+def same_batch(names: Sequence[str], tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors, after a check that their first sizes are equal.
+
+    Args:
+        names: of the tensors, for the message.
+        tensors: at least one, each [B, ...].
+    """
     sizes = tf.stack([tf.shape(tensor)[0] for tensor in tensors])
     equal = tf.reduce_all(tf.equal(sizes, sizes[0]))
     message = f"{', '.join(names)} must have the same batch size; they have"
@@ -74,7 +95,7 @@ def same_batch(names, tensors):
         return [tf.identity(tensor) for tensor in tensors]
 
 
-def _describe(name, shape):
+def _describe(name: str, shape: Sequence[int | None]) -> str:
     if not shape:
         return f"{name} must be a single number, not an array; it has shape"
     sizes = ["any" if size is None else str(size) for size in shape]

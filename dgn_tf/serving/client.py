@@ -4,9 +4,11 @@ import base64
 import json
 import urllib.error
 import urllib.request
+from typing import Any
 
 import numpy as np
 
+# Outputs whose names end so are files.
 _BYTES = "_bytes"
 
 
@@ -24,13 +26,19 @@ class RestClient:
         timeout: seconds to wait for an answer.
     """
 
-    def __init__(self, model, url="http://localhost:8501", version=None, timeout=60.0):
+    def __init__(
+        self,
+        model: str,
+        url: str = "http://localhost:8501",
+        version: int | None = None,
+        timeout: float = 60.0,
+    ):
         chosen = "" if version is None else f"/versions/{version}"
         self._model = f"{url.rstrip('/')}/v1/models/{model}"
         self._chosen = f"{self._model}{chosen}"
         self.timeout = timeout
 
-    def predict(self, signature="serving_default", **inputs):
+    def predict(self, signature: str = "serving_default", **inputs: Any) -> dict[str, np.ndarray]:
         """The answer of a signature.
 
         Args:
@@ -51,15 +59,15 @@ class RestClient:
             answer = {name: answer}
         return {name: _array(name, value) for name, value in answer.items()}
 
-    def metadata(self):
-        """{signature: {"inputs": {name: ...}, "outputs": {name: ...}}}, as the server tells them.
+    def metadata(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """{signature: {"inputs": {name: ...}, "outputs": {name: ...}}}, as the server reports them.
 
         Raises:
             ServingError: no server, or it does not know the model.
         """
         return self._ask("/metadata")["metadata"]["signature_def"]["signature_def"]
 
-    def status(self):
+    def status(self) -> dict[str, str]:
         """{version: state} of the versions that the server knows, such as {"1": "AVAILABLE"}.
 
         Raises:
@@ -68,7 +76,7 @@ class RestClient:
         versions = self._ask("")["model_version_status"]
         return {entry["version"]: entry["state"] for entry in versions}
 
-    def _ask(self, path, body=None):
+    def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             self._chosen + path, data, {"Content-Type": "application/json"}
@@ -96,7 +104,13 @@ class GrpcClient:
         ImportError: the extra `serving` is not installed (`pip install "dgn_tf[serving]"`).
     """
 
-    def __init__(self, model, address="localhost:8500", version=None, timeout=60.0):
+    def __init__(
+        self,
+        model: str,
+        address: str = "localhost:8500",
+        version: int | None = None,
+        timeout: float = 60.0,
+    ):
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -106,8 +120,8 @@ class GrpcClient:
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._model, self._version, self.timeout = model, version, timeout
 
-    def predict(self, signature="serving_default", **inputs):
-        """The answer of a signature; all as `RestClient.predict`.
+    def predict(self, signature: str = "serving_default", **inputs: Any) -> dict[str, np.ndarray]:
+        """The answer of a signature, as `RestClient.predict` gives it.
 
         Args:
             signature: for example "generate" or "reconstruct".
@@ -133,21 +147,23 @@ class GrpcClient:
         try:
             answer = self._stub.Predict(request, timeout=self.timeout)
         except grpc.RpcError as error:
-            raise ServingError(error.details()) from None
+            # A failed call has details; its base class does not know.
+            details = error.details()  # pyright: ignore[reportAttributeAccessIssue]
+            raise ServingError(details) from None
         return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
 
-    def close(self):
-        """Give the connection back."""
+    def close(self) -> None:
+        """Close the connection."""
         self._channel.close()
 
 
-def _typed(name, value):
-    """JSON has one kind of number; here the server must be told which."""
+def _typed(name: str, value: Any) -> np.ndarray:
+    """An input in the type that the server wants: unlike JSON, gRPC tells types apart."""
     whole = {"steps": np.int32, "seed": np.int64}
     return np.asarray(value, whole.get(name, np.float32))
 
 
-def _array(name, value):
+def _array(name: str, value: list[Any]) -> np.ndarray:
     if not name.endswith(_BYTES):
         return np.asarray(value, np.float32)
     files = np.empty(len(value), object)
@@ -155,7 +171,7 @@ def _array(name, value):
     return files
 
 
-def _message(error):
+def _message(error: urllib.error.HTTPError) -> str:
     text = error.read().decode(errors="replace")
     try:
         return json.loads(text)["error"]

@@ -1,15 +1,28 @@
-"""What a served model of clips answers, beside what its images do."""
+"""What a served model of clips answers, beside what its model of single frames does."""
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.serving.checks import checked, checked_latent, same_batch
-from dgn_tf.serving.signatures import image_signatures, reconstruct_function, signature, unit
+from dgn_tf.serving.signatures import (
+    Outputs,
+    Signatures,
+    image_signatures,
+    reconstruct_function,
+    signature,
+    unit,
+)
+from dgn_tf.types import Latents, Tensor
 
 GROUPS = ("appearance", "geometry")
 MAX_FRAMES = 1000
 
 
-def clip_signatures(model, step_size, sigma):
+def clip_signatures(
+    model: DynamicDeformableGenerator, step_size: float, sigma: float
+) -> Signatures:
     """The functions of a dynamic model, by name.
 
     z_appearance [B, d_a] and z_geometry [B, d_g] are Z_0; noise_appearance [B, T, n_a] and
@@ -19,14 +32,15 @@ def clip_signatures(model, step_size, sigma):
 
     * generate_clip: Z_0 and noises to clip and canonical [B, T + 1, S, S, C], displacement
       [B, T + 1, S, S, 2], state_appearance and state_geometry.
-    * continue_clip: the same and the states of the clip before to T frames more, and new states.
+    * continue_clip: the same and the states at the end of a clip to T more frames of it, and new
+      states.
     * reconstruct: clip [B, F, S, S, C] of as many frames as the model learned from, to Z_0, noises,
       states, reconstruction and error (`reconstruct_function`).
     * generate, generate_png, appearance, displacement, warp: of single frames
-      (`picture_signatures`), whose latents are Z_t.
+      (`image_signatures`), whose latents are Z_t.
 
     Args:
-        model: a `DynamicDeformableGenerator` such as `portable` makes.
+        model: such as `portable` makes.
         step_size: delta of the run.
         sigma: of the run.
 
@@ -37,17 +51,19 @@ def clip_signatures(model, step_size, sigma):
     channels = model.emission.appearance.settings["channels"]
     latents, noises, states = _specs(model)
 
-    def generate_clip(*values):
+    def generate_clip(*values: Tensor) -> Outputs:
         z, noise = _requested(model, values)
         zero = {group: tf.zeros_like(value) for group, value in z.items()}
         return _clip(model, z, zero, noise, first=True)
 
-    def continue_clip(*values):
+    def continue_clip(*values: Tensor) -> Outputs:
         z, noise, state = _requested(model, values)
         return _clip(model, z, state, noise, first=False)
 
-    def explained(z):
-        first, noise, state = {}, {}, {}
+    def explained(z: Latents) -> Outputs:
+        first: Latents = {}
+        noise: Latents = {}
+        state: Latents = {}
         for group in GROUPS:
             first[group], noise[group] = model.unpack(group, z[group])
             state[group] = model.transitions[group].unroll(noise[group])[:, -1]
@@ -64,12 +80,14 @@ def clip_signatures(model, step_size, sigma):
     }
 
 
-def _specs(model):
+def _specs(
+    model: DynamicDeformableGenerator,
+) -> tuple[list[tf.TensorSpec], list[tf.TensorSpec], list[tf.TensorSpec]]:
     """Specs of Z_0, noises and states, each for both groups."""
     dims = model.emission.latent_dims
     noise_dims = {group: _noise_dim(model, group) for group in GROUPS}
 
-    def spec(name, *sizes):
+    def spec(name: str, *sizes: int | None) -> tf.TensorSpec:
         return tf.TensorSpec([None, *sizes], tf.float32, name)
 
     return (
@@ -79,11 +97,11 @@ def _specs(model):
     )
 
 
-def _noise_dim(model, group):
+def _noise_dim(model: DynamicDeformableGenerator, group: str) -> int:
     return model.transitions[group].settings["noise_dim"]
 
 
-def _requested(model, values):
+def _requested(model: DynamicDeformableGenerator, values: Sequence[Tensor]) -> list[Latents]:
     """The checked inputs by group: Z_0, noises and, if there are as many values, states."""
     kinds = ("z", "noise", "state")[: len(values) // len(GROUPS)]
     names = [f"{kind}_{group}" for kind in kinds for group in GROUPS]
@@ -115,12 +133,27 @@ def _requested(model, values):
     ]
 
 
-def _clip(model, z, state, noise, first):
-    """The frames after `state`, and before them the one at `state` itself if `first`."""
-    emission, parts, ends = model.emission, {}, {}
+def _clip(
+    model: DynamicDeformableGenerator, z: Latents, state: Latents, noise: Latents, first: bool
+) -> Outputs:
+    """The frames after `state`, and before them the one at `state` itself if `first`.
+
+    Args:
+        model: the model.
+        z: Z_0, [B, d] by group.
+        state: s_0 of the frames, [B, d] by group.
+        noise: xi_1 to xi_T, [B, T, n] by group.
+        first: whether the clip begins here.
+
+    Returns:
+        The outputs of "generate_clip".
+    """
+    emission = model.emission
+    parts: Latents = {}
+    ends: Outputs = {}
     for group in GROUPS:
-        # The number of steps is known only to the request, so that the loop is the graph's.
-        states = tf.scan(
+        # Only the request knows the number of steps: the loop is one of the graph.
+        states: Tensor = tf.scan(
             model.transitions[group], tf.transpose(noise[group], [1, 0, 2]), state[group]
         )
         ends[f"state_{group}"] = states[-1]
@@ -130,7 +163,7 @@ def _clip(model, z, state, noise, first):
         length = tf.shape(frames)[1]
         parts[group] = emission.part(group, tf.reshape(frames, [-1, z[group].shape[1]]))
 
-    def clips(flat):
+    def clips(flat: Tensor) -> Tensor:
         return tf.reshape(flat, [-1, length, *flat.shape[1:]])
 
     return {

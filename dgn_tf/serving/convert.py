@@ -3,46 +3,52 @@
 import contextlib
 import os
 import tempfile
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.serving.signatures import unit
+from dgn_tf.serving.signatures import Signatures, unit
+from dgn_tf.types import LatentArrays, LatentModel, Tensor
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import atomic_write
 
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
 # A part of a model, and what it makes.
 OUTPUTS = {"geometry": "displacement", "appearance": "canonical", "generator": "image"}
-# Latents that ranges are measured on, and that errors are: never the same.
+# Latents that ranges are measured on, and others that errors are measured on.
 _CALIBRATION, _TEST = 300, 200
 
 
 class Conversion(NamedTuple):
     """A .tflite file in memory, and how far from the Keras model it is.
 
-    `errors` are those at the 99th percentile and at most, over pixels and examples: the length of
-    the difference in pixels for a displacement, the greatest of the channels' differences on the
-    scale [0, 1] for images.
+    Attributes:
+        content: of the file.
+        errors: at the 99th percentile and at most, over pixels and examples: for a displacement the
+            length of the difference in pixels, for images the greatest of the channels' differences
+            on the scale [0, 1].
     """
 
     content: bytes
     errors: tuple[float, float]
 
 
-def make_parts(model):
-    """Functions of one example that a device may want: {part: `tf.function`}.
+def make_parts(model: LatentModel) -> Signatures:
+    """Functions of one example that a device may need, by part.
 
     geometry: z_geometry [1, d_g] to displacement; appearance: z_appearance [1, d_a] to canonical in
     [0, 1]; generator: both to image. A model without geometry has the generator alone.
 
     Args:
-        model: of images, as `portable` makes it; of clips, its emission.
+        model: of images, as `portable` makes it; of clips, its `image_generator`.
     """
     dims = dict(model.latent_dims)
 
-    def generate(*values):
+    def generate(*values: Tensor) -> dict[str, Tensor]:
         z = dict(zip(dims, values, strict=True))
         parts = {name: model.part(name, value) for name, value in z.items()}
         return {OUTPUTS["generator"]: unit(model.combine(parts))}
@@ -60,8 +66,10 @@ def make_parts(model):
     return parts
 
 
-def calibration_latents(model, chains):
-    """Latents that occur: to measure ranges on, and others to measure errors on.
+def calibration_latents(
+    model: LatentModel, chains: LatentArrays | None
+) -> tuple[LatentArrays, LatentArrays]:
+    """Typical latents: some to measure ranges on, and others to measure errors on.
 
     Args:
         model: as of `make_parts`.
@@ -82,24 +90,62 @@ def calibration_latents(model, chains):
             drawn[name] = chain[:, :dim]
     rows = rng.permutation(min(len(z) for z in drawn.values()))[:count]
     split = max(1, round(len(rows) * _CALIBRATION / count))
-    return tuple(
-        {f"z_{name}": np.float32(z[chosen]) for name, z in drawn.items()}
-        for chosen in (rows[:split], rows[split:] if len(rows) > split else rows)
-    )
+    calibration, test = rows[:split], rows[split:] if len(rows) > split else rows
+    return _chosen(drawn, calibration), _chosen(drawn, test)
 
 
-def convert(function, quantization, calibration, test):
+def _chosen(latents: LatentArrays, rows: np.ndarray) -> LatentArrays:
+    return {f"z_{name}": z[rows].astype(np.float32) for name, z in latents.items()}
+
+
+def write_tflite(
+    folder: Path,
+    parts: Mapping[str, Any],
+    quantizations: Iterable[str],
+    calibration: LatentArrays,
+    test: LatentArrays,
+) -> Iterator[tuple[str, str, Conversion]]:
+    """Write `folder`/PART_QUANTIZATION.tflite for each part in each quantization.
+
+    Args:
+        folder: is made if need be.
+        parts: some of `make_parts`.
+        quantizations: some of `QUANTIZATIONS`.
+        calibration: latents to measure ranges on, as of `calibration_latents`.
+        test: latents to measure errors on.
+
+    Yields:
+        Part, quantization and `Conversion` of each file, once it is written.
+
+    Raises:
+        InputError: the folder cannot be made, or a conversion does not work.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"`output_dir`: {folder} cannot be made: {error.strerror}.") from None
+    for part, function in parts.items():
+        for quantization in quantizations:
+            made = convert(function, quantization, calibration, test)
+            with atomic_write(folder / f"{part}_{quantization}.tflite") as partial:
+                partial.write_bytes(made.content)
+            yield part, quantization, made
+
+
+def convert(
+    function: Any, quantization: str, calibration: LatentArrays, test: LatentArrays
+) -> Conversion:
     """One part in one quantization.
 
     Args:
         function: one of `make_parts`.
         quantization: "float32"; "float16" weights; "dynamic": int8 weights; "int8": integers
             throughout, with inputs and outputs in float32.
-        calibration: latents [n, d] by input, that occur.
+        calibration: latents [n, d] by input, to measure ranges on.
         test: others, to measure errors on.
 
     Returns:
-        A `Conversion`; its model has built-in operations and no variables.
+        The conversion; its model has built-in operations and no variables.
 
     Raises:
         InputError: the converter makes something that does not run, or is not finite.
@@ -119,7 +165,7 @@ def convert(function, quantization, calibration, test):
     found = run(content, {name: test[name] for name in names})
     wanted = np.concatenate(
         [
-            next(iter(function(*(z[i : i + 1] for z in map(test.get, names))).values())).numpy()
+            next(iter(function(*(test[name][i : i + 1] for name in names)).values())).numpy()
             for i in range(len(test[names[0]]))
         ]
     )
@@ -133,12 +179,15 @@ def convert(function, quantization, calibration, test):
     return Conversion(content, (float(np.quantile(errors, 0.99)), float(errors.max())))
 
 
-def run(content, inputs):
-    """The output of a .tflite model for inputs [n, d], example after example.
+def run(content: bytes, inputs: LatentArrays) -> np.ndarray:
+    """The output of a .tflite model, example after example.
 
     Args:
         content: of the file.
-        inputs: {input: array}.
+        inputs: [n, d] by name.
+
+    Returns:
+        [n, ...].
     """
     with _quiet():
         runner = require_litert()(model_content=content).get_signature_runner()
@@ -147,7 +196,7 @@ def run(content, inputs):
     return np.concatenate([next(iter(result.values())) for result in results])
 
 
-def require_litert():
+def require_litert() -> Callable[..., Any]:
     """The interpreter of the package ai-edge-litert.
 
     Raises:
@@ -157,13 +206,15 @@ def require_litert():
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         raise InputError(
-            "--format=tflite measures what it makes with ai-edge-litert: "
+            "`format=tflite` measures what it makes with ai-edge-litert: "
             'pip install "dgn_tf[lite]".'
         ) from None
     return Interpreter
 
 
-def _quantize(converter, quantization, calibration, names):
+def _quantize(
+    converter: Any, quantization: str, calibration: list[np.ndarray], names: list[str]
+) -> None:
     if quantization == "float32":
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -178,8 +229,8 @@ def _quantize(converter, quantization, calibration, names):
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Keep the converter's log, which no flag silences, off standard error."""
+def _quiet() -> Iterator[None]:
+    """Keep the converter's log, which no setting silences, off standard error."""
     before, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
@@ -190,6 +241,6 @@ def _quiet():
         os.close(null)
 
 
-def _function(python_function, dims):
+def _function(python_function: Callable[..., dict[str, Tensor]], dims: Mapping[str, int]) -> Any:
     specs = [tf.TensorSpec([1, dim], tf.float32, f"z_{name}") for name, dim in dims.items()]
     return tf.function(python_function, input_signature=specs, autograph=False)

@@ -1,19 +1,38 @@
 """A Keras model from a SavedModel that `saved_model` wrote."""
 
 import json
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from dgn_tf.config import Config
 from dgn_tf.models.factory import make_model
 from dgn_tf.serving.saved_model import CONFIG, FOLDERS, LATENTS
+from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.npz_files import read_npz
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def version_folder(path):
+class Exported(NamedTuple):
+    """An exported model.
+
+    Attributes:
+        config: the settings of its run.
+        model: the Keras model.
+        latents: [N, d] of training examples by group, or None where there are none.
+        folders: those that a labeled model numbers its classes by, or None.
+    """
+
+    config: Config
+    model: Any
+    latents: LatentArrays | None
+    folders: list[str] | None
+
+
+def version_folder(path: Path) -> Path:
     """`path` itself if it is a version, else its highest version.
 
     Args:
@@ -28,21 +47,17 @@ def version_folder(path):
         found = max(versions, key=lambda p: int(p.name))
     if found is None or not (found / CONFIG).is_file():
         raise InputError(
-            f"--saved_model={path} holds no exported model: name saved_models/NAME or a version "
+            f"`saved_model={path}` holds no exported model: name saved_models/NAME or a version "
             "in it, as dgn_tf.export writes them."
         )
     return found
 
 
-def load(path):
-    """The settings, model and latents of an exported model.
+def load(path: Path) -> Exported:
+    """An exported model, its settings and what goes with it.
 
     Args:
         path: saved_models/NAME or saved_models/NAME/VERSION, a path.
-
-    Returns:
-        (Config, Keras model, latents [N, d] of training examples by group or None, folders that a
-        labeled model numbers its classes by or None).
 
     Raises:
         InputError: there is none, or its files are damaged.
@@ -63,5 +78,5 @@ def load(path):
     # What a damaged file makes of each reader.
     except (OSError, KeyError, ValueError, IndexError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"--saved_model={path} cannot be read: {reason}") from None
-    return config, model, latents, folders
+        raise InputError(f"`saved_model={path}` cannot be read: {reason}") from None
+    return Exported(config, model, latents, folders)

@@ -1,5 +1,8 @@
 """A field on a device: .tflite files run and images warped, with NumPy and no TensorFlow."""
 
+import os
+from typing import Any
+
 import numpy as np
 
 BORDERS = ("edge", "zeros")
@@ -16,13 +19,13 @@ class LiteModel:
         ValueError: not a .tflite file.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike):
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(model_path=str(path))
         self._run = interpreter.get_signature_runner()
 
-    def __call__(self, **inputs):
+    def __call__(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Outputs by name of one example: float32 [1, ...].
 
         Args:
@@ -31,7 +34,7 @@ class LiteModel:
         return self._run(**{name: np.asarray(z, np.float32) for name, z in inputs.items()})
 
 
-def warp(image, displacement, border="edge"):
+def warp(image: np.ndarray, displacement: np.ndarray, border: str = "edge") -> np.ndarray:
     """Eq. 2 to 4 in NumPy: output(x, y) = image(x + dx, y + dy), bilinear.
 
     Args:
@@ -68,7 +71,7 @@ def warp(image, displacement, border="edge"):
     return np.rint(warped).astype(np.uint8) if image.dtype == np.uint8 else warped
 
 
-def enlarge(displacement, height, width):
+def enlarge(displacement: np.ndarray, height: int, width: int) -> np.ndarray:
     """A field for an image of another size than the model's.
 
     The field lies on the center square of the image, and goes on beyond it as at its border.
@@ -84,7 +87,7 @@ def enlarge(displacement, height, width):
     displacement = np.asarray(displacement, np.float32)
     side, edge = displacement.shape[0], min(height, width)
 
-    def places(size):
+    def places(size: int) -> np.ndarray:
         # A pixel's center is half a pixel from its corner, before and after.
         inside = np.clip(np.arange(size) - (size - edge) // 2, 0, edge - 1)
         return np.clip((inside + 0.5) * side / edge - 0.5, 0, side - 1)
@@ -93,8 +96,8 @@ def enlarge(displacement, height, width):
     return _bilinear(displacement, x, y) * np.float32(edge / side)
 
 
-def _bilinear(pixels, x, y):
-    """Pixels [H, W, C] at places [h, w] inside of them."""
+def _bilinear(pixels: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pixels [H, W, C] at the places x and y [h, w] in the image: float32 [h, w, C]."""
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
     right = np.minimum(left + 1, pixels.shape[1] - 1)
     bottom = np.minimum(top + 1, pixels.shape[0] - 1)

@@ -1,23 +1,25 @@
 """A trained model made of plain float32 operations, which any runtime has."""
 
 import dataclasses
+from typing import Any
 
+from dgn_tf.config import Config
 from dgn_tf.models.autoencoder import EncodedGenerator
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.models.factory import make_model
-from dgn_tf.ops.layers import leaf_layers
 from dgn_tf.ops.conv_transpose import Deconvolution
+from dgn_tf.ops.layers import leaf_layers
 from dgn_tf.utils.errors import InputError
 
 
-def portable(config, model):
+def portable(config: Config, model: Any) -> Any:
     """A copy of a trained model without compiled, recomputed or low-precision operations.
 
     TF Serving and LiteRT have no XLA, and a SavedModel with a compiled function fails there.
 
     Args:
-        config: the `Config` of its run.
+        config: the settings of its run.
         model: the trained model.
 
     Returns:
@@ -28,8 +30,8 @@ def portable(config, model):
     """
     if config.model.model == "mocogan":
         raise InputError(
-            "--model=mocogan cannot be exported: it is a rival for tables, with neither a "
-            "canonical image nor a displacement."
+            "`model=mocogan` cannot be exported: it is a baseline to compare with, and has neither "
+            "a canonical image nor a displacement."
         )
     data = config.data
     settings = dataclasses.replace(config.model, precision="float32", frames_per_chunk=0)
@@ -45,11 +47,14 @@ def portable(config, model):
     return copy
 
 
-def deforming_generator(model):
+def image_generator(model: Any) -> Any:
+    """The model of single images that is in a model of clips; a model of images is its own."""
+    return model.emission if isinstance(model, DynamicDeformableGenerator) else model
+
+
+def deforming_generator(model: Any) -> DeformableGenerator | None:
     """The `DeformableGenerator` that is in a model, or None if nothing deforms."""
-    inner = model
-    if isinstance(model, DynamicDeformableGenerator):
-        inner = model.emission
-    elif isinstance(model, EncodedGenerator):
-        inner = model.generator
+    inner = image_generator(model)
+    if isinstance(inner, EncodedGenerator):
+        inner = inner.generator
     return inner if isinstance(inner, DeformableGenerator) else None

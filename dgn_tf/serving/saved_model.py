@@ -4,34 +4,56 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from dgn_tf.config import Config
 from dgn_tf.config.fields import last_value
 from dgn_tf.serving.card import model_card
 from dgn_tf.serving.clip_signatures import clip_signatures
 from dgn_tf.serving.portable import portable
-from dgn_tf.serving.signatures import image_signatures, reconstruct_function
-from dgn_tf.serving.warmup import write_warmup
+from dgn_tf.serving.signatures import (
+    Encoder,
+    Signatures,
+    image_signatures,
+    reconstruct_function,
+)
+from dgn_tf.serving.warmup import Requests, write_warmup
+from dgn_tf.types import LatentArrays, Latents, Tensor
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import write_text
+from dgn_tf.visualize.directions import FILE as DIRECTIONS
+from dgn_tf.visualize.directions import Directions, write_directions
 
+# {signature: {output: array}}.
+Answers = dict[str, dict[str, np.ndarray]]
 # The files of a version folder, beside those that TensorFlow writes.
 CONFIG, LATENTS, GOLDEN = "config.json", "latents.npz", "golden.npz"
 FOLDERS = "folders.json"
 CARD, SUMS = "MODEL_CARD.md", "SHA256SUMS"
-# Latents that are kept for principal directions, and frames of a golden clip.
+# Latents that are kept: reconstructions to begin with, and ranges for integers.
 _KEPT_LATENTS = 2000
+# The inputs of golden requests that are single numbers, and the frames of a golden clip.
+GOLDEN_NUMBERS = {
+    "steps": np.int32(10),
+    "seed": np.int64(0),
+    "step_size": np.float32(0),
+    "sigma": np.float32(0),
+}
 _GOLDEN_FRAMES = 2
 _TOLERANCE = 1e-5
 
 
-def model_signatures(config, plain, encoder=None):
-    """All functions that a model is served with: {name: `tf.function`}.
+def model_signatures(config: Config, plain: Any, encoder: Encoder | None = None) -> Signatures:
+    """All functions that a model is served with, by name.
 
     Args:
-        config: the `Config` of its run.
+        config: the settings of its run.
         plain: the model, as `portable` makes it.
         encoder: where "reconstruct" starts, or None for zero.
     """
@@ -41,7 +63,7 @@ def model_signatures(config, plain, encoder=None):
         functions = clip_signatures(plain, *settings)
         return {"serving_default": functions["generate_clip"], **functions}
 
-    def named(z):
+    def named(z: Latents) -> dict[str, Tensor]:
         return {f"z_{group}": value for group, value in z.items()}
 
     shape = [data.side, data.side, data.channels]
@@ -54,31 +76,42 @@ def model_signatures(config, plain, encoder=None):
 
 
 def export_saved_model(
-    config, model, folder, *, chains=None, folders=None, encoder=None, metrics=None
-):
+    config: Config,
+    model: Any,
+    folder: Path,
+    *,
+    chains: LatentArrays | None = None,
+    directions: Mapping[str, Directions] | None = None,
+    folders: list[str] | None = None,
+    encoder: Encoder | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Path:
     """Write a trained model to `folder`/VERSION, VERSION being one above those that are there.
 
     The version holds the SavedModel, warm-up requests, config.json (from which `exported.load`
-    makes the Keras model again), latents.npz (latents of training examples, whose principal
-    directions edits follow), golden.npz (requests and answers of the Keras model),
-    MODEL_CARD.md and SHA256SUMS. It is written aside, read back by the loader of TF Serving,
-    compared with the Keras model, and renamed: a server that watches `folder` sees it whole.
+    makes the Keras model again), latents.npz (latents of training examples), directions.npz (the
+    principal directions that edits follow), golden.npz (requests and answers of the Keras model),
+    MODEL_CARD.md and SHA256SUMS. It is written to a folder beside, read back by the loader of TF
+    Serving, compared with the Keras model, and renamed: a server that watches `folder` sees it
+    whole.
 
     Args:
-        config: the `Config` of the run.
+        config: the settings of the run.
         model: the trained model.
-        folder: saved_models/NAME, a path; NAME is what it is served as.
+        folder: saved_models/NAME; NAME is what it is served as.
         chains: latents of training examples, [N, d] by group, or None.
+        directions: principal directions of the latents by group, or None; for a model of clips,
+            those of its first frames.
         folders: those that a labeled model numbers its classes by, or None.
         encoder: where "reconstruct" starts, or None for zero.
-        metrics: what was measured, {text: number}, for the model card.
+        metrics: what was measured, by name, for the model card.
 
     Returns:
         The path of the version folder.
 
     Raises:
         InputError: a model that cannot be exported, or a folder that cannot be written.
-        RuntimeError: the SavedModel answers otherwise than the Keras model.
+        RuntimeError: the SavedModel's answers differ from those of the Keras model.
     """
     plain = portable(config, model)
     partial = folder / f"partial-{os.getpid()}"
@@ -92,25 +125,31 @@ def export_saved_model(
         _write_functions(partial, plain, functions)
         answers = {name: answer(functions[name], inputs) for name, inputs in requests.items()}
         _require_equal(answers, answers_of(partial, requests))
-        _write_beside(partial, config, chains, folders)
+        write_text(partial / CONFIG, config.to_json())
+        if chains:
+            kept: dict[str, Any] = {name: z[:_KEPT_LATENTS] for name, z in chains.items()}
+            np.savez_compressed(partial / LATENTS, **kept)
+        if directions:
+            write_directions(partial / DIRECTIONS, directions)
+        if folders:
+            write_text(partial / FOLDERS, json.dumps(folders) + "\n")
         _write_golden(partial, folder.name, requests, answers)
-        (partial / CARD).write_text(
-            model_card(folder.name, config, plain, functions, metrics or {}), encoding="utf-8"
-        )
+        card = model_card(folder.name, config, plain, functions, metrics or {})
+        write_text(partial / CARD, card)
         _write_sums(partial)
         return _publish(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write_functions(path, plain, functions):
+def _write_functions(path: Path, plain: Any, functions: Signatures) -> None:
     archive = keras.export.ExportArchive()
-    # In an order to find them by; the archive finds what the functions use in any order, and would
-    # write a tracked model's variables twice.
+    # `exported.load` finds the weights by their order here. The archive itself finds what functions
+    # use in any order, and would write the variables of a tracked model twice.
     archive.add_variable_collection("weights", [weight.value for weight in plain.weights])
     traces = {}
     for name, function in functions.items():
-        # The archive would trace anew, twice, and write all traces.
+        # Given the function itself, the archive would trace it twice more and write all traces.
         trace = traces.setdefault(id(function), function.get_concrete_function())
         archive.add_endpoint(name, _calling(trace), input_signature=list(function.input_signature))
     # Nobody differentiates what is served; "reconstruct" has its gradients in its graph.
@@ -118,28 +157,22 @@ def _write_functions(path, plain, functions):
     archive.write_out(str(path), options=options, verbose=False)
 
 
-def _calling(trace):
+def _calling(trace: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *values: trace(*values)
 
 
-def golden_requests(functions, chains=None):
-    """A small request for each signature: {signature: {input: array}}, always the same.
+def golden_requests(functions: Signatures, chains: LatentArrays | None = None) -> Requests:
+    """A small request for each signature, always the same.
 
     Args:
         functions: `model_signatures`.
         chains: latents of training examples that requests take theirs from; None for random ones.
     """
     rng = np.random.default_rng(0)
-    scalars = {
-        "steps": np.int32(10),
-        "seed": np.int64(0),
-        "step_size": np.float32(0),
-        "sigma": np.float32(0),
-    }
 
-    def value(spec):
+    def value(spec: Any) -> Any:
         if spec.shape.rank == 0:
-            return scalars[spec.name]
+            return GOLDEN_NUMBERS[spec.name]
         group = spec.name.removeprefix("z_")
         if chains and group in chains and spec.shape[-1] == chains[group].shape[-1]:
             return np.float32(chains[group][:1])
@@ -157,26 +190,29 @@ def golden_requests(functions, chains=None):
     }
 
 
-def answer(function, inputs):
-    """What a signature's function answers in this process: {output: array}.
+def answer(function: Any, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """What a signature's function answers in this process.
 
     Args:
         function: one of `model_signatures`.
-        inputs: {name: array}.
+        inputs: arrays by name.
+
+    Returns:
+        Arrays by name of the output.
     """
     values = [tf.constant(inputs[spec.name], spec.dtype) for spec in function.input_signature]
     return {name: value.numpy() for name, value in function(*values).items()}
 
 
-def answers_of(path, requests):
-    """What a SavedModel answers when it is loaded as TF Serving does: signature by signature.
+def answers_of(path: str | os.PathLike, requests: Requests) -> Answers:
+    """What a SavedModel answers when it is loaded as TF Serving does.
 
     Args:
         path: the version folder.
-        requests: {signature: {input: array}}.
+        requests: one for each signature.
 
     Returns:
-        {signature: {output: array}}.
+        The answers by signature.
     """
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(path))
@@ -189,7 +225,7 @@ def answers_of(path, requests):
     return answers
 
 
-def _require_equal(wanted, found):
+def _require_equal(wanted: Answers, found: Answers) -> None:
     for signature, outputs in wanted.items():
         for name, value in outputs.items():
             other, tolerance = found[signature][name], _TOLERANCE
@@ -200,29 +236,19 @@ def _require_equal(wanted, found):
             if not np.all(np.abs(value - other) <= tolerance * (1 + np.abs(value))):
                 raise RuntimeError(
                     f"the SavedModel's {signature} answers with another {name} than the Keras "
-                    "model: it was not put in place"
+                    "model: it was not exported"
                 )
 
 
-def _decoded(files):
+def _decoded(files: np.ndarray) -> np.ndarray:
     return np.stack([np.float32(tf.io.decode_png(file)) for file in files])
 
 
-def _write_beside(partial, config, chains, folders):
-    (partial / CONFIG).write_text(config.to_json(), encoding="utf-8")
-    if chains:
-        np.savez_compressed(
-            partial / LATENTS, **{name: z[:_KEPT_LATENTS] for name, z in chains.items()}
-        )
-    if folders:
-        (partial / FOLDERS).write_text(json.dumps(folders) + "\n", encoding="utf-8")
-
-
-def _write_golden(partial, name, requests, answers):
+def _write_golden(partial: Path, name: str, requests: Requests, answers: Answers) -> None:
     extra = partial / "assets.extra"
     extra.mkdir()
     write_warmup(extra / "tf_serving_warmup_requests", name, requests)
-    pairs = {
+    pairs: dict[str, Any] = {
         f"{signature}/{kind}/{key}": value.astype("S") if value.dtype == object else value
         for kind, sides in (("inputs", requests), ("outputs", answers))
         for signature, values in sides.items()
@@ -231,16 +257,16 @@ def _write_golden(partial, name, requests, answers):
     np.savez_compressed(partial / GOLDEN, **pairs)
 
 
-def _write_sums(partial):
+def _write_sums(partial: Path) -> None:
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(partial)}\n"
         for path in sorted(partial.rglob("*"))
         if path.is_file()
     ]
-    (partial / SUMS).write_text("".join(lines))
+    write_text(partial / SUMS, "".join(lines))
 
 
-def _publish(partial, folder):
+def _publish(partial: Path, folder: Path) -> Path:
     """Rename `partial` to the next free version, even if another process takes one meanwhile."""
     while True:
         taken = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()]

@@ -1,14 +1,29 @@
-"""What a served model of images answers: functions with named inputs and any batch size."""
+"""What a served model of images answers: functions with named inputs and any batch size.
+
+A new signature is a function and an entry in `image_signatures`, or in
+`clip_signatures.clip_signatures` for clips. The export asks it a golden request and a warm-up
+request, and lists it in the model card; only an input that is a new single number needs a value in
+`saved_model.GOLDEN_NUMBERS`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from dgn_tf.inference.energy import squared_error
-from dgn_tf.inference.posterior import Inference
+from dgn_tf.inference.graph import infer_in_graph
 from dgn_tf.ops.resizing import enlarged_field
 from dgn_tf.ops.warp import warp
 from dgn_tf.serving.checks import checked, checked_latent, require, same_batch
 from dgn_tf.serving.portable import deforming_generator
-from dgn_tf.types import EncodedModel
+from dgn_tf.types import EncodedModel, LatentModel, Latents, Parts, Tensor
+
+# Functions with an input signature, `tf.function`, by name.
+Signatures = dict[str, Any]
+Outputs = dict[str, Tensor]
+# (Mean [B, d], log-variance or None) by group, of observations [B, ...] in [-1, 1].
+Encoder = Callable[[Tensor], Mapping[str, tuple[Tensor, Tensor | None]]]
 
 MAX_STEPS = 2000
 # Beyond it the prior alone diverges: a step multiplies z by 1 - delta^2 / 2.
@@ -17,7 +32,7 @@ MAX_STEP_SIZE = 2.0
 NO_NOISE = -1
 
 
-def image_signatures(model):
+def image_signatures(model: LatentModel) -> Signatures:
     """The functions of a model of images that need no inference, by name.
 
     Inputs: z_appearance [B, d_a], z_geometry [B, d_g]; image [B, H, W, C] in [0, 1]. Outputs:
@@ -32,7 +47,7 @@ def image_signatures(model):
     A model without geometry has generate and generate_png alone, with z_appearance and image.
 
     Args:
-        model: with `latent_dims`, `part` and `combine`, such as `portable` makes.
+        model: of images, such as `portable` makes.
 
     Returns:
         {name: `tf.function` with an input signature}; each refuses what it cannot answer.
@@ -40,7 +55,7 @@ def image_signatures(model):
     dims = dict(model.latent_dims)
     latents = [_latent_spec(name, dim) for name, dim in dims.items()]
 
-    def made(values):
+    def made(values: Sequence[Tensor]) -> tuple[Outputs, Parts]:
         z = dict(zip(dims, _checked_latents(dims, values), strict=True))
         parts = {name: model.part(name, value) for name, value in z.items()}
         images = {"image": unit(model.combine(parts))}
@@ -48,12 +63,12 @@ def image_signatures(model):
             images["canonical"] = unit(parts["appearance"])
         return images, parts
 
-    def generate(*values):
+    def generate(*values: Tensor) -> Outputs:
         images, parts = made(values)
         fields = {"displacement": parts["geometry"]} if "geometry" in dims else {}
         return images | fields
 
-    def generate_png(*values):
+    def generate_png(*values: Tensor) -> Outputs:
         images, _ = made(values)
         return {f"{name}_bytes": _png(image) for name, image in images.items()}
 
@@ -63,22 +78,28 @@ def image_signatures(model):
     return {name: signature(*given) for name, given in functions.items()}
 
 
-def _part_functions(model, dims):
-    def appearance(z_appearance):
+def _part_functions(
+    model: LatentModel, dims: dict[str, int]
+) -> dict[str, tuple[Callable[..., Outputs], list[tf.TensorSpec]]]:
+    """The functions and input specs of a single part of a model that deforms."""
+    deforming = deforming_generator(model)
+    assert deforming is not None
+
+    def appearance(z_appearance: Tensor) -> Outputs:
         (z,) = _checked_latents({"appearance": dims["appearance"]}, [z_appearance])
         return {"canonical": unit(model.part("appearance", z))}
 
-    def displacement(z_geometry):
+    def displacement(z_geometry: Tensor) -> Outputs:
         (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
         return {"displacement": model.part("geometry", z)}
 
-    def warp_image_batch(image, z_geometry):
+    def warp_image_batch(image: Tensor, z_geometry: Tensor) -> Outputs:
         image = checked("image", image, [None] * 4, 0.0, 1.0, "in [0, 1]")
         (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
         image, z = same_batch(("image", "z_geometry"), (image, z))
         sizes = tf.shape(image)
         field = enlarged_field(model.part("geometry", z), sizes[1], sizes[2])
-        border = deforming_generator(model).border
+        border = deforming.border
         return {"warped": unit(warp(signed(image), field, border=border, jit_compile=False))}
 
     specs = {name: _latent_spec(name, dim) for name, dim in dims.items()}
@@ -90,14 +111,22 @@ def _part_functions(model, dims):
     }
 
 
-def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=None):
+def reconstruct_function(
+    model: LatentModel,
+    shape: Sequence[int],
+    name: str,
+    output: Callable[[Latents], Outputs],
+    step_size: float,
+    sigma: float,
+    encoder: Encoder | None = None,
+) -> Any:
     """The signature "reconstruct": Langevin inference (Eq. 7) inside the graph.
 
     Inputs: the observation [B, *shape] in [0, 1]; steps, int32, rounded up to tens; step_size
     (delta) and sigma, float32, 0 for the run's; seed, int64, of the Langevin noise, -1 for a
     descent without noise to a mode; z_appearance, one-hot, if the model is given labels. Chains
-    start at zero, or at the guess of an encoder; those of a model with classes in every class, and
-    after a quarter of the steps the best goes on alone.
+    start at zero, or at the guess of an encoder. A model with classes has a chain for each class,
+    of which the best goes on alone after a quarter of the steps.
 
     Args:
         model: such as `portable` makes.
@@ -115,7 +144,7 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
     """
     spec = tf.TensorSpec([None, *shape], tf.float32, name)
 
-    def answer(x, z):
+    def answer(x: Tensor, z: Latents) -> Outputs:
         made = model({group: z[group] for group in model.latent_dims})
         error = squared_error(x, made)
         found = [error, *z.values()]
@@ -124,12 +153,12 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
         with tf.control_dependencies([require(finite, reason)]):
             return {**output(z), name: unit(made), "error": tf.identity(error)}
 
-    def observed(value):
+    def observed(value: Tensor) -> Tensor:
         return signed(checked(name, value, [None, *shape], 0.0, 1.0, "in [0, 1]"))
 
     if isinstance(model, EncodedModel):
 
-        def encode(value):
+        def encode(value: Tensor) -> Outputs:
             x = observed(value)
             return answer(x, {group: mean for group, (mean, _) in model.encode(x).items()})
 
@@ -137,11 +166,31 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
 
     given = model.given_groups
 
-    def reconstruct(value, steps, step_size_, sigma_, seed, *labels):
+    def reconstruct(
+        value: Tensor,
+        steps: Tensor,
+        step_size_: Tensor,
+        sigma_: Tensor,
+        seed: Tensor,
+        *labels: Tensor,
+    ) -> Outputs:
         x = observed(value)
         known = _known(model, given, labels, name, x)
-        settings = _checked_settings(steps, step_size_, sigma_, seed, step_size, sigma)
-        return answer(x, _inferred(model, x, known, encoder, *settings))
+        steps, step_size_, sigma_, seed = _checked_settings(
+            steps, step_size_, sigma_, seed, step_size, sigma
+        )
+        z = infer_in_graph(
+            model,
+            x,
+            known,
+            steps=steps,
+            step_size=step_size_,
+            sigma=sigma_,
+            sampling=seed > NO_NOISE,
+            seed=seed,
+            encoder=encoder,
+        )
+        return answer(x, z)
 
     numbers = (
         ("steps", tf.int32),
@@ -154,7 +203,9 @@ def reconstruct_function(model, shape, name, output, step_size, sigma, encoder=N
     return signature(reconstruct, [spec, *scalars, *labels])
 
 
-def _known(model, given, labels, name, x):
+def _known(
+    model: LatentModel, given: Sequence[str], labels: Sequence[Tensor], name: str, x: Tensor
+) -> Latents:
     """The latents that come with a request, [B, d] by group."""
     if not given:
         return {}
@@ -164,7 +215,15 @@ def _known(model, given, labels, name, x):
     return dict(zip(given, values, strict=True))
 
 
-def _checked_settings(steps, step_size, sigma, seed, run_step_size, run_sigma):
+def _checked_settings(
+    steps: Tensor,
+    step_size: Tensor,
+    sigma: Tensor,
+    seed: Tensor,
+    run_step_size: float,
+    run_sigma: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Steps, step size, sigma and seed of a request, with the run's own in place of 0."""
     steps = checked("steps", steps, [], 1, MAX_STEPS, f"from 1 to {MAX_STEPS}")
     seed = checked("seed", seed, [], NO_NOISE, None, "0 or more, or -1 for no noise")
     wanted = f"above 0 and at most {MAX_STEP_SIZE:g}, or 0 for the run's own"
@@ -174,72 +233,25 @@ def _checked_settings(steps, step_size, sigma, seed, run_step_size, run_sigma):
     return steps, step_size, tf.where(tf.equal(sigma, 0.0), run_sigma, sigma), seed
 
 
-def _inferred(model, x, known, encoder, steps, step_size, sigma, seed):
-    """Latents [B, d] of each group after a loop over tens of Langevin steps."""
-    inference = Inference(
-        model,
-        step_size=step_size,
-        sigma=sigma,
-        noise=seed >= 0,
-        starts=1,
-        seed=seed,
-        encoder=encoder,
-        portable=True,
-    )
-    count = tf.shape(x)[0]
-    ids = tf.range(tf.cast(count, tf.int64))
-    z = inference.starts_of(x, None, known)
-    done, chunks = tf.constant(0, tf.int64), tf.cast((steps + 9) // 10, tf.int64)
-    scale = tf.ones_like(next(iter(z.values()))[:, :1])
-    for group in model.class_groups:
-        starts = model.latent_dims[group]
-        x_all, ids_all = tf.tile(x, [starts] + [1] * (x.shape.rank - 1)), tf.tile(ids, [starts])
-        quarter = tf.maximum(chunks // 4, 1)
-        z, scale = _advanced(inference, x_all, ids_all, z, scale, done, quarter)
-        z, scale = inference.lowest(x_all, z, scale, count)
-        done = quarter
-    z, _ = _advanced(inference, x, ids, z, scale, done, chunks)
-    return z
-
-
-def _advanced(inference, x, ids, z, scale, done, chunks):
-    """Latents and step scale after `chunks` tens of Langevin steps, of which some are done."""
-    dims = {group: value.shape[1] for group, value in z.items()}
-
-    def ten_more(chunk, z, scale):
-        z, scale = inference.advance(x, z, ids, chunk + 1, scale)
-        z = {group: tf.ensure_shape(value, [None, dims[group]]) for group, value in z.items()}
-        return chunk + 1, z, tf.ensure_shape(scale, [None, 1])
-
-    shapes = {group: tf.TensorShape([None, dim]) for group, dim in dims.items()}
-    _, z, scale = tf.while_loop(
-        lambda chunk, *_: chunk < chunks,
-        ten_more,
-        (done, z, scale),
-        shape_invariants=(done.shape, shapes, tf.TensorShape([None, 1])),
-    )
-    return z, scale
-
-
-def unit(image):
-    """An image in [-1, 1] on the scale [0, 1], where rounding may not leave it."""
+def unit(image: Tensor) -> Tensor:
+    """An image in [-1, 1] on the scale [0, 1], clipped to it against rounding."""
     return tf.clip_by_value((image + 1.0) / 2.0, 0.0, 1.0)
 
 
-def signed(image):
+def signed(image: Tensor) -> Tensor:
     """An image in [0, 1] on the scale [-1, 1]."""
     return 2.0 * image - 1.0
 
 
-def _png(image):
+def _png(image: Tensor) -> Tensor:
     return tf.io.encode_png(tf.cast(tf.round(255.0 * image), tf.uint8))
 
 
-def _latent_spec(name, dim):
+def _latent_spec(name: str, dim: int) -> tf.TensorSpec:
     return tf.TensorSpec([None, dim], tf.float32, f"z_{name}")
 
 
-def _checked_latents(dims, values):
+def _checked_latents(dims: Mapping[str, int], values: Sequence[Tensor]) -> list[Tensor]:
     names = [f"z_{name}" for name in dims]
     found = [
         checked_latent(name, value, [None, dim])
@@ -248,6 +260,6 @@ def _checked_latents(dims, values):
     return same_batch(names, found) if len(found) > 1 else found
 
 
-def signature(python_function, specs):
-    """A `tf.function` with named inputs, as servers want it."""
+def signature(python_function: Callable[..., Outputs], specs: list[tf.TensorSpec]) -> Any:
+    """A `tf.function` whose inputs have the names of the specs, as servers ask for them."""
     return tf.function(python_function, input_signature=specs, autograph=False)

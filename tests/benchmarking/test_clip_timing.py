@@ -86,7 +86,7 @@ def test_the_defaults_are_those_of_small_clips(run_app, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "flag", ["--frames_per_chunk=4", "--frames=0", "--side=48", "--clips=0", "--width=0"]
+    "flag", ["--frames_per_chunk=4", "--frames=0", "--side=48", "--clips=0", "--model=mocogan"]
 )
 def test_impossible_settings_are_refused(run_app, flag):
     said = run_app(benchmark, *TINY, flag)

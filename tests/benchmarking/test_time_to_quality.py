@@ -8,8 +8,8 @@ from dgn_tf import benchmark
 from dgn_tf.benchmarking import time_to_quality
 from dgn_tf.benchmarking.time_to_quality import Measurements
 from dgn_tf.cli.flags import config_from_file
-from dgn_tf.config import Config
-from dgn_tf.data.sources import catalog
+from dgn_tf.config import Config, DataConfig
+from dgn_tf.data.sources import load
 from dgn_tf.utils.errors import InputError
 
 
@@ -50,7 +50,7 @@ def test_a_training_lasts_as_long_as_was_asked(monkeypatch):
             callbacks[0].on_train_batch_end(0)
 
     monkeypatch.setattr(time_to_quality, "fit", fit)
-    examples = catalog.load("heads", 32, 3, limit=40)
+    examples = load(DataConfig("heads", side=32, limit=40))
     config = time_to_quality.flagfile_settings("debug", "heads", 32, 40)
     config = dataclasses.replace(
         config, learning=dataclasses.replace(config.learning, batch_size=10)
@@ -99,9 +99,9 @@ def test_what_cannot_be_done_is_named(run_app, tmp_path, given, message, monkeyp
     arguments = ["--parts=quality", "--output=quality.json", "--limit=9000", given]
     if "held_out" in given:
         # Reading so many takes long, and how many there are is all that counts.
-        few = catalog.load("heads", 32, 3, limit=1)
+        few = load(DataConfig("heads", side=32, limit=1))
         monkeypatch.setattr(type(few), "__len__", lambda self: 10_000)
-        monkeypatch.setattr(time_to_quality.catalog, "load", lambda *_: few)
+        monkeypatch.setattr(time_to_quality, "load", lambda *_: few)
     said = run_app(benchmark, *arguments)
     assert said.status == 2
     assert said.err.splitlines()[-1].startswith(f"error: {message}")

@@ -1,15 +1,17 @@
 """The doctor: what is there, what is not and how to get it, and whether trainings will work."""
 
 import configparser
+import math
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from dgn_tf import doctor
-from dgn_tf.benchmarking import self_test as selftest
+from dgn_tf.benchmarking import self_test
 
 ROOT = Path(__file__).resolve().parents[2]
 HEALTHY = {"gpus": [], "deviations": []}
@@ -29,7 +31,7 @@ def healthy(monkeypatch):
     monkeypatch.setattr(doctor, "installed", versions.get)
     monkeypatch.setattr(doctor, "run_self_test", lambda: HEALTHY)
     monkeypatch.setattr(doctor, "has_nvidia", lambda: False)
-    monkeypatch.setattr(doctor, "_memory", lambda: 8e9)
+    monkeypatch.setattr(doctor, "free_memory", lambda: 8e9)
     monkeypatch.setattr(sys, "version_info", (3, 11, 7))
     monkeypatch.setattr("platform.python_version", lambda: "3.11.7")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -82,10 +84,38 @@ def test_other_versions_and_missing_packages(healthy, capsys):
     assert verdict == "Trainings will not work: see tensorflow, keras, numpy, self-test."
 
 
+def test_memory_that_the_system_does_not_tell_is_left_out(healthy, monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "free_memory", lambda: math.inf)
+    assert doctor.main([]) == 0
+    assert "memory" not in printed(capsys)[0]
+
+
+def test_it_needs_no_other_package_to_say_what_is_missing():
+    # Only the standard library is there, and what makes an editable checkout importable.
+    program = f"""
+import sys
+sys.path[:] = [{str(ROOT)!r}, *(p for p in sys.path if "site-packages" not in p)]
+class Missing:
+    def find_spec(name, *_):
+        if name.partition(".")[0] in {{"tensorflow", "keras", "numpy", "absl", "PIL"}}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Missing)
+from dgn_tf import doctor
+doctor.installed = lambda name: None
+status = doctor.main([])
+assert "numpy" not in sys.modules and "tensorflow" not in sys.modules
+sys.exit(status)
+"""
+    said = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True)
+    assert said.returncode == 1, said.stderr
+    assert 'FAIL  numpy                not installed: pip install "numpy>=2.0"' in said.stdout
+    assert "FAIL  self-test            not run: packages are missing" in said.stdout
+
+
 def test_an_extra_that_ends_with_a_python(healthy, monkeypatch, capsys):
     monkeypatch.setattr(sys, "version_info", (3, 12, 1))
     assert doctor.main([]) == 0
-    text = "tfa-nightly is not made for Python 3.12 and newer"
+    text = "tfa-nightly does not support Python 3.12 and newer"
     assert printed(capsys)[0]["extra addons"] == ("--", text)
 
 
@@ -96,7 +126,7 @@ def test_an_extra_that_ends_with_a_python(healthy, monkeypatch, capsys):
         (
             [],
             None,
-            ("--", 'an NVIDIA device is not used by TensorFlow: pip install "dgn_tf[cuda]"'),
+            ("--", 'TensorFlow does not use the NVIDIA device: pip install "dgn_tf[cuda]"'),
         ),
         ([], "-1", ("--", "hidden by CUDA_VISIBLE_DEVICES: unset CUDA_VISIBLE_DEVICES")),
     ],
@@ -111,7 +141,7 @@ def test_a_machine_with_a_gpu(healthy, monkeypatch, capsys, gpus, visible, line)
 
 
 def test_no_room(healthy, monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "_memory", lambda: 4e8)
+    monkeypatch.setattr(doctor, "free_memory", lambda: 4e8)
     usage = shutil.disk_usage(".")._replace(free=3e7)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     assert doctor.main([]) == 1
@@ -122,14 +152,14 @@ def test_no_room(healthy, monkeypatch, capsys):
 
 
 def test_the_self_test_has_the_stored_numbers_and_notices_others():
-    found = selftest.self_test()
-    assert selftest.deviations(found) == []
-    assert found["msre"] == pytest.approx(selftest.WANTED["msre"], rel=1e-4)
-    for name, value in selftest.WANTED.items():
-        (deviation,) = selftest.deviations(found | {name: 1.02 * value})
+    found = self_test.self_test()
+    assert self_test.deviations(found) == []
+    assert found["msre"] == pytest.approx(self_test.WANTED["msre"], rel=1e-4)
+    for name, value in self_test.WANTED.items():
+        (deviation,) = self_test.deviations(found | {name: 1.02 * value})
         assert deviation.startswith(f"{name} is ")
-        assert selftest.deviations(found | {name: float("nan")})
-    assert len(selftest.deviations({})) == len(selftest.WANTED)
+        assert self_test.deviations(found | {name: float("nan")})
+    assert len(self_test.deviations({})) == len(self_test.WANTED)
 
 
 @pytest.mark.parametrize(

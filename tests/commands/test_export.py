@@ -11,6 +11,7 @@ from PIL import Image
 from dgn_tf import export, infer
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import load_run
+from dgn_tf.runs.trained import load_trained
 from dgn_tf.serving.lite import LiteModel
 from dgn_tf.serving.saved_model import answers_of
 from dgn_tf.utils.errors import InputError
@@ -32,6 +33,11 @@ def test_a_run_becomes_a_model_to_serve(exported, tiny_run):
     found = answers_of(folder / "1", {"serving_default": {"z_appearance": z}})["serving_default"]
     np.testing.assert_allclose(found["image"], (model({"appearance": z}) + 1) / 2, atol=1e-5)
     assert [p.name for p in folder.iterdir()] == ["1"]
+    # The run's own principal directions, if it keeps any, go with it.
+    kept = load_trained(str(tiny_run.folder), None).directions
+    served = load_trained(None, str(folder)).directions
+    np.testing.assert_array_equal(served["appearance"].axes, kept["appearance"].axes)
+    assert (folder / "1" / "directions.npz").is_file()
 
 
 def test_inference_uses_an_export_as_it_uses_the_run(exported, tiny_run, run_app, tmp_path):
@@ -45,11 +51,11 @@ def test_inference_uses_an_export_as_it_uses_the_run(exported, tiny_run, run_app
         assert said.status == 0, said.err
     found, wanted = (np.load(tmp_path / n / "latents.npz") for n in ("saved_model", "run_dir"))
     np.testing.assert_allclose(found["z_appearance"], wanted["z_appearance"], atol=1e-6)
-    pictures = [
+    images = [
         np.asarray(Image.open(tmp_path / n / "edited" / "0.png"), int)
         for n in ("saved_model", "run_dir")
     ]
-    assert np.abs(pictures[0] - pictures[1]).max() <= 1
+    assert np.abs(images[0] - images[1]).max() <= 1
     report = json.loads((tmp_path / "saved_model/report.json").read_text())
     assert report["run"] == str(exported[0])
 

@@ -224,7 +224,7 @@ def test_what_has_no_images_to_make_is_refused():
     config = Config(
         data=DataConfig(side=32, channels=1, frames=3), model=ModelConfig(model="mocogan")
     )
-    with pytest.raises(InputError, match="--model=mocogan cannot be exported"):
+    with pytest.raises(InputError, match="`model=mocogan` cannot be exported"):
         portable(config, None)
 
 

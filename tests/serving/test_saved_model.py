@@ -16,6 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from dgn_tf.inference.energy import squared_error
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.ops.warp import warp
+from dgn_tf.runs.trained import load_trained
 from dgn_tf.serving import exported, saved_model
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.photographs import enlarged_field
@@ -143,7 +144,7 @@ def test_a_seed_samples_the_posterior(requests, serve, inferred):
 
 NAN = np.full([2, 3], np.nan, np.float32)
 Z_A, Z_G = np.zeros([2, 3], np.float32), np.zeros([2, 2], np.float32)
-PICTURES = np.full([2, 32, 32, 3], 0.5, np.float32)
+IMAGES = np.full([2, 32, 32, 3], 0.5, np.float32)
 
 
 @pytest.mark.parametrize(
@@ -159,22 +160,22 @@ PICTURES = np.full([2, 32, 32, 3], 0.5, np.float32)
         ("generate", {"z_appearance": Z_A, "z_geometry": Z_G[:1]}, "the same batch size"),
         ("displacement", {"z_geometry": Z_G + 1e30}, r"z_geometry must be in \[-1000, 1000\]"),
         ("displacement", {"z_geometry": Z_G[:0]}, r"z_geometry must have shape \[any, 2\]"),
-        ("warp", {"image": PICTURES[0], "z_geometry": Z_G}, "image must have shape"),
-        ("warp", {"image": 255 * PICTURES, "z_geometry": Z_G}, r"must be in \[0, 1\]; .*127.5"),
+        ("warp", {"image": IMAGES[0], "z_geometry": Z_G}, "image must have shape"),
+        ("warp", {"image": 255 * IMAGES, "z_geometry": Z_G}, r"must be in \[0, 1\]; .*127.5"),
         (
             "reconstruct",
-            {"image": PICTURES[:, :31], **REQUEST},
+            {"image": IMAGES[:, :31], **REQUEST},
             r"image must have shape \[any, 32, 32, 3\]",
         ),
-        ("reconstruct", {"image": PICTURES, **REQUEST, "steps": -1}, "from 1 to 2000; .*-1"),
-        ("reconstruct", {"image": PICTURES, **REQUEST, "steps": 10**9}, "steps must be from 1 to"),
-        ("reconstruct", {"image": PICTURES, **REQUEST, "steps": [9, 9]}, "a single number"),
-        ("reconstruct", {"image": PICTURES, **REQUEST, "seed": -2}, "seed must be 0 or more"),
-        ("reconstruct", {"image": PICTURES, **REQUEST, "step_size": 3}, "at most 2, or 0 for"),
-        ("reconstruct", {"image": PICTURES, **REQUEST, "sigma": np.nan}, "sigma must be finite"),
+        ("reconstruct", {"image": IMAGES, **REQUEST, "steps": -1}, "from 1 to 2000; .*-1"),
+        ("reconstruct", {"image": IMAGES, **REQUEST, "steps": 10**9}, "steps must be from 1 to"),
+        ("reconstruct", {"image": IMAGES, **REQUEST, "steps": [9, 9]}, "a single number"),
+        ("reconstruct", {"image": IMAGES, **REQUEST, "seed": -2}, "seed must be 0 or more"),
+        ("reconstruct", {"image": IMAGES, **REQUEST, "step_size": 3}, "at most 2, or 0 for"),
+        ("reconstruct", {"image": IMAGES, **REQUEST, "sigma": np.nan}, "sigma must be finite"),
         (
             "reconstruct",
-            {"image": PICTURES, **REQUEST, "seed": 1, "sigma": 1e-20},
+            {"image": IMAGES, **REQUEST, "seed": 1, "sigma": 1e-20},
             "diverged: give a smaller step_size",
         ),
     ],
@@ -250,12 +251,12 @@ def test_warm_up_requests_are_those_of_the_official_messages(served, serve):
 
 
 def test_it_becomes_the_keras_model_again(served):
-    config, model, latents, folders = exported.load(served.path.parent)
-    assert config == served.config and folders is None
-    for found, wanted in zip(model.get_weights(), served.model.get_weights(), strict=True):
+    loaded = exported.load(served.path.parent)
+    assert loaded.config == served.config and loaded.folders is None
+    for found, wanted in zip(loaded.model.get_weights(), served.model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, wanted)
     for name, z in served.chains.items():
-        np.testing.assert_array_equal(latents[name], z)
+        np.testing.assert_array_equal(loaded.latents[name], z)
 
 
 def test_the_highest_version_is_read_and_a_damaged_one_is_named(served, tmp_path):
@@ -263,7 +264,7 @@ def test_the_highest_version_is_read_and_a_damaged_one_is_named(served, tmp_path
         (tmp_path / str(version)).mkdir()
         (tmp_path / str(version) / "config.json").write_text(served.config.to_json())
     assert exported.version_folder(tmp_path).name == "10"
-    with pytest.raises(InputError, match=f"--saved_model={tmp_path} cannot be read"):
+    with pytest.raises(InputError, match=f"`saved_model={tmp_path}` cannot be read"):
         exported.load(tmp_path)
     with pytest.raises(InputError, match="holds no exported model"):
         exported.load(tmp_path / "none")
@@ -274,16 +275,42 @@ def test_damaged_latents_are_named(served, tmp_path, kept):
     folder = shutil.copytree(served.path, tmp_path / "1")
     latents = (folder / "latents.npz").read_bytes()
     (folder / "latents.npz").write_bytes(latents[: int(kept * len(latents))])
-    with pytest.raises(InputError, match="--saved_model=.*latents.npz: is not an .npz file"):
+    with pytest.raises(InputError, match="`saved_model=.*`.*latents.npz: is not an .npz file"):
         exported.load(folder)
 
 
-def quick(served, monkeypatch, folder):
+def quick(served, monkeypatch, folder, **more):
     """An export that writes little: what is tested is where."""
     monkeypatch.setattr(saved_model, "model_signatures", lambda *_: {})
     monkeypatch.setattr(saved_model, "_write_functions", lambda path, *_: None)
     monkeypatch.setattr(saved_model, "answers_of", lambda *_: {})
-    return saved_model.export_saved_model(served.config, served.model, folder)
+    return saved_model.export_saved_model(served.config, served.model, folder, **more)
+
+
+def test_principal_directions_go_with_the_model(served, monkeypatch, tmp_path):
+    # Without any, as in older exports, they are those of the latents.
+    computed = load_trained(None, str(served.path)).directions
+    assert not (served.path / "directions.npz").exists()
+    wanted = {name: of._replace(scales=2 * of.scales) for name, of in computed.items()}
+    path = quick(served, monkeypatch, tmp_path, chains=served.chains, directions=wanted)
+    assert "  directions.npz\n" in (path / "SHA256SUMS").read_text()
+    monkeypatch.setattr(exported.tf.train, "load_checkpoint", lambda _: Weights(served.model))
+    found = load_trained(None, str(tmp_path)).directions
+    assert list(found) == list(wanted) == ["appearance", "geometry"]
+    for name, directions in wanted.items():
+        assert found[name].names == directions.names
+        np.testing.assert_array_equal(found[name].axes, directions.axes)
+        np.testing.assert_array_equal(found[name].scales, directions.scales)
+
+
+class Weights:
+    """A checkpoint with the weights of a model."""
+
+    def __init__(self, model):
+        self._weights = model.get_weights()
+
+    def get_tensor(self, key):
+        return self._weights[int(key.split("/")[1])]
 
 
 def test_versions_count_on_and_nothing_half_written_stays(served, monkeypatch, tmp_path):

@@ -3,26 +3,28 @@
 Usage: python -m dgn_tf.amortise --run_dir=runs/quickstart
 """
 
-import os
+import dataclasses
+from collections.abc import Sequence
 
 import keras
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.data.examples import as_float
+from dgn_tf.data.sources import load
 from dgn_tf.inference.amortized import fit_encoder
 from dgn_tf.models.autoencoder import Encoder
 from dgn_tf.runs.directory import ENCODER, Run
-from dgn_tf.runs.evaluated import EvaluatedRun
-from dgn_tf.runs.restoring import load_chains
+from dgn_tf.runs.restoring import load_chains, load_run
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import atomic_write
 from dgn_tf.utils.progress import progress_bar
 
 FLAGS = absl_flags.FLAGS
 
 
-def define_flags():
-    """Declare the flags of this app."""
+def define_flags() -> None:
+    """Declares the flags of this command."""
     define = absl_flags
     define.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
     define.DEFINE_integer("epochs", 60, "Passes over the run's images.", lower_bound=1)
@@ -31,15 +33,12 @@ def define_flags():
     define.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets; else the run's.")
 
 
-def main(argv):
-    """Learn the encoder and write it into the run as encoder.keras."""
-    del argv
-    subject = EvaluatedRun(
-        FLAGS.run_dir, "amortise", steps=1, starts=1, seed=FLAGS.seed, data_dir=FLAGS.data_dir
-    )
-    data, model = subject.config.data, subject.model
-    chains = load_chains(FLAGS.run_dir)
-    if chains is None or data.frames or subject.config.model.appearance != "continuous":
+def main(_argv: Sequence[str]) -> None:
+    """Learns the encoder and writes it into the run as encoder.keras."""
+    run = Run(FLAGS.run_dir)
+    config, model = load_run(run.folder)
+    data, chains = config.data, load_chains(run.folder)
+    if chains is None or data.frames or config.model.appearance != "continuous":
         raise InputError(
             f"--run_dir={FLAGS.run_dir}: an encoder is learned for models of images whose "
             "latents are all inferred by Langevin dynamics."
@@ -48,7 +47,9 @@ def main(argv):
     encoder = Encoder(
         model.latent_dims, data.side, data.channels, width=FLAGS.width, variance=False
     )
-    run, examples = Run(FLAGS.run_dir), subject.train()
+    with progress_bar("Reading images") as report:
+        data = dataclasses.replace(data, data_dir=FLAGS.data_dir or data.data_dir)
+        examples = load(data, report)
     run.lock()
     run.require_data(examples)
     images = as_float(examples.images)
@@ -56,17 +57,16 @@ def main(argv):
         fit_encoder(
             model, encoder, images, chains, epochs=FLAGS.epochs, seed=FLAGS.seed, progress=report
         )
-    partial = run / "partial-encoder.keras"
-    encoder.save(partial)
-    os.replace(partial, run / ENCODER)
+    with atomic_write(run / ENCODER) as partial:
+        encoder.save(partial)
     print(
         f"Learned: {run / ENCODER}. Use it with dgn_tf.infer or dgn_tf.evaluate "
         "--amortised --steps=20."
     )
 
 
-def main_cli():
-    """Entry point of the command."""
+def main_cli() -> None:
+    """The command dgn-amortise."""
     define_flags()
     run_app(main)
 

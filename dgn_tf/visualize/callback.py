@@ -10,7 +10,7 @@ import numpy as np
 from dgn_tf.data.examples import Examples
 from dgn_tf.types import ClipModel, LatentArrays, LatentModel, one_hot_groups
 from dgn_tf.visualize.clips import clip_sheet, of_first_frames
-from dgn_tf.visualize.directions import Directions, principal_directions
+from dgn_tf.visualize.directions import Directions, equal_directions, principal_directions
 from dgn_tf.visualize.images import save_png
 from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
 from dgn_tf.visualize.traversals import SHOWN, class_sheet, traversal_sheet
@@ -59,6 +59,7 @@ class SampleSheets(keras.callbacks.Callback):
         self.every_epochs = every_epochs
         self.count = min(count, len(examples))
         self._done = self._written = 0
+        self._directions: Mapping[str, Directions] = {}
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the sheets when `epoch` (from 0) ends a round of `every_epochs`."""
@@ -94,7 +95,7 @@ class SampleSheets(keras.callbacks.Callback):
         if still is None:
             return sheets
         model, latents = still
-        directions = directions or principal_directions(model, latents)
+        directions = self._directions = directions or principal_directions(model, latents)
         for group, of_group in directions.items():
             # One example's appearance: the mean image is blurred, and shows deformations badly.
             appearance = latents["appearance"][0] if group == "geometry" else None
@@ -105,6 +106,12 @@ class SampleSheets(keras.callbacks.Callback):
             sheets["classes"] = class_sheet(model, latents, directions["geometry"])
         sheets["prior"] = prior_sheet(model)
         return sheets
+
+    def follow(self, directions: Mapping[str, Directions]) -> bool:
+        """Whether the sheets have been written, along these very directions, if along any."""
+        if not self._written:
+            return False
+        return not directions or equal_directions(directions, self._directions)
 
     def write(self, epochs: int, directions: Mapping[str, Directions] | None = None) -> None:
         """Writes the sheets as they are after `epochs` epochs; `directions` as of `sheets`."""

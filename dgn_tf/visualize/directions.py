@@ -145,6 +145,13 @@ def unit_directions(z: np.ndarray, units: Sequence[int] | np.ndarray) -> Directi
     return Directions(np.zeros(z.shape[1]), np.eye(z.shape[1])[units], z.std(axis=0)[units])
 
 
+def equal_directions(one: Mapping[str, Directions], other: Mapping[str, Directions]) -> bool:
+    """Whether two sets of directions are of the same groups, and equal to the last bit."""
+    return one.keys() == other.keys() and all(
+        np.array_equal(a, b) for group in one for a, b in zip(one[group], other[group], strict=True)
+    )
+
+
 def write_directions(path: str | os.PathLike, directions: Mapping[str, Directions]) -> None:
     """Keep the directions of a model: GROUP/mean, /axes, /scales and /names in an .npz file."""
     arrays = {}

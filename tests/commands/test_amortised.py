@@ -18,6 +18,7 @@ class Stripes(keras.Model):
     """x = tanh(z_1 u + z_2 v) from a group for each of two fixed patterns."""
 
     latent_dims = {"appearance": 1, "geometry": 1}
+    given_groups = class_groups = ()
 
     def __init__(self):
         super().__init__()

@@ -102,7 +102,7 @@ def test_a_run_with_no_readable_checkpoint_names_fresh(run_again):
     said = run_again()
     assert said.status == 2
     assert said.err.splitlines()[-1].startswith("error: none of the 3 checkpoints in ")
-    assert "train again with --fresh" in said.err
+    assert "train again from the start (--fresh)" in said.err
 
 
 def test_a_run_that_diverges_goes_back_three_times_and_ends_with_status_1(
@@ -149,7 +149,7 @@ def refused(said, *messages):
         ("folder:{}/empty", "holds no image file"),
         ("folder:{}/missing", "does not exist"),
         ("npz:{}/missing.npz", "there is no such file"),
-        ("photos", "is not one of the forms"),
+        ("photos", "nor one of the forms"),
     ],
 )
 def test_data_that_cannot_be_used_is_named(run_app, tiny_run, tmp_path, data, message):
@@ -164,7 +164,9 @@ def test_a_run_needs_a_folder(run_app, tiny_run, tmp_path):
     refused(run_app(train, *tiny_run.command), "--run_dir is needed")
     (tmp_path / "file").write_text("")
     refused(run_app(train, *tiny_run.command, f"--run_dir={tmp_path}/file"), "is a file")
-    refused(run_app(train, *tiny_run.command, f"--run_dir={tmp_path}"), "something that is not a run")
+    refused(
+        run_app(train, *tiny_run.command, f"--run_dir={tmp_path}"), "something that is not a run"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

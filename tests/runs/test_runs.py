@@ -94,7 +94,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path, fresh):
 
 
 def test_what_a_killed_start_leaves_may_be_started_again(tmp_path):
-    for name in (".lock", "data.json", "config.json.partial", "flags.cfg.partial"):
+    for name in (".lock", "data.json", "config.json.partial", ".partial-flags.cfg"):
         (tmp_path / name).write_text("")
     Run(tmp_path).check(CONFIG)
 
@@ -133,7 +133,15 @@ def test_data_that_changed_is_refused(run):
 def test_clear_removes_what_a_run_writes_and_nothing_else(run):
     for name in ("checkpoints/step-1", "samples/latest", "tensorboard/train"):
         (run / name).mkdir(parents=True)
-    for name in ("metrics.jsonl", "metrics.jsonl.partial", "model.keras", "partial.keras"):
+    for name in (
+        "metrics.jsonl",
+        "metrics.jsonl.partial",
+        "model.keras",
+        "partial.keras",
+        ".partial-model.keras",
+        "directions.npz",
+        ".partial-directions.npz",
+    ):
         (run / name).write_text("")
     (run / "notes.txt").write_text("mine")
     run.clear()

@@ -1,0 +1,113 @@
+"""What a training begins with: its examples, its networks, and a summary of them for people."""
+
+import os
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dgn_tf.config import Config
+from dgn_tf.config.serialization import flagfile
+from dgn_tf.data.batches import steps_per_epoch
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.labels import class_labels
+from dgn_tf.data.sources import load
+from dgn_tf.runs.restoring import given_latents
+from dgn_tf.training.memory import step_memory
+from dgn_tf.types import EncodedModel, LatentArrays
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import progress_bar
+
+
+def training_data(config: Config) -> tuple[Examples, LatentArrays]:
+    """The examples that the settings describe, and what a labeled model is given of them.
+
+    Returns:
+        N examples, and one-hot labels [N, d] by latent group: none for other models.
+
+    Raises:
+        InputError: the data cannot be used, or lack the labels that the model needs.
+    """
+    with progress_bar("Reading images") as report:
+        examples = load(config.data, report)
+    given = given_latents(config, examples)
+    for group, labels in given.items():
+        missing = np.flatnonzero(~labels.any(axis=0))
+        if len(missing):
+            raise InputError(
+                f"`appearance=label`: no example has the label {missing[0]}, and "
+                f"`{group}_dim={labels.shape[1]}` asks for 0 to {labels.shape[1] - 1}: give the "
+                "number of classes, and data (`limit`) that have them all."
+            )
+    if config.model.appearance == "categorical":
+        # The labels that classes will be compared with are missed now, not after the training.
+        class_labels(examples, config.data.label)
+    return examples, given
+
+
+def freeze(model: Any, config: Config) -> None:
+    """Keep the weights of the network that `freeze` names from changing.
+
+    Raises:
+        InputError: the model has no such network.
+    """
+    name = config.learning.freeze
+    if name and name not in model.networks:
+        raise InputError(
+            f"`freeze={name}`: `model={config.model.model}` has no such network; it has "
+            f"{', '.join(model.networks)}."
+        )
+    if name:
+        model.networks[name].trainable = False
+
+
+def summary(
+    config: Config, examples: Examples, model: Any, discriminator: keras.Model | None = None
+) -> str:
+    """Settings, data, networks, memory and device of a training, as lines for people.
+
+    Args:
+        config: the settings.
+        examples: what is learned from.
+        model: the model.
+        discriminator: that judges its images, if there is one.
+    """
+    kind = "images" if examples.frames is None else f"clips of {examples.frames} frames"
+    networks = " + ".join(
+        f"{network.count_params():,} ({name}{'' if network.trainable else ', frozen'})"
+        for name, network in model.networks.items()
+    )
+    lines = [
+        flagfile(config.settings()).removesuffix("\n"),
+        f"data: {len(examples)} {kind} of {examples.side}x{examples.side}x{examples.channels}",
+        f"parameters: {networks}",
+    ]
+    if discriminator is not None:
+        lines.append(f"discriminator: {discriminator.count_params():,} parameters")
+    per_epoch = steps_per_epoch(len(examples), config.learning.batch_size, config.learning.shards)
+    memory = _memory(config, examples, model, discriminator)
+    gpus = tf.config.list_logical_devices("GPU")
+    device = ", ".join(gpu.name for gpu in gpus) or f"CPU, {os.cpu_count()} cores"
+    lines += [
+        f"steps: {config.learning.epochs} epochs of {per_epoch}",
+        f"memory: about {memory / 1e9:.1f} GB for a step",
+        f"device: {device}",
+    ]
+    return "\n".join(lines)
+
+
+def _memory(
+    config: Config, examples: Examples, model: Any, discriminator: keras.Model | None
+) -> int:
+    """Bytes that a step takes, see `step_memory`."""
+    learning, encoded = config.learning, isinstance(model, EncodedModel)
+    inferred = not (encoded or (discriminator is not None and not learning.likelihood_weight))
+    return step_memory(
+        model,
+        min(learning.batch_size, len(examples)),
+        frames=examples.frames or 1,
+        examples=0 if encoded else len(examples),
+        langevin_steps=learning.langevin_steps if inferred else 0,
+        discriminator=discriminator,
+    )

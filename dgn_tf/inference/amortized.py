@@ -1,19 +1,21 @@
 """An encoder learned from a trained model's own chains: where inference may start."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from dgn_tf.inference.energy import squared_error
+from dgn_tf.types import LatentArrays, LatentModel, Latents, Tensor
 
 
 def fit_encoder(
-    model,
-    encoder,
+    model: LatentModel,
+    encoder: Any,
     images: np.ndarray,
-    latents: dict[str, np.ndarray],
+    latents: LatentArrays,
     *,
     epochs: int = 60,
     batch_size: int = 100,
@@ -23,9 +25,9 @@ def fit_encoder(
     """Teaches an encoder to guess the latents that Langevin dynamics would find.
 
     A batch holds as many images of the data, with the latents of their chains, as images that
-    the model paints of the appearance of one chain and the geometry of another, whose latents are
+    the model makes of the appearance of one chain and the geometry of another, whose latents are
     known exactly. The loss is the squared error of the guess, in units of each latent's variance,
-    plus the error of the data as painted from the guess, in units of that from the chains.
+    plus the error of the data as reconstructed from the guess, in units of that from the chains.
 
     Args:
         model: a trained model, which is left as it is.
@@ -34,7 +36,7 @@ def fit_encoder(
         latents: their chains' latents [N, d] by group.
         epochs: passes over the images.
         batch_size: images of the data in a step.
-        seed: of the order of the images and of the pairs.
+        seed: of the order of the images and of the pairs of chains.
         progress: called with (epochs done, epochs).
     """
     rng = np.random.default_rng(seed)
@@ -43,21 +45,22 @@ def fit_encoder(
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(encoder.trainable_variables)
     spread = {name: z.var(axis=0).astype(np.float32) + 1e-3 for name, z in latents.items()}
-    usual = _usual_error(model, images, latents, batch_size)
+    chain_error = _chain_error(model, images, latents, batch_size)
 
-    def misfit(x, z):
+    def guessed(x: Tensor, z: Latents) -> tuple[Tensor, Latents]:
+        """The squared error of the guess of latents z, and the guess."""
         guess = {name: mean for name, (mean, _) in encoder(x).items()}
-        away = [tf.reduce_mean(tf.square(guess[name] - z[name]) / spread[name]) for name in z]
-        return tf.add_n(away) / len(away), guess
+        errors = [tf.reduce_mean(tf.square(guess[name] - z[name]) / spread[name]) for name in z]
+        return tf.add_n(errors) / len(errors), guess
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def step(x, z, mixed):
-        painted = model(mixed)
+    def step(x: Tensor, z: Latents, mixed: Latents) -> None:
+        generated = model(mixed)
         with tf.GradientTape() as tape:
-            of_data, guess = misfit(x, z)
-            of_painted, _ = misfit(painted, mixed)
-            error = tf.reduce_mean(squared_error(x, model(guess)))
-            loss = of_data + of_painted + error / usual
+            data_error, guess = guessed(x, z)
+            generated_error, _ = guessed(generated, mixed)
+            reconstruction_error = tf.reduce_mean(squared_error(x, model(guess)))
+            loss = data_error + generated_error + reconstruction_error / chain_error
         gradients = tape.gradient(loss, encoder.trainable_variables)
         optimizer.apply_gradients(zip(gradients, encoder.trainable_variables, strict=True))
 
@@ -71,8 +74,10 @@ def fit_encoder(
             progress(epoch + 1, epochs)
 
 
-def _usual_error(model, images, latents, batch_size):
-    """Mean squared error of the images as their chains paint them, 1 at least."""
+def _chain_error(
+    model: LatentModel, images: np.ndarray, latents: LatentArrays, batch_size: int
+) -> float:
+    """Mean squared error of the images as reconstructed from their chains, 1 at least."""
     total = 0.0
     for first in range(0, len(images), batch_size):
         rows = slice(first, first + batch_size)

@@ -1,34 +1,44 @@
-"""Latents by an encoder, in one pass."""
+"""Latents by an encoder in one pass, and what infers those of a given model."""
 
-import keras
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from dgn_tf.config import InferenceConfig
 from dgn_tf.inference.posterior import Inference
-from dgn_tf.types import EncodedModel, LatentModel
+from dgn_tf.inference.starts import Encoder
+from dgn_tf.types import EncodedModel, LatentArrays, LatentModel
 
 
 class EncoderInference:
     """Latents by a model's encoder, the means of q(z|x), in one pass and without noise.
 
     Args:
-        model: a trained model with `latent_dims` and `encode`.
+        model: a trained model with an encoder.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: EncodedModel):
         self.model = model
         self._encode = tf.function(model.encode, reduce_retracing=True, autograph=False)
 
-    def __call__(self, images, ids=None, batch_size=100, progress=None, given=None):
-        """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] for each group.
+    def __call__(
+        self,
+        images: np.ndarray,
+        ids: Any = None,
+        batch_size: int = 100,
+        progress: Callable[[int, int], None] | None = None,
+        given: Any = None,
+    ) -> LatentArrays:
+        """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] of each group.
 
         Args:
-            images: images, a NumPy array.
-            ids: without effect: nothing is drawn.
+            images: the images.
+            ids: without effect: there is no noise.
             batch_size: images at a time.
             progress: called with (images done, all images), or None.
-            given: nothing: an encoder infers all groups.
+            given: without effect: an encoder infers all groups.
 
         Raises:
             ValueError: there are no images.
@@ -36,7 +46,7 @@ class EncoderInference:
         del ids, given
         if len(images) == 0:
             raise ValueError("there are no images to infer latents for")
-        means = {name: [] for name in self.model.latent_dims}
+        means: dict[str, list[np.ndarray]] = {name: [] for name in self.model.latent_dims}
         for first in range(0, len(images), batch_size):
             x = tf.constant(images[first : first + batch_size], tf.float32)
             for name, (mean, _) in self._encode(x).items():
@@ -47,14 +57,14 @@ class EncoderInference:
 
 
 def make_inference(
-    model: LatentModel, settings: InferenceConfig, encoder: keras.Model | None = None
+    model: LatentModel, settings: InferenceConfig, encoder: Encoder | None = None
 ) -> EncoderInference | Inference:
     """What infers the latents of new images: a model's encoder, or Langevin dynamics without one.
 
     Args:
         model: a trained model.
         settings: of the Langevin dynamics, `resolved`; a model with an encoder needs none.
-        encoder: where Langevin dynamics begins, see `Inference`.
+        encoder: whose guess Langevin dynamics starts from, see `Inference`.
     """
     if isinstance(model, EncodedModel):
         return EncoderInference(model)
@@ -62,9 +72,15 @@ def make_inference(
 
 
 def make_langevin_inference(
-    model: LatentModel, settings: InferenceConfig, encoder: keras.Model | None = None
+    model: LatentModel, settings: InferenceConfig, encoder: Encoder | None = None
 ) -> Inference:
-    """Langevin dynamics with these settings, `resolved`, whether or not a model has an encoder."""
+    """Langevin dynamics with these settings, `resolved`, whether or not a model has an encoder.
+
+    Raises:
+        ValueError: step size or sigma is missing, or a setting is out of range.
+    """
+    if settings.step_size is None or settings.sigma is None:
+        raise ValueError("`step_size` and `sigma` must be resolved to numbers")
     return Inference(
         model,
         steps=settings.steps,

@@ -1,42 +1,46 @@
-"""Energies of latents: how badly they explain an image, and how unlikely they are (Eq. 8)."""
+"""The energy of latents: minus the log of their joint density with an image (Eq. 8)."""
 
 import tensorflow as tf
 
+from dgn_tf.types import LatentModel, Latents, Parts, Tensor
 
-def squared_error(x, reconstruction):
+
+def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
     """Sum of squares per example [B] on the [0, 1] scale, of two images [B, ...] in [-1, 1]."""
     return tf.reduce_sum(tf.square(x - reconstruction), axis=range(1, x.shape.rank)) / 4.0
 
 
-def energy(model, x, latents, sigma):
+def energy(model: LatentModel, x: Tensor, latents: Latents, sigma: Tensor) -> Tensor:
     """-log p(x, z) of each example up to a constant (Eq. 8): [B].
 
     Args:
-        model: anything with `part(name, z)` and `combine(parts)`.
-        x: images [B, ...] in [-1, 1].
+        model: makes parts of latents, and observations of parts.
+        x: images or clips [B, ...] in [-1, 1].
         latents: a vector [B, d] for each latent group.
-        sigma: standard deviation of a pixel, on the [0, 1] scale.
+        sigma: standard deviation of a pixel on the [0, 1] scale.
     """
     reconstruction = model.combine({name: model.part(name, z) for name, z in latents.items()})
     prior = tf.add_n([tf.reduce_sum(tf.square(z), axis=1) for z in latents.values()]) / 2.0
     return squared_error(x, reconstruction) / (2.0 * sigma**2) + prior
 
 
-def class_parts(model):
-    """The part [k, ...] of every class of each group of classes, by the group's name."""
+def class_parts(model: LatentModel) -> Parts:
+    """The parts [k, ...] of all k classes of each group of classes, by the group's name."""
     return {name: model.part(name, tf.eye(model.latent_dims[name])) for name in model.class_groups}
 
 
-def class_energies(model, x, parts, name, each, sigma):
+def class_energies(
+    model: LatentModel, x: Tensor, parts: Parts, name: str, each: Tensor, sigma: Tensor
+) -> Tensor:
     """-log p(x, class | the other latents) of every class up to a constant: [B, k].
 
     Args:
         model: as in `energy`.
-        x: images [B, ...] in [-1, 1].
+        x: images or clips [B, ...] in [-1, 1].
         parts: of all groups, made from the present latents.
         name: of the group whose classes are tried.
-        each: the part of each of its k classes (`class_parts`).
-        sigma: standard deviation of a pixel, on the [0, 1] scale.
+        each: the parts of its k classes (`class_parts`).
+        sigma: standard deviation of a pixel on the [0, 1] scale.
     """
     count, batch = each.shape[0], tf.shape(x)[0]
     made = {other: tf.repeat(part, count, axis=0) for other, part in parts.items()}

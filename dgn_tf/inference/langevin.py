@@ -48,7 +48,9 @@ def langevin(
     """
     latents, parts, tapes = dict(latents), {}, {}
     classes = class_parts(model)
-    delta = step_size if isinstance(step_size, Mapping) else dict.fromkeys(latents, step_size)
+    delta = {
+        name: step_size[name] if isinstance(step_size, Mapping) else step_size for name in latents
+    }
 
     def forward(name):
         if name in classes:

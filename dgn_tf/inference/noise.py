@@ -9,12 +9,14 @@ import math
 
 import tensorflow as tf
 
+from dgn_tf.types import Tensor
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 
 
-def threefry(key, counter):
-    """Two uint32 words of hash for two words of key and two of counter; all broadcast together."""
+def threefry(key: tuple[Tensor, Tensor], counter: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Two uint32 words of hash, of two words of key and two of counter; all broadcast together."""
     x0, x1 = counter
     schedule = (key[0], key[1], key[0] ^ key[1] ^ tf.constant(_PARITY, tf.uint32))
     x0, x1 = x0 + schedule[0], x1 + schedule[1]
@@ -30,7 +32,7 @@ def threefry(key, counter):
     return x0, x1
 
 
-def _uniform(bits):
+def _uniform(bits: Tensor) -> Tensor:
     """uint32 to float32 in the open interval (0, 1), exactly: 24 bits would round up to 1."""
     return (
         tf.cast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.float32) + 0.5
@@ -38,17 +40,18 @@ def _uniform(bits):
 
 
 @tf.function(jit_compile=True, autograph=False)
-def example_normal(seed, step, ids, stream, draws, dim):
+def example_normal(
+    seed: Tensor, step: Tensor, ids: Tensor, stream: int, draws: int, dim: int
+) -> Tensor:
     """Independent N(0, 1) for each example.
 
     Args:
         seed: int64 scalar, the run's seed.
         step: int64 scalar, the learning step.
         ids: int64 [B], the examples' ids.
-        stream: Python int; streams of the same (seed, step, id) are independent. One for each
-            latent group.
-        draws: Python int, how many vectors for each example.
-        dim: Python int, length of a vector.
+        stream: streams of the same (seed, step, id) are independent. One for each latent group.
+        draws: how many vectors for each example.
+        dim: length of a vector.
 
     Returns:
         float32 [draws, B, dim]. The row of an example depends on (seed, step, its id, stream)
@@ -63,17 +66,18 @@ def example_normal(seed, step, ids, stream, draws, dim):
 
     key = threefry(words(seed), words(step))
     key = threefry(key, words(ids))
-    key = [word[None, :, None] for word in key]
+    first, second = (word[None, :, None] for word in key)
     draw = tf.cast(tf.range(draws), tf.uint32)[:, None, None]
     pair = tf.cast(tf.range(math.ceil(dim / 2)), tf.uint32)[None, None, :]
-    u, v = threefry(key, (draw, pair + tf.constant(stream << 24, tf.uint32)))
+    u, v = threefry((first, second), (draw, pair + tf.constant(stream << 24, tf.uint32)))
     # Box-Muller: two uniforms make two normals.
     radius = tf.sqrt(-2.0 * tf.math.log(_uniform(u)))
     angle = 2.0 * math.pi * _uniform(v)
-    return tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)[..., :dim]
+    pairs: Tensor = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)
+    return pairs[..., :dim]
 
 
-def gumbel(normal):
+def gumbel(normal: Tensor) -> Tensor:
     """Standard normal noise of any shape as Gumbel noise, -log(-log(Phi(normal)))."""
     # 1 - Phi keeps its digits where Phi is near 1, which is where large Gumbel values come from.
     above = 0.5 * tf.math.erfc(normal / math.sqrt(2.0))

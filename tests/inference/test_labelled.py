@@ -105,7 +105,7 @@ def test_inference_takes_the_labels_and_starts_from_their_class(model):
     library = infer_z._library()
     starts = infer_z.starts_of(tf.constant(x), library, {"appearance": tf.constant(labels)})
     np.testing.assert_array_equal(starts["appearance"], np.tile(labels, (3, 1)))
-    samples, _ = library
+    samples = library.latents
     for row, label in enumerate(labels):
         for start in (1, 2):
             z_g = starts["geometry"][6 * start + row]

@@ -1,19 +1,20 @@
 """Images or clips as TFRecord files, from which dgn_tf.train reads what a step needs.
 
-Usage: python -m dgn_tf.pack --data=folder:PHOTOS --output=packed
-       python -m dgn_tf.train --data=shards:packed --run_dir=runs/photos
+Usage: python -m dgn_tf.pack --data=PHOTOS --output=packed
+       python -m dgn_tf.train --data=packed --run_dir=runs/photos
 
 The images are cut and resized as dgn_tf.train would. One call holds its images in memory: pack
 what is larger in parts (--data=tfds:NAME:train[:25%] --output=packed/part-0, and so on), and train
-with --data='shards:packed/part-*'.
+with --data='packed/part-*'.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
-from dgn_tf.cli.flags import define_config_flags
+from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
 from dgn_tf.config import DataConfig
 from dgn_tf.data.sources import load
 from dgn_tf.data.sources.packed import pack
@@ -22,26 +23,25 @@ from dgn_tf.utils.files import atomic_folder
 from dgn_tf.utils.progress import progress_bar
 
 FLAGS = absl_flags.FLAGS
-# What labels are for is decided by the training.
+# How labels are used is up to the training.
 _SETTINGS = ("data", "side", "channels", "frames", "stride", "fps", "where", "limit", "data_dir")
 
 
-def define_flags():
-    """Declare the flags of this app."""
-    define_config_flags(names=_SETTINGS)
+def define_flags() -> None:
+    """Declares the flags of this command."""
+    define_settings_flags(DataConfig, _SETTINGS)
     absl_flags.DEFINE_string("output", "", "New folder for the TFRecord files and their index.")
     absl_flags.DEFINE_integer("shards", 1, "How many TFRecord files to write.", lower_bound=1)
 
 
-def main(argv):
-    """Pack the data that the command line names."""
-    del argv
+def main(_argv: Sequence[str]) -> None:
+    """Packs the data that the command line names."""
     if not FLAGS.output:
         raise InputError("--output is needed: a new folder for the packed data.")
     output = Path(FLAGS.output).expanduser()
     if output.exists():
         raise InputError(f"--output={output} exists: name a new folder.")
-    data = DataConfig(**{name: FLAGS[name].value for name in _SETTINGS})
+    data = settings_from_flags(DataConfig, FLAGS)
     with progress_bar("Reading images") as report:
         examples = load(data, report)
     with progress_bar("Writing") as report, atomic_folder(output) as folder:
@@ -49,8 +49,8 @@ def main(argv):
     print(f"Packed: {output} holds {len(examples)} examples. Use them with --data=shards:{output}")
 
 
-def main_cli():
-    """Entry point of the command."""
+def main_cli() -> None:
+    """The command dgn-pack."""
     define_flags()
     run_app(main)
 

@@ -1,334 +1,39 @@
 """Square crops for training, out of photographs: faces that are found, or the middle.
 
 Usage: python -m dgn_tf.prepare SOURCE DEST
-       python -m dgn_tf.train --data=folder:DEST/crops --run_dir=runs/faces
+       python -m dgn_tf.train --data=DEST/crops --run_dir=runs/faces
 
 Every image under SOURCE is looked at; SOURCE is only read. DEST gets crops/, manifest.csv (where
 each crop comes from) and skipped.csv (what gave none, and why). Interrupted, the same command goes
 on where it was; delete skipped.csv to try what was skipped again.
 """
 
-import collections
-import dataclasses
-import hashlib
-import json
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Sequence
 
-import numpy as np
 from absl import flags as absl_flags
-from absl import logging
-from PIL import Image
 
 from dgn_tf.cli.app import run_app
-from dgn_tf.data.cropping import crops
-from dgn_tf.data.cropping.detection import Detector, Face, load_detector
-from dgn_tf.data.cropping.journal import Journal
-from dgn_tf.data.sources.folders import find_images, printable, square
-from dgn_tf.runs.outputs import file_names
-from dgn_tf.utils.errors import DiskError, InputError
-from dgn_tf.utils.files import write_text
-from dgn_tf.utils.locks import LOCK, lock_folder
-from dgn_tf.utils.progress import progress_bar
+from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
+from dgn_tf.data.cropping.preparing import CropSettings, prepare
 
 POSITIONALS = ("SOURCE", "DEST")
-_SETTINGS = "settings.json"
-_MANIFEST = (
-    "crop",
-    "source",
-    "left",
-    "top",
-    "width",
-    "height",
-    "confidence",
-    "left_eye_x",
-    "left_eye_y",
-    "right_eye_x",
-    "right_eye_y",
-)
-_SKIPPED = ("source", "reason")
-# Images that are read ahead: a dozen megapixels take 36 MB each.
-_AHEAD = 8
-_FOR_FACES = ("align", "margin", "all_faces", "min_face", "min_confidence")
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What is cut out of an image, and how; see `define_flags`."""
-
-    crop: str = "faces"
-    align: str = "none"
-    side: int = 64
-    margin: float = 0.1
-    all_faces: bool = False
-    min_face: int = 32
-    min_confidence: float = 0.9
-    format: str = "png"
-
-    def __post_init__(self):
-        """Checks that no setting would be ignored.
-
-        Raises:
-            InputError: with `crop` "center", if a setting for faces is not at its default.
-        """
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if self.crop == "centre" and field.name in _FOR_FACES and value != field.default:
-                raise InputError(
-                    f"--{field.name}={value} is for faces and --crop=centre looks for none: "
-                    "leave one of them out."
-                )
 
 
 def define_flags() -> None:
-    """Declares the flags of this app."""
-    define, default = absl_flags, Settings()
-    define.DEFINE_enum(
-        "crop",
-        default.crop,
-        ("faces", "centre"),
-        "Cut out the faces that are found, or the middle of every image.",
-    )
-    define.DEFINE_enum(
-        "align",
-        default.align,
-        ("none", "eyes"),
-        "eyes: turn and scale faces so that the eyes lie level at the same places in all crops.",
-    )
-    define.DEFINE_integer("side", default.side, "Side of the crops in pixels.", 8, 2048)
-    define.DEFINE_float(
-        "margin", default.margin, "What to add on each side of a face, in sides of its box.", 0, 2
-    )
-    define.DEFINE_bool("all_faces", default.all_faces, "All faces of an image, not the largest.")
-    define.DEFINE_integer(
-        "min_face",
-        default.min_face,
-        "Leave out faces whose box has a side shorter than this many pixels. A larger value makes "
-        "large photographs faster.",
-        20,
-        10_000,
-    )
-    define.DEFINE_float(
-        "min_confidence", default.min_confidence, "Leave out less certain faces.", 0, 1
-    )
-    define.DEFINE_enum("format", default.format, ("png", "jpg"), "Format of the crops.")
+    """Declares the flags of this command."""
+    define_settings_flags(CropSettings)
 
 
 def main(argv: Sequence[str]) -> None:
     """Prepares the folder that the command line names."""
-    values = absl_flags.FLAGS
-    settings = Settings(**{f.name: values[f.name].value for f in dataclasses.fields(Settings)})
     _, source, dest = argv
-    counts = prepare(source, dest, settings)
+    counts = prepare(source, dest, settings_from_flags(CropSettings, absl_flags.FLAGS))
     known = f", {counts['known']} of them known from before" if counts["known"] else ""
     listed = " (skipped.csv says why)" if counts["skipped"] else ""
     print(
-        f"{counts['crops']} crops from {counts['pictures']} images{known}; "
+        f"{counts['crops']} crops from {counts['images']} images{known}; "
         f"{counts['skipped']} images skipped{listed}: {dest}"
     )
-
-
-def prepare(
-    source: str, dest: str, settings: Settings | None = None, detector: Detector | None = None
-) -> dict[str, int]:
-    """Cuts squares out of every image under a folder.
-
-    Into `dest`: crops/ (the name of a crop is its image's relative path with "__" for "/", and
-    "+2", "+3" ... for further faces, largest first), manifest.csv (a row for each crop: its
-    image, the box, confidence and eyes in pixels of the upright image), skipped.csv and
-    settings.json. Images that either list has are not looked at again.
-
-    Args:
-        source: a folder of images, read as `folders.load_folder` does.
-        dest: a folder that is new, empty, or begun with the same source and settings.
-        settings: by default `Settings()`.
-        detector: what finds faces, largest first; by default MTCNN.
-
-    Returns:
-        "crops", "images" and "skipped" as they are in `dest` now; "known", how many images were
-        done or skipped before.
-
-    Raises:
-        InputError: a folder or setting cannot be used, another process fills `dest`, or the
-            detector is not installed.
-        DiskError: `dest` cannot be written, for example because the disk is full.
-    """
-    settings = settings or Settings()
-    root, target = Path(source).expanduser().resolve(), Path(dest).expanduser().resolve()
-    files = find_images(root)
-    _check_dest(root, target, dest, settings)
-    if detector is None and settings.crop == "faces":
-        detector = load_detector(settings.min_face, settings.min_confidence)
-    with lock_folder(target, dest):
-        # Another process may have begun it meanwhile.
-        _check_dest(root, target, dest, settings)
-        try:
-            return _fill(root, target, files, settings, detector)
-        except OSError as error:
-            raise DiskError(
-                f"{dest} cannot be written ({error.strerror}): make room, then run the same "
-                "command again, which goes on where it was."
-            ) from error
-
-
-def _fill(
-    root: Path, target: Path, files: Sequence[str], settings: Settings, detector: Detector | None
-) -> dict[str, int]:
-    """Makes the crops that are not there yet; returns the counts of `prepare`."""
-    _begin(root, target, settings)
-    manifest = Journal(target / "manifest.csv", _MANIFEST)
-    skipped = Journal(target / "skipped.csv", _SKIPPED)
-    finished = {row["source"] for row in manifest.rows + skipped.rows}
-    names = _crop_names(files)
-    todo = [file for file in files if _line(file) not in finished]
-    counts = {
-        "crops": len(manifest.rows),
-        "pictures": len({row["source"] for row in manifest.rows}),
-        "skipped": len(skipped.rows),
-        "known": len(finished),
-    }
-    with progress_bar("Cropping") as report:
-        for done, (file, image) in enumerate(_read(root, todo), 1):
-            rows, reason = _crop(image, target, names[file], settings, detector)
-            if rows:
-                manifest.append([{"source": _line(file)} | row for row in rows])
-                counts["crops"] += len(rows)
-                counts["pictures"] += 1
-            else:
-                if isinstance(image, str):
-                    logging.warning("%s is skipped: %s", _line(file), reason)
-                skipped.append([{"source": _line(file), "reason": reason}])
-                counts["skipped"] += 1
-            report(done, len(todo))
-    return counts
-
-
-def _check_dest(root: Path, target: Path, dest: str, settings: Settings) -> None:
-    """Raises an `InputError` unless the folder can be begun, or gone on with."""
-    if target.is_relative_to(root):
-        raise InputError(f"{dest} is inside the folder of the images: name one outside of it.")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{dest} is a file: name a folder for the crops.")
-    if not target.is_dir() or all(path.name == LOCK for path in target.iterdir()):
-        return
-    try:
-        begun = json.loads((target / _SETTINGS).read_text(encoding="utf-8"))
-        before = {key: begun[key] for key in ("source", *dataclasses.asdict(settings))}
-    except FileNotFoundError:
-        raise InputError(f"{dest} is not empty and holds no crops: name another folder.") from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{dest}/{_SETTINGS} cannot be read: name another folder.") from None
-    if before["source"] != printable(str(root)):
-        raise InputError(
-            f"{dest} was begun with the images of {before['source']}: name another folder."
-        )
-    for key, value in dataclasses.asdict(settings).items():
-        if before[key] != value:
-            raise InputError(
-                f"{dest} was begun with --{key}={before[key]}, not {value}: give that, or name "
-                "another folder."
-            )
-
-
-def _begin(root: Path, target: Path, settings: Settings) -> None:
-    """Makes the folder, which a command with other settings can then tell."""
-    begun = {"source": printable(str(root))} | dataclasses.asdict(settings)
-    write_text(target / _SETTINGS, json.dumps(begun, indent=2) + "\n")
-    (target / "crops").mkdir(exist_ok=True)
-
-
-def _line(file: str) -> str:
-    """The relative path as a list can hold it: valid text without control characters."""
-    return "".join(
-        mark if mark >= " " else mark.encode("unicode_escape").decode() for mark in printable(file)
-    )
-
-
-def _crop_names(files: Sequence[str]) -> dict[str, str]:
-    """A safe name for each file, which does not change when other files come or go.
-
-    Only where two would be equal, in either case, they get a part of the hash of their path. No
-    name that `file_names` makes has a plus sign.
-    """
-    names = {file: file_names([_line(file)])[0] for file in files}
-    uses = collections.Counter(name.casefold() for name in names.values())
-    for file, name in names.items():
-        if uses[name.casefold()] > 1:
-            names[file] = f"{name}+{hashlib.sha256(os.fsencode(file)).hexdigest()[:8]}"
-    return names
-
-
-def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image | str]]:
-    """Each file with its image, or with the reason why it cannot be read."""
-
-    def read(file: str) -> Image.Image | str:
-        # A broken file makes decoders raise nearly anything: each is told, none ends the run.
-        try:
-            return crops.read_upright(root / file)
-        except Exception as error:
-            text = f"cannot be read ({type(error).__name__}: {error})"
-            return _line(text.replace(str(root) + os.sep, ""))
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for first in range(0, len(files), _AHEAD):
-            chunk = files[first : first + _AHEAD]
-            yield from zip(chunk, pool.map(read, chunk), strict=True)
-
-
-def _crop(
-    image: Image.Image | str, target: Path, name: str, settings: Settings, detector: Detector
-) -> tuple[list[dict[str, str]], str]:
-    """Writes the crops of one image; returns their rows, or none and the reason."""
-    if isinstance(image, str):
-        return [], image
-    if settings.crop == "centre":
-        edge = min(image.size)
-        crop = Image.fromarray(square(image, settings.side, 3))
-        box = ((image.width - edge) // 2, (image.height - edge) // 2, edge, edge)
-        found = [(crop, _numbers(("left", "top", "width", "height"), box))]
-    else:
-        faces, reason = _choose(detector(image), settings)
-        if not faces:
-            return [], reason
-        found = [(_cut(image, face, settings), _face_row(face)) for face in faces]
-    rows = []
-    for number, (crop, row) in enumerate(found, 1):
-        file = f"crops/{name}{f'+{number}' if number > 1 else ''}.{settings.format}"
-        crops.save(crop, target / file)
-        rows.append({"crop": file} | row)
-    return rows, ""
-
-
-def _choose(faces: Sequence[Face], settings: Settings) -> tuple[list[Face], str]:
-    """The faces to cut out, largest first; if there are none, the reason."""
-    faces = [face for face in faces if face.confidence >= settings.min_confidence]
-    if not faces:
-        return [], f"no face found (--min_confidence={settings.min_confidence})"
-    large = [face for face in faces if face.shorter >= settings.min_face]
-    if not large:
-        shorter = max(face.shorter for face in faces)
-        return [], f"face of {shorter:.0f} pixels is too small (--min_face={settings.min_face})"
-    chosen = large if settings.all_faces else large[:1]
-    if settings.align == "eyes":
-        chosen = [face for face in chosen if crops.eyes_can_align(face)]
-    return chosen, "eyes are too close together for --align=eyes: a face from the side"
-
-
-def _cut(image: Image.Image, face: Face, settings: Settings) -> Image.Image:
-    center, edge, angle = crops.face_square(face, settings.align, settings.margin)
-    return crops.cut(image, center, edge, angle, settings.side)
-
-
-def _face_row(face: Face) -> dict[str, str]:
-    columns = (*_MANIFEST[2:6], *_MANIFEST[7:])
-    values = _numbers(columns, np.ravel([*face.box, *face.eyes[0], *face.eyes[1]]))
-    return values | {"confidence": f"{face.confidence:.4f}"}
-
-
-def _numbers(columns: Sequence[str], values: Sequence[float]) -> dict[str, str]:
-    return {column: f"{value:.1f}" for column, value in zip(columns, values, strict=True)}
 
 
 def main_cli() -> None:

@@ -12,11 +12,12 @@ import numpy as np
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.fields import require, setting
 from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.data.file_names import file_names
 from dgn_tf.data.sources import load
 from dgn_tf.data.sources.files import load_files, load_photograph
 from dgn_tf.evaluation import results
 from dgn_tf.inference.encoder import make_inference
-from dgn_tf.runs.outputs import REPORT, file_names, output_folder
+from dgn_tf.runs.outputs import REPORT, output_folder
 from dgn_tf.runs.restoring import given_latents, load_encoder
 from dgn_tf.runs.trained import Trained
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry

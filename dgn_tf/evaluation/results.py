@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from dgn_tf.data.examples import Examples, as_bytes, as_float
+from dgn_tf.data.file_names import file_names
 from dgn_tf.evaluation.metrics.errors import squared_errors
-from dgn_tf.runs.outputs import file_names
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize import sheets

@@ -1,13 +1,11 @@
-"""Where a command writes: a folder that appears whole or not at all, and safe file names."""
+"""Where a command writes: a folder that appears whole or not at all."""
 
 import contextlib
 import os
-import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from dgn_tf.data.sources.folders import SUFFIXES
 from dgn_tf.utils.errors import InputError
 
 REPORT = "report.json"
@@ -63,26 +61,3 @@ def output_folder(path: str, overwrite: bool) -> Iterator[Path]:
         ) from None
     if occupied:
         shutil.rmtree(before)
-
-
-def file_names(names: Sequence[str], longest: int = 200) -> list[str]:
-    """Safe file names, without suffix, for names of examples, which may be paths.
-
-    Folders become part of the name ("a/b.jpg" is a__b), whatever is not a letter, digit, dot, dash
-    or underscore becomes an underscore, only the last `longest` bytes are kept, and names that
-    would be equal but for the case of letters are numbered ("a", "a-2").
-    """
-    taken: set[str] = set()
-    files: list[str] = []
-    for name in names:
-        stem, suffix = os.path.splitext(name)
-        stem = stem if suffix.lower() in SUFFIXES else name
-        stem = re.sub(r"[^\w.-]+", "_", stem.replace("/", "__"))
-        stem = stem.encode()[-longest:].decode(errors="ignore").lstrip(".-") or "picture"
-        file, count = stem, 1
-        while file.casefold() in taken:
-            count += 1
-            file = f"{stem}-{count}"
-        taken.add(file.casefold())
-        files.append(file)
-    return files

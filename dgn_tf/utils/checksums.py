@@ -1,4 +1,4 @@
-"""JSON objects that carry a checksum of themselves, and checksums of files."""
+"""JSON objects that carry a checksum of themselves."""
 
 import json
 import zlib

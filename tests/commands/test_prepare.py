@@ -11,9 +11,10 @@ from absl import logging
 from PIL import Image, ImageDraw
 
 from dgn_tf import prepare
-from dgn_tf.data.cropping import crops
+from dgn_tf.data.cropping import crops, preparing
 from dgn_tf.data.cropping.detection import Face, load_detector
 from dgn_tf.data.cropping.journal import Journal
+from dgn_tf.data.cropping.preparing import CropSettings
 from dgn_tf.data.sources.folders import load_folder
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.locks import lock_folder
@@ -58,7 +59,7 @@ def source(tmp_path):
 @pytest.fixture
 def command(run_app, monkeypatch):
     """The app with a stand-in for the detector."""
-    monkeypatch.setattr(prepare, "load_detector", lambda min_face, min_confidence: detect)
+    monkeypatch.setattr(preparing, "load_detector", lambda min_face, min_confidence: detect)
     return lambda *arguments: run_app(prepare, *map(str, arguments))
 
 
@@ -195,15 +196,15 @@ def test_the_middle_is_what_training_would_take(command, source, tmp_path):
 def test_an_unreadable_file_is_one_named_warning(source, tmp_path, monkeypatch):
     texts = []
     monkeypatch.setattr(logging, "warning", lambda text, *args: texts.append(text % args))
-    prepare.prepare(str(source), str(tmp_path / "out"), detector=detect)
+    preparing.prepare(str(source), str(tmp_path / "out"), detector=detect)
     (text,) = texts
     assert text.startswith("broken.jpg is skipped: cannot be read") and str(tmp_path) not in text
 
 
 @pytest.mark.parametrize("torn", [False, True])
 def test_a_killed_command_goes_on(source, tmp_path, torn):
-    settings = prepare.Settings(all_faces=True, min_face=20)
-    prepare.prepare(str(source), str(tmp_path / "whole"), settings, detect)
+    settings = CropSettings(all_faces=True, min_face=20)
+    preparing.prepare(str(source), str(tmp_path / "whole"), settings, detect)
     seen = []
 
     def killed(image):
@@ -214,19 +215,19 @@ def test_a_killed_command_goes_on(source, tmp_path, torn):
 
     dest = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        prepare.prepare(str(source), str(dest), settings, killed)
+        preparing.prepare(str(source), str(dest), settings, killed)
     if torn:
         # Two of the three rows of an image, the second without its end.
         text = (dest / "manifest.csv").read_text()
         (dest / "manifest.csv").write_text(text[: text.index("crops/two+2") + 20])
     before = len(seen)
-    counts = prepare.prepare(
+    counts = preparing.prepare(
         str(source), str(dest), settings, lambda image: seen.append(image.width) or detect(image)
     )
     assert seen[before:] == ([101, 104] if torn else [104])
     expected = contents(tmp_path / "whole")
     assert contents(dest) == expected
-    assert counts == {"crops": 6, "pictures": 4, "skipped": 3, "known": 5 if torn else 6}
+    assert counts == {"crops": 6, "images": 4, "skipped": 3, "known": 5 if torn else 6}
 
 
 def test_finished_images_are_not_done_again(command, source, tmp_path):
@@ -244,7 +245,7 @@ def test_finished_images_are_not_done_again(command, source, tmp_path):
 
 
 def test_names_differ_even_where_the_file_system_ignores_case():
-    names = prepare._crop_names(["a/b.jpg", "a__b.png", "A/B.gif", "c.jpg", "c+2.jpg", "d\n.png"])
+    names = preparing._crop_names(["a/b.jpg", "a__b.png", "A/B.gif", "c.jpg", "c+2.jpg", "d\n.png"])
     assert len({name.casefold() for name in names.values()}) == 6
     assert (names["c.jpg"], names["c+2.jpg"]) == ("c", "c_2")
 
@@ -271,7 +272,7 @@ def test_a_foreign_list_is_refused(tmp_path):
         (("{source}", "{done}", "--side=32"), "{done} was begun with --side=64, not 32: give"),
         (("{other}", "{done}"), "{done} was begun with the images of {source}: name another"),
         (("{source}", "{out}", "--crop=centre", "--align=eyes"), "--align=eyes is for faces and"),
-        (("{source}", "{out}", "--side=7"), "flag --side=7: 7 is not an integer in the range"),
+        (("{source}", "{out}", "--side=7"), "--side=7: must be from 8 to 2048."),
     ],
 )
 def test_what_cannot_be_used_is_one_line(command, source, tmp_path, arguments, message):
@@ -333,7 +334,7 @@ def test_flags_may_stand_anywhere(command, source, tmp_path):
 def test_without_the_detector_the_extra_is_named(source, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn", None)
     with pytest.raises(InputError, match=r'pip install "dgn_tf\[faces\]"'):
-        prepare.prepare(str(source), str(tmp_path / "out"))
+        preparing.prepare(str(source), str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 

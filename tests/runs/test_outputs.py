@@ -1,6 +1,6 @@
 import pytest
 
-from dgn_tf.runs.outputs import file_names, output_folder
+from dgn_tf.runs.outputs import output_folder
 from dgn_tf.utils.errors import InputError
 
 
@@ -36,12 +36,3 @@ def test_an_empty_output_folder_is_used(tmp_path):
         assert not list((tmp_path / "out").iterdir())
     assert (tmp_path / "out" / "report.json").read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
-
-
-def test_file_names_are_safe_and_unique():
-    names = ["a/b.jpg", "a__b.png", "A/B.JPG", "../x.png", "7", "é ü?.webp", "..", "v1.5"]
-    files = file_names(names)
-    assert files == ["a__b", "a__b-2", "A__B-3", "__x", "7", "é_ü_", "picture", "v1.5"]
-    assert file_names(["w" * 300]) == ["w" * 200]
-    assert len(file_names(["é" * 300])[0].encode()) <= 200
-    assert file_names(["w" * 300, "v" * 9], longest=5) == ["w" * 5, "v" * 5]

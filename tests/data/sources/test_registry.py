@@ -187,9 +187,7 @@ def test_data_at_a_path_are_those_of_its_kind(places, load_data):
         np.testing.assert_array_equal(examples.images[:], IMAGES)
     with pytest.raises(InputError, match="clips:videos holds clips: give `frames`"):
         load(DataConfig(data="videos"))
-    with pytest.raises(
-        InputError, match="`where=view=7`: no example of npz:faces.npz:images has"
-    ):
+    with pytest.raises(InputError, match="`where=view=7`: no example of npz:faces.npz:images has"):
         load_data("faces.npz:images", SIDE, 3, where="view=7")
 
 

@@ -1,0 +1,296 @@
+"""Cutting squares for training out of every photograph of a folder."""
+
+import collections
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from absl import logging
+from PIL import Image
+
+from dgn_tf.config.fields import require, require_choice, setting
+from dgn_tf.data.cropping import crops
+from dgn_tf.data.cropping.detection import Detector, Face, load_detector
+from dgn_tf.data.cropping.journal import Journal
+from dgn_tf.data.file_names import file_names
+from dgn_tf.data.sources.folders import find_images, printable
+from dgn_tf.data.squares import square
+from dgn_tf.utils.errors import DiskError, InputError
+from dgn_tf.utils.files import write_text
+from dgn_tf.utils.locks import LOCK, lock_folder
+from dgn_tf.utils.progress import progress_bar
+
+_SETTINGS = "settings.json"
+_MANIFEST = (
+    "crop",
+    "source",
+    "left",
+    "top",
+    "width",
+    "height",
+    "confidence",
+    "left_eye_x",
+    "left_eye_y",
+    "right_eye_x",
+    "right_eye_y",
+)
+_SKIPPED = ("source", "reason")
+# Images that are read ahead: a dozen megapixels take 36 MB each.
+_AHEAD = 8
+_FOR_FACES = ("align", "margin", "all_faces", "min_face", "min_confidence")
+_RANGES = {"side": (8, 2048), "margin": (0, 2), "min_face": (20, 10_000), "min_confidence": (0, 1)}
+
+
+@dataclasses.dataclass(frozen=True)
+class CropSettings:
+    """What is cut out of an image, and how."""
+
+    crop: str = setting(
+        "faces",
+        "Cut out the faces that are found, or the middle of every image.",
+        ("faces", "centre"),
+    )
+    align: str = setting(
+        "none",
+        "eyes: turn and scale faces so that the eyes lie level at the same places in all crops.",
+        ("none", "eyes"),
+    )
+    side: int = setting(64, "Side of the crops in pixels.")
+    margin: float = setting(0.1, "What to add on each side of a face, in sides of its box.")
+    all_faces: bool = setting(False, "All faces of an image, not the largest.")
+    min_face: int = setting(
+        32,
+        "Leave out faces whose box has a side shorter than this many pixels. A larger value makes "
+        "large photographs faster.",
+    )
+    min_confidence: float = setting(0.9, "Leave out less certain faces.")
+    format: str = setting("png", "Format of the crops.", ("png", "jpg"))
+
+    def __post_init__(self) -> None:
+        """Check the ranges, and that no setting would be ignored."""
+        require_choice(self, "crop", "align", "format")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            require(low <= value <= high, name, value, f"from {low} to {high}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if self.crop == "centre" and field.name in _FOR_FACES and value != field.default:
+                raise InputError(
+                    f"`{field.name}={value}` is for faces and `crop=centre` looks for none: "
+                    "leave one of them out."
+                )
+
+
+def prepare(
+    source: str, dest: str, settings: CropSettings | None = None, detector: Detector | None = None
+) -> dict[str, int]:
+    """Cuts squares out of every image under a folder.
+
+    Into `dest`: crops/ (the name of a crop is its image's relative path with "__" for "/", and
+    "+2", "+3" ... for further faces, largest first), manifest.csv (a row for each crop: its
+    image, the box, confidence and eyes in pixels of the upright image), skipped.csv and
+    settings.json. Images that either list has are not looked at again.
+
+    Args:
+        source: a folder of images, read as `folders.load_folder` does.
+        dest: a folder that is new, empty, or begun with the same source and settings.
+        settings: by default `CropSettings()`.
+        detector: what finds faces, largest first; by default MTCNN. Not asked with `crop=centre`.
+
+    Returns:
+        "crops", "images" and "skipped" as they are in `dest` now; "known", how many images were
+        done or skipped before.
+
+    Raises:
+        InputError: a folder or setting cannot be used, another process fills `dest`, or the
+            detector is not installed.
+        DiskError: `dest` cannot be written, for example because the disk is full.
+    """
+    settings = settings or CropSettings()
+    root, target = Path(source).expanduser().resolve(), Path(dest).expanduser().resolve()
+    files = find_images(root)
+    _check_dest(root, target, dest, settings)
+    if settings.crop == "centre":
+        detector = None
+    elif detector is None:
+        detector = load_detector(settings.min_face, settings.min_confidence)
+    with lock_folder(target, dest):
+        # Another process may have begun it meanwhile.
+        _check_dest(root, target, dest, settings)
+        try:
+            return _fill(root, target, files, settings, detector)
+        except OSError as error:
+            raise DiskError(
+                f"{dest} cannot be written ({error.strerror}): make room, then run the same "
+                "command again, which goes on where it was."
+            ) from error
+
+
+def _fill(
+    root: Path,
+    target: Path,
+    files: Sequence[str],
+    settings: CropSettings,
+    detector: Detector | None,
+) -> dict[str, int]:
+    """Makes the crops that are not there yet; returns the counts of `prepare`."""
+    _begin(root, target, settings)
+    manifest = Journal(target / "manifest.csv", _MANIFEST)
+    skipped = Journal(target / "skipped.csv", _SKIPPED)
+    finished = {row["source"] for row in manifest.rows + skipped.rows}
+    names = _crop_names(files)
+    todo = [file for file in files if _line(file) not in finished]
+    counts = {
+        "crops": len(manifest.rows),
+        "images": len({row["source"] for row in manifest.rows}),
+        "skipped": len(skipped.rows),
+        "known": len(finished),
+    }
+    with progress_bar("Cropping") as report:
+        for done, (file, image) in enumerate(_read(root, todo), 1):
+            rows, reason = _crop(image, target, names[file], settings, detector)
+            if rows:
+                manifest.append([{"source": _line(file)} | row for row in rows])
+                counts["crops"] += len(rows)
+                counts["images"] += 1
+            else:
+                if isinstance(image, str):
+                    logging.warning("%s is skipped: %s", _line(file), reason)
+                skipped.append([{"source": _line(file), "reason": reason}])
+                counts["skipped"] += 1
+            report(done, len(todo))
+    return counts
+
+
+def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> None:
+    """Refuses a folder that can neither be begun nor gone on with."""
+    if target.is_relative_to(root):
+        raise InputError(f"{dest} is inside the folder of the images: name one outside of it.")
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{dest} is a file: name a folder for the crops.")
+    if not target.is_dir() or all(path.name == LOCK for path in target.iterdir()):
+        return
+    try:
+        begun = json.loads((target / _SETTINGS).read_text(encoding="utf-8"))
+        before = {key: begun[key] for key in ("source", *dataclasses.asdict(settings))}
+    except FileNotFoundError:
+        raise InputError(f"{dest} is not empty and holds no crops: name another folder.") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{dest}/{_SETTINGS} cannot be read: name another folder.") from None
+    if before["source"] != printable(str(root)):
+        raise InputError(
+            f"{dest} was begun with the images of {before['source']}: name another folder."
+        )
+    for key, value in dataclasses.asdict(settings).items():
+        if before[key] != value:
+            raise InputError(
+                f"{dest} was begun with `{key}={before[key]}`, not {value}: give that, or name "
+                "another folder."
+            )
+
+
+def _begin(root: Path, target: Path, settings: CropSettings) -> None:
+    """Writes into the folder what it is begun with, so that other settings can be told."""
+    begun = {"source": printable(str(root))} | dataclasses.asdict(settings)
+    write_text(target / _SETTINGS, json.dumps(begun, indent=2) + "\n")
+    (target / "crops").mkdir(exist_ok=True)
+
+
+def _line(file: str) -> str:
+    """The relative path as a list can hold it: valid text without control characters."""
+    return "".join(
+        mark if mark >= " " else mark.encode("unicode_escape").decode() for mark in printable(file)
+    )
+
+
+def _crop_names(files: Sequence[str]) -> dict[str, str]:
+    """A safe name for each file, which does not change when other files come or go.
+
+    Only where two would be equal, in either case, they get a part of the hash of their path. No
+    name that `file_names` makes has a plus sign.
+    """
+    names = {file: file_names([_line(file)])[0] for file in files}
+    uses = collections.Counter(name.casefold() for name in names.values())
+    for file, name in names.items():
+        if uses[name.casefold()] > 1:
+            names[file] = f"{name}+{hashlib.sha256(os.fsencode(file)).hexdigest()[:8]}"
+    return names
+
+
+def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image | str]]:
+    """Each file with its image, or with the reason why it cannot be read."""
+
+    def read(file: str) -> Image.Image | str:
+        # A broken file makes decoders raise nearly anything: each is named, none ends the run.
+        try:
+            return crops.read_upright(root / file)
+        except Exception as error:
+            text = f"cannot be read ({type(error).__name__}: {error})"
+            return _line(text.replace(str(root) + os.sep, ""))
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for first in range(0, len(files), _AHEAD):
+            chunk = files[first : first + _AHEAD]
+            yield from zip(chunk, pool.map(read, chunk), strict=True)
+
+
+def _crop(
+    image: Image.Image | str,
+    target: Path,
+    name: str,
+    settings: CropSettings,
+    detector: Detector | None,
+) -> tuple[list[dict[str, str]], str]:
+    """Writes the crops of one image; returns their rows, or none and the reason."""
+    if isinstance(image, str):
+        return [], image
+    if detector is None:
+        edge = min(image.size)
+        crop = Image.fromarray(square(image, settings.side, 3))
+        box = ((image.width - edge) // 2, (image.height - edge) // 2, edge, edge)
+        found = [(crop, _numbers(("left", "top", "width", "height"), box))]
+    else:
+        faces, reason = _choose(detector(image), settings)
+        if not faces:
+            return [], reason
+        found = [(_cut(image, face, settings), _face_row(face)) for face in faces]
+    rows = []
+    for number, (crop, row) in enumerate(found, 1):
+        file = f"crops/{name}{f'+{number}' if number > 1 else ''}.{settings.format}"
+        crops.save(crop, target / file)
+        rows.append({"crop": file} | row)
+    return rows, ""
+
+
+def _choose(faces: Sequence[Face], settings: CropSettings) -> tuple[list[Face], str]:
+    """The faces to cut out, largest first; if there are none, the reason."""
+    faces = [face for face in faces if face.confidence >= settings.min_confidence]
+    if not faces:
+        return [], f"no face found (--min_confidence={settings.min_confidence})"
+    large = [face for face in faces if face.shorter >= settings.min_face]
+    if not large:
+        shorter = max(face.shorter for face in faces)
+        return [], f"face of {shorter:.0f} pixels is too small (--min_face={settings.min_face})"
+    chosen = large if settings.all_faces else large[:1]
+    if settings.align == "eyes":
+        chosen = [face for face in chosen if crops.eyes_can_align(face)]
+    return chosen, "eyes are too close together for --align=eyes: a face from the side"
+
+
+def _cut(image: Image.Image, face: Face, settings: CropSettings) -> Image.Image:
+    center, edge, angle = crops.face_square(face, settings.align, settings.margin)
+    return crops.cut(image, center, edge, angle, settings.side)
+
+
+def _face_row(face: Face) -> dict[str, str]:
+    columns = (*_MANIFEST[2:6], *_MANIFEST[7:])
+    values = _numbers(columns, [*face.box, *face.eyes[0], *face.eyes[1]])
+    return values | {"confidence": f"{face.confidence:.4f}"}
+
+
+def _numbers(columns: Sequence[str], values: Sequence[float]) -> dict[str, str]:
+    return {column: f"{value:.1f}" for column, value in zip(columns, values, strict=True)}

@@ -1,30 +1,41 @@
-"""The inference network of the variational models: an image to its latents, in one pass."""
+"""Generators with an encoder: a network that infers the latents of an image in one pass."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from dgn_tf.config import SIDES
 from dgn_tf.models.decoders import FINEST_FILTERS, LARGE_KERNEL_LEVELS
+from dgn_tf.types import LatentModel, Latents, Parts, Tensor
 
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
 class Encoder(keras.Model):
-    """q(z | x): the levels of Table IV the other way round, one head for all latent groups.
+    """q(z | x): the levels of Table IV in reverse, with one head for all latent groups.
 
     Args:
         latent_dims: length of each group's latent vector, by name.
         side: side of the images in pixels: 32, 64, 128 or 256.
         channels: 1 (gray) or 3 (RGB).
         width: filters per level over 16, 32, 64, ..., those of the geometric generator.
-        variance: whether log-variances are given beside the means.
+        variance: whether it gives log-variances beside the means.
 
     Raises:
         ValueError: `side` is none of these, or `width` is not above 0.
     """
 
-    def __init__(self, latent_dims, side=64, channels=3, width=1.0, variance=True, **kwargs):
+    def __init__(
+        self,
+        latent_dims: Mapping[str, int],
+        side: int = 64,
+        channels: int = 3,
+        width: float = 1.0,
+        variance: bool = True,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         if side not in SIDES or width <= 0:
             raise ValueError(f"side must be one of {SIDES} and width above 0; got {side}, {width}")
@@ -56,11 +67,15 @@ class Encoder(keras.Model):
         )
         self.built = True
 
-    def call(self, x):
-        """Mean and log-variance [B, d] of every group of images x [B, S, S, C] in [-1, 1].
+    def call(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor | None]]:
+        """Mean and log-variance of the latents of images, for every group.
+
+        Args:
+            x: [B, S, S, C] in [-1, 1].
 
         Returns:
-            {group: (mean, log-variance)}; the log-variance is None without `variance`.
+            {group: (mean [B, d], log-variance [B, d])}, float32; the log-variance is None without
+            `variance`.
         """
         dims = self.settings["latent_dims"]
         each = 2 if self.settings["variance"] else 1
@@ -70,28 +85,28 @@ class Encoder(keras.Model):
         )
         return dict(zip(dims, pairs, strict=True))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make this encoder again."""
         return {**super().get_config(), **self.settings}
 
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
 class EncodedGenerator(keras.Model):
-    """A generator and the inference network of its latents, with the generator's own interface.
+    """A generator and its encoder, an `EncodedModel`: all but `encode` is the generator's.
 
-    With a plain generator it is the paper's rival "VAE"; with a deformable one it is the paper's
-    "can also be learned by VAE with an extra inference network".
+    With a plain generator it is the VAE that the paper compares with; with a deformable one it is
+    the model that, in the paper's words, "can also be learned by VAE with an extra inference
+    network".
 
     Args:
-        generator: a model with `latent_dims`, `networks`, `part`, `combine`, `regularization` and
-            `diagnostics`.
+        generator: a `LatentModel` of images.
         encoder: an `Encoder` of the same latent groups.
 
     Raises:
         ValueError: the groups of generator and encoder differ.
     """
 
-    def __init__(self, generator, encoder, **kwargs):
+    def __init__(self, generator: LatentModel, encoder: Encoder, **kwargs: Any):
         super().__init__(**kwargs)
         if dict(generator.latent_dims) != encoder.settings["latent_dims"]:
             raise ValueError(
@@ -103,8 +118,8 @@ class EncodedGenerator(keras.Model):
         self.built = True
 
     @property
-    def latent_dims(self):
-        """Length of each group's latent vector."""
+    def latent_dims(self) -> dict[str, int]:
+        """Length of each group's latent vector, as of the generator."""
         return self.generator.latent_dims
 
     @property
@@ -118,35 +133,35 @@ class EncodedGenerator(keras.Model):
         return self.generator.class_groups
 
     @property
-    def networks(self):
+    def networks(self) -> dict[str, keras.Model]:
         """The generator's networks by group, and the encoder."""
         return {**self.generator.networks, "encoder": self.encoder}
 
-    def encode(self, x):
-        """{group: (mean [B, d], log-variance [B, d] or None)} of images x [B, S, S, C]."""
+    def encode(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor | None]]:
+        """{group: (mean [B, d], log-variance [B, d] or None)} of images [B, S, S, C] in [-1, 1]."""
         return self.encoder(x)
 
-    def part(self, name, z):
-        """The generator's part of one group."""
+    def part(self, name: str, z: Tensor) -> Tensor:
+        """The generator's part [B, ...] of one group's latents [B, d]."""
         return self.generator.part(name, z)
 
-    def combine(self, parts):
+    def combine(self, parts: Parts) -> Tensor:
         """The generator's image [B, S, S, C] in [-1, 1]."""
         return self.generator.combine(parts)
 
-    def call(self, latents):
+    def call(self, latents: Latents) -> Tensor:
         """Images [B, S, S, C] in [-1, 1] of latents [B, d] by group."""
         return self.generator(latents)
 
-    def regularization(self, parts):
+    def regularization(self, parts: Parts) -> Tensor:
         """What the generator adds to the loss."""
         return self.generator.regularization(parts)
 
-    def diagnostics(self, parts):
+    def diagnostics(self, parts: Parts) -> dict[str, Tensor]:
         """The generator's scalars to watch."""
         return self.generator.diagnostics(parts)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make this model again."""
         return {
             **super().get_config(),
@@ -155,7 +170,7 @@ class EncodedGenerator(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "EncodedGenerator":
         """The model of a `get_config`."""
         config = dict(config)
         for name in ("generator", "encoder"):

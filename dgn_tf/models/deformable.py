@@ -1,15 +1,18 @@
 """The deformable generator: appearance, displacement and the warp that combines them (Eq. 1)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from dgn_tf.config import APPEARANCES
+from dgn_tf.models.baselines.integrated import IntegratedGeometricGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.models.refinement import Refinement
-from dgn_tf.ops.cross_replica import batch_mean
 from dgn_tf.ops.jacobian import displacement_jacobian
-from dgn_tf.ops.regularizers import slope_variation
+from dgn_tf.ops.regularizers import folding, mean_displacement, slope_variation
 from dgn_tf.ops.warp import BORDERS, warp
+from dgn_tf.types import Latents, Parts, Tensor
 
 # A hyperbolic tangent beyond this counts as saturated: its slope has fallen below 2 %.
 SATURATED = 0.99
@@ -24,7 +27,7 @@ class DeformableGenerator(keras.Model):
 
     Args:
         appearance: an `AppearanceGenerator`.
-        geometry: a `GeometricGenerator` of the same side.
+        geometry: a `GeometricGenerator` of the same side, or an `IntegratedGeometricGenerator`.
         border: "edge" repeats the border of the canonical image, "zeros" is Eq. 4 to the letter.
         fold_penalty: weight of the folded part of the field in `regularization`.
         mean_penalty: weight of the mean displacement in `regularization`.
@@ -41,7 +44,7 @@ class DeformableGenerator(keras.Model):
     def __init__(
         self,
         appearance: AppearanceGenerator,
-        geometry: GeometricGenerator,
+        geometry: GeometricGenerator | IntegratedGeometricGenerator,
         border: str = "edge",
         fold_penalty: float = 0.0,
         mean_penalty: float = 0.0,
@@ -49,7 +52,7 @@ class DeformableGenerator(keras.Model):
         appearance_kind: str = "continuous",
         refinement: Refinement | None = None,
         jit_compile_warp: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         sides = appearance.settings["side"], geometry.settings["side"]
@@ -75,7 +78,7 @@ class DeformableGenerator(keras.Model):
         self.built = True
 
     @property
-    def latent_dims(self):
+    def latent_dims(self) -> dict[str, int]:
         """Length of each group's latent vector, in the order of the Langevin updates."""
         return {
             "appearance": self.appearance.settings["latent_dim"],
@@ -83,27 +86,27 @@ class DeformableGenerator(keras.Model):
         }
 
     @property
-    def given_groups(self):
-        """Groups that come with the data instead of being inferred."""
+    def given_groups(self) -> tuple[str, ...]:
+        """Groups whose latents come with the data, such as labels; never inferred."""
         return ("appearance",) if self.appearance_kind == "label" else ()
 
     @property
-    def class_groups(self):
-        """Groups whose latents are one-hot and inferred by trying every class."""
+    def class_groups(self) -> tuple[str, ...]:
+        """Groups whose latents are one-hot and are inferred by trying every class."""
         return ("appearance",) if self.appearance_kind == "categorical" else ()
 
     @property
-    def networks(self):
+    def networks(self) -> dict[str, keras.Model]:
         """The networks by group; "refinement", if there is one, belongs to none."""
         networks = {"appearance": self.appearance, "geometry": self.geometry}
         return networks | ({"refinement": self.refinement} if self.refinement else {})
 
-    def part(self, name, z):
-        """The part of one group: `z` [B, d] to an image or a displacement."""
+    def part(self, name: str, z: Tensor) -> Tensor:
+        """The image or displacement [B, S, S, ...] that a group makes of its latents [B, d]."""
         return self.networks[name](z)
 
-    def combine(self, parts):
-        """Eq. 3: the canonical image warped by the displacement, and refined: [B, S, S, C]."""
+    def combine(self, parts: Parts) -> Tensor:
+        """Eq. 3: the canonical image warped by the displacement, then refined, [B, S, S, C]."""
         warped = warp(
             parts["appearance"],
             parts["geometry"],
@@ -112,38 +115,31 @@ class DeformableGenerator(keras.Model):
         )
         return self.refinement(warped) if self.refinement else warped
 
-    def call(self, latents):
+    def call(self, latents: Latents) -> Tensor:
         """Images [B, S, S, C] in [-1, 1] of {"appearance": z_a, "geometry": z_g}."""
         return self.combine({name: self.part(name, latents[name]) for name in self.latent_dims})
 
-    def regularization(self, parts):
+    def regularization(self, parts: Parts) -> Tensor:
         """What the learning step adds to its loss, a scalar; 0 with all weights at 0 (the paper).
 
-        Remedies for a geometric generator that explains everything (section 5.7). The fold
-        penalty is the mean over cells and batch of max(0, 0.1 - J)^2, J the determinant of the
-        field's Jacobian: zero on fields that do not fold. The mean penalty is the squared length
-        of the batch's mean displacement, as a fraction of the side, averaged over the pixels: it
-        makes the canonical image stand at the average geometry and leaves single fields free. The
-        variation penalty is the mean |second difference| of the field in pixels, over both axes
-        twice: the total variation of the field's slopes (Shu et al. 2018).
+        The weighted sum of `folding`, `mean_displacement` and `slope_variation` of the field.
         """
         displacement = parts["geometry"]
         total = tf.zeros([])
-        if self.fold_penalty:
-            folded = tf.nn.relu(0.1 - displacement_jacobian(displacement))
-            total += self.fold_penalty * tf.reduce_mean(tf.square(folded))
-        if self.mean_penalty:
-            shift = batch_mean(displacement) / displacement.shape[1]
-            total += self.mean_penalty * tf.reduce_mean(tf.reduce_sum(tf.square(shift), axis=-1))
-        if self.variation_penalty:
-            total += self.variation_penalty * slope_variation(displacement)
+        for weight, penalty in (
+            (self.fold_penalty, folding),
+            (self.mean_penalty, mean_displacement),
+            (self.variation_penalty, slope_variation),
+        ):
+            if weight:
+                total += weight * penalty(displacement)
         return total
 
-    def diagnostics(self, parts):
-        """Scalars to watch: mean |displacement| in pixels, shares of saturation and of folding."""
+    def diagnostics(self, parts: Parts) -> dict[str, Tensor]:
+        """Scalars to watch: mean |displacement| in pixels, shares that are saturated or folded."""
         displacement = parts["geometry"]
 
-        def saturated(share):
+        def saturated(share: Tensor) -> Tensor:
             return tf.reduce_mean(tf.cast(tf.abs(share) > SATURATED, tf.float32))
 
         return {
@@ -155,7 +151,7 @@ class DeformableGenerator(keras.Model):
             ),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make this model again."""
         return {
             **super().get_config(),
@@ -171,7 +167,7 @@ class DeformableGenerator(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "DeformableGenerator":
         """The model of a `get_config`."""
         config = dict(config)
         for name in ("appearance", "geometry", "refinement"):

@@ -1,30 +1,32 @@
 """The discriminator of the adversarial extension (Eq. 22)."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from dgn_tf.config import SIDES
 from dgn_tf.models.decoders import FINEST_FILTERS
+from dgn_tf.types import Tensor
 
 _SLOPE = 0.2
 
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
 class MinibatchDeviation(keras.layers.Layer):
-    """Appends how much the batch varies, one number, as a last channel (Karras et al. 2018).
+    """Appends one number as a last channel: how much the batch varies (Karras et al. 2018).
 
-    [B, H, W, C] to [B, H, W, C + 1]: the standard deviation over the batch, averaged over places
-    and channels.
+    [B, H, W, C] to [B, H, W, C + 1]. The number is the standard deviation over the batch, averaged
+    over pixels and channels.
     """
 
-    def call(self, x):
-        """The maps with the new channel."""
+    def call(self, x: Tensor) -> Tensor:
+        """The maps [B, H, W, C + 1] with the new channel."""
         deviation = tf.reduce_mean(tf.sqrt(tf.math.reduce_variance(x, axis=0) + 1e-8))
         return tf.concat([x, tf.broadcast_to(deviation, [*tf.unstack(tf.shape(x)[:3]), 1])], -1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         """One channel more."""
         return (*input_shape[:-1], input_shape[-1] + 1)
 
@@ -33,7 +35,7 @@ class MinibatchDeviation(keras.layers.Layer):
 class Discriminator(keras.Model):
     """D(x) as a logit: residual blocks with average pooling, down to 4x4.
 
-    The paper is silent on its layers; these are the blocks of Mescheder et al. (2018), whose R1
+    The paper does not give its layers. These are the blocks of Mescheder et al. (2018), whose R1
     penalty it uses, with the filters of the geometric generator's levels.
 
     Args:
@@ -46,7 +48,14 @@ class Discriminator(keras.Model):
         ValueError: `side` is none of these, or `width` is not above 0.
     """
 
-    def __init__(self, side=64, channels=3, width=1.0, minibatch_deviation=False, **kwargs):
+    def __init__(
+        self,
+        side: int = 64,
+        channels: int = 3,
+        width: float = 1.0,
+        minibatch_deviation: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         if side not in SIDES or width <= 0:
             raise ValueError(f"side must be one of {SIDES} and width above 0; got {side}, {width}")
@@ -72,17 +81,17 @@ class Discriminator(keras.Model):
         self.network = keras.Model(images, logit, name="network")
         self.built = True
 
-    def call(self, x):
-        """Logits [B] of images x [B, S, S, C] in [-1, 1]: above 0 for images taken as data."""
+    def call(self, x: Tensor) -> Tensor:
+        """Logits [B] of images x [B, S, S, C] in [-1, 1]: above 0 for images judged to be data."""
         return self.network(x)[:, 0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make this discriminator again."""
         return {**super().get_config(), **self.settings}
 
 
-def _block(x, inputs, outputs, dtype):
-    """Half the height and width, other filters; the variance stays about the same."""
+def _block(x: Tensor, inputs: int, outputs: int, dtype: Any) -> Tensor:
+    """Halves height and width and changes the filters; the variance stays about the same."""
     pool = keras.layers.AveragePooling2D(2, dtype=dtype)
     y = keras.layers.LeakyReLU(_SLOPE, dtype=dtype)(x)
     y = keras.layers.Conv2D(inputs, 3, padding="same", dtype=dtype)(y)

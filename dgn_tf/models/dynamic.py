@@ -1,9 +1,14 @@
-"""The dynamic model: clips whose latents move along a transition (Eq. 10 to 12, Table V)."""
+"""The dynamic model: clips whose latents follow a transition (Eq. 10 to 12, Table V)."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.ops.remat import over_frames
+from dgn_tf.types import Latents, Parts, Tensor
 
 
 @keras.saving.register_keras_serializable(package="dgn_tf")
@@ -20,7 +25,14 @@ class TransitionNetwork(keras.Model):
         ValueError: a size below 1.
     """
 
-    def __init__(self, state_dim, noise_dim, hidden=20, residual=False, **kwargs):
+    def __init__(
+        self,
+        state_dim: int,
+        noise_dim: int,
+        hidden: int = 20,
+        residual: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         if min(state_dim, noise_dim, hidden) < 1:
             raise ValueError(
@@ -44,12 +56,12 @@ class TransitionNetwork(keras.Model):
         )
         self.built = True
 
-    def call(self, state, noise):
+    def call(self, state: Tensor, noise: Tensor) -> Tensor:
         """The next state [B, state_dim] of a state and a noise [B, noise_dim]."""
         change = self.network(tf.concat([state, noise], axis=-1))
         return tf.tanh(change + state) if self.settings["residual"] else tf.tanh(change)
 
-    def unroll(self, noise):
+    def unroll(self, noise: Tensor) -> Tensor:
         """States s_0 = 0, s_1, ..., s_T [B, T + 1, state_dim] of noises [B, T, noise_dim]."""
         state = tf.zeros([tf.shape(noise)[0], self.settings["state_dim"]], noise.dtype)
         states = [state]
@@ -58,7 +70,7 @@ class TransitionNetwork(keras.Model):
             states.append(state)
         return tf.stack(states, axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make this network again."""
         return {**super().get_config(), **self.settings}
 
@@ -69,23 +81,29 @@ class DynamicDeformableGenerator(keras.Model):
 
     The latent vector of a group packs (Z_0, xi_1, ..., xi_T): [B, d + T noise_dim]. Parts are
     clips: canonical images [B, T + 1, S, S, C] in [-1, 1], displacements [B, T + 1, S, S, 2] in
-    pixels. T is read off the latent vector, so that a model makes clips longer than those it
-    learned from; `latent_dims` are those of `steps`.
+    pixels. T follows from the length of the latent vector, so that a model can make longer clips
+    than those it learned from; `latent_dims` are those of `steps`.
 
     Args:
         emission: the `DeformableGenerator` that makes each frame.
         transitions: a `TransitionNetwork` for "appearance" and for "geometry".
         steps: T, transitions in a clip of T + 1 frames.
-        frames_per_chunk: keep the inner values of at most so many frames of each clip for the
-            gradient, and compute those of the others anew; 0 keeps all. Memory for the inner values
-            of a half-step falls from T + 1 frames a clip to this, at the cost of one more forward
-            pass.
+        frames_per_chunk: the most frames of a clip whose activations are kept for the gradient;
+            those of the others are recomputed. 0 keeps all. Memory for activations falls from
+            T + 1 frames a clip to this, at the cost of one more forward pass.
 
     Raises:
         ValueError: a transition's state does not fit its group, or a negative number.
     """
 
-    def __init__(self, emission, transitions, steps, frames_per_chunk=0, **kwargs):
+    def __init__(
+        self,
+        emission: DeformableGenerator,
+        transitions: Mapping[str, TransitionNetwork],
+        steps: int,
+        frames_per_chunk: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         if steps < 0 or frames_per_chunk < 0:
             raise ValueError(
@@ -111,7 +129,7 @@ class DynamicDeformableGenerator(keras.Model):
         return {"appearance": self.appearance_transition, "geometry": self.geometry_transition}
 
     @property
-    def latent_dims(self):
+    def latent_dims(self) -> dict[str, int]:
         """Length of each group's latent vector, for clips of `steps` transitions."""
         return {
             name: dim + self.steps * self.transitions[name].settings["noise_dim"]
@@ -119,7 +137,7 @@ class DynamicDeformableGenerator(keras.Model):
         }
 
     @property
-    def frame_dims(self):
+    def frame_dims(self) -> dict[str, int]:
         """Length of each group's latent vector for a clip of one frame: Z_0 alone."""
         return self.emission.latent_dims
 
@@ -134,50 +152,50 @@ class DynamicDeformableGenerator(keras.Model):
         return self.emission.class_groups
 
     @property
-    def networks(self):
+    def networks(self) -> dict[str, keras.Model]:
         """All networks by name."""
         moving = {f"{name}_transition": network for name, network in self.transitions.items()}
         return {**self.emission.networks, **moving}
 
-    def unpack(self, name, z):
+    def unpack(self, name: str, z: Tensor) -> tuple[Tensor, Tensor]:
         """Z_0 [B, d] and the noises xi [B, T, noise_dim] of a group's latent vector."""
         dim = self.emission.latent_dims[name]
         noise_dim = self.transitions[name].settings["noise_dim"]
         length = (z.shape[1] - dim) // noise_dim
         return z[:, :dim], tf.reshape(z[:, dim:], [tf.shape(z)[0], length, noise_dim])
 
-    def frame_latents(self, name, z):
+    def frame_latents(self, name: str, z: Tensor) -> Tensor:
         """Z_t = Z_0 + s_t of every frame, [B, T + 1, d] (Eq. 10 and 11)."""
         first, noise = self.unpack(name, z)
         return first[:, None] + self.transitions[name].unroll(noise)
 
-    def part(self, name, z):
-        """The part of one group: its latent vector [B, ...] to a clip."""
+    def part(self, name: str, z: Tensor) -> Tensor:
+        """The clip [B, T + 1, S, S, ...] that a group makes of its packed latents [B, d + T n]."""
         return self.emit(name, self.frame_latents(name, z))
 
-    def emit(self, name, frames):
-        """The part of latents [B, T + 1, d] that are given for every frame."""
+    def emit(self, name: str, frames: Tensor) -> Tensor:
+        """The same of latents [B, T + 1, d] that are given for every frame."""
         return over_frames(self.emission.networks[name], frames, self.frames_per_chunk)
 
-    def combine(self, parts):
+    def combine(self, parts: Parts) -> Tensor:
         """The clip [B, T + 1, S, S, C]: every canonical image warped by its own displacement."""
         length = parts["appearance"].shape[1]
         images = self.emission.combine(_flat(parts))
         return tf.reshape(images, [-1, length, *images.shape[1:]])
 
-    def call(self, latents):
+    def call(self, latents: Latents) -> Tensor:
         """Clips [B, T + 1, S, S, C] in [-1, 1] of packed latents of both groups."""
         return self.combine({name: self.part(name, latents[name]) for name in self.latent_dims})
 
-    def regularization(self, parts):
+    def regularization(self, parts: Parts) -> Tensor:
         """What the emission adds to the loss, over all frames."""
         return self.emission.regularization(_flat(parts))
 
-    def diagnostics(self, parts):
+    def diagnostics(self, parts: Parts) -> dict[str, Tensor]:
         """The emission's scalars to watch, over all frames."""
         return self.emission.diagnostics(_flat(parts))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make this model again."""
         return {
             **super().get_config(),
@@ -191,7 +209,7 @@ class DynamicDeformableGenerator(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "DynamicDeformableGenerator":
         """The model of a `get_config`."""
         config = dict(config)
         restore = keras.saving.deserialize_keras_object
@@ -200,6 +218,6 @@ class DynamicDeformableGenerator(keras.Model):
         return cls(**config)
 
 
-def _flat(parts):
+def _flat(parts: Parts) -> Parts:
     """Clips [B, T + 1, ...] as images [B (T + 1), ...]."""
     return {name: tf.reshape(part, [-1, *part.shape[2:]]) for name, part in parts.items()}

@@ -1,6 +1,9 @@
-"""Models by the settings that make them."""
+"""Models by the settings that make them: one builder for each name of `config.MODELS`."""
 
-from dgn_tf.config import CLIP_MODELS
+from collections.abc import Callable
+from typing import Any
+
+from dgn_tf.config import ModelConfig
 from dgn_tf.models.autoencoder import EncodedGenerator, Encoder
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.baselines.integrated import IntegratedGeometricGenerator
@@ -9,97 +12,169 @@ from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.dynamic import DynamicDeformableGenerator, TransitionNetwork
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.models.refinement import Refinement
+from dgn_tf.types import LatentModel
 
-_PLAIN = ("abp", "vae")
-_ENCODED = ("vae", "deformable_vae", "deforming_autoencoder")
+# Takes the settings, side and channels of the images, and the frames of a clip.
+Builder = Callable[[ModelConfig, int, int, int], LatentModel]
 
 
-def make_model(settings, side, channels, frames=0):
-    """The untrained model of a `dgn_tf.config.ModelConfig`.
+def make_model(settings: ModelConfig, side: int, channels: int, frames: int = 0) -> Any:
+    """The untrained model that the settings describe.
 
     Args:
-        settings: the `ModelConfig`.
-        side: S of images [S, S, channels].
-        channels: 1 or 3.
+        settings: of the networks.
+        side: S of images [S, S, channels], in pixels.
+        channels: 1 (gray) or 3 (RGB).
         frames: of a clip, for a model of clips.
+
+    Returns:
+        A Keras model that is a `LatentModel`.
+
+    Raises:
+        ValueError: settings that do not fit together.
     """
-    video, codes = settings.model in CLIP_MODELS, settings.model == "mocogan"
-    appearance = AppearanceGenerator(
-        latent_dim=settings.appearance_dim + (settings.geometry_dim if codes else 0),
+    return MODELS[settings.model](settings, side, channels, frames)
+
+
+def _plain(settings: ModelConfig, side: int, channels: int, frames: int) -> PlainGenerator:
+    return PlainGenerator(_appearance(settings, side, channels))
+
+
+def _deformable(
+    settings: ModelConfig, side: int, channels: int, frames: int
+) -> DeformableGenerator:
+    appearance = _appearance(settings, side, channels)
+    return _warping(settings, appearance, _geometry(settings, side))
+
+
+def _vae(settings: ModelConfig, side: int, channels: int, frames: int) -> EncodedGenerator:
+    generator = _plain(settings, side, channels, frames)
+    return _encoded(settings, generator, side, channels)
+
+
+def _deformable_vae(
+    settings: ModelConfig, side: int, channels: int, frames: int
+) -> EncodedGenerator:
+    generator = _deformable(settings, side, channels, frames)
+    return _encoded(settings, generator, side, channels)
+
+
+def _deforming_autoencoder(
+    settings: ModelConfig, side: int, channels: int, frames: int
+) -> EncodedGenerator:
+    appearance = _appearance(settings, side, channels)
+    geometry = IntegratedGeometricGenerator(settings.geometry_dim, side, dtype=settings.precision)
+    generator = _warping(settings, appearance, geometry)
+    return _encoded(settings, generator, side, channels, variance=False)
+
+
+def _dynamic(
+    settings: ModelConfig, side: int, channels: int, frames: int
+) -> DynamicDeformableGenerator:
+    appearance = _appearance(settings, side, channels, clips=True)
+    emission = _warping(settings, appearance, _geometry(settings, side, clips=True))
+    noise_dims = {
+        "appearance": settings.appearance_noise_dim,
+        "geometry": settings.geometry_noise_dim,
+    }
+    transitions = {
+        name: TransitionNetwork(dim, noise_dims[name], residual=settings.residual)
+        for name, dim in emission.latent_dims.items()
+    }
+    return DynamicDeformableGenerator(emission, transitions, frames - 1, settings.frames_per_chunk)
+
+
+def _mocogan(
+    settings: ModelConfig, side: int, channels: int, frames: int
+) -> ContentMotionGenerator:
+    # Its generator takes the codes of content and motion together.
+    generator = _appearance(settings, side, channels, clips=True, more=settings.geometry_dim)
+    return ContentMotionGenerator(
+        generator,
+        settings.geometry_dim,
+        settings.geometry_noise_dim,
+        frames,
+        settings.frames_per_chunk,
+    )
+
+
+# A new model is one entry here, and its name in `config.MODELS`.
+MODELS: dict[str, Builder] = {
+    "deformable": _deformable,
+    "abp": _plain,
+    "vae": _vae,
+    "deformable_vae": _deformable_vae,
+    "deforming_autoencoder": _deforming_autoencoder,
+    "dynamic": _dynamic,
+    "mocogan": _mocogan,
+}
+
+
+def _appearance(
+    settings: ModelConfig, side: int, channels: int, clips: bool = False, more: int = 0
+) -> AppearanceGenerator:
+    """The appearance generator; `more` is added to the length of its latent vector."""
+    return AppearanceGenerator(
+        latent_dim=settings.appearance_dim + more,
         side=side,
         channels=channels,
-        alpha=settings.width if video else settings.alpha,
-        scheme=settings.appearance_scheme,
-        beta=settings.appearance_beta,
-        table="V" if video else "IV",
+        width=settings.width if clips else settings.alpha,
+        equalized=settings.appearance_scheme == 2,
+        gain=settings.appearance_beta,
+        table="V" if clips else "IV",
         dtype=settings.precision,
     )
-    if codes:
-        return ContentMotionGenerator(
-            appearance,
-            settings.geometry_dim,
-            settings.geometry_noise_dim,
-            frames,
-            settings.frames_per_chunk,
-        )
-    if settings.model in _PLAIN:
-        generator = PlainGenerator(appearance)
-    else:
-        generator = DeformableGenerator(
-            appearance,
-            _geometry(settings, side),
-            border=settings.border,
-            fold_penalty=settings.fold_penalty,
-            mean_penalty=settings.mean_penalty,
-            variation_penalty=settings.variation_penalty,
-            appearance_kind=settings.appearance,
-            refinement=(
-                Refinement(side, channels, settings.refinement, dtype=settings.precision)
-                if settings.refinement
-                else None
-            ),
-        )
-    if settings.model == "dynamic":
-        return _dynamic(generator, settings, frames)
-    if settings.model not in _ENCODED:
-        return generator
-    return EncodedGenerator(
-        generator,
-        Encoder(
-            generator.latent_dims,
-            side,
-            channels,
-            settings.encoder_width,
-            variance=settings.model != "deforming_autoencoder",
-            dtype=settings.precision,
-        ),
-    )
 
 
-def _geometry(settings, side):
-    if settings.model == "deforming_autoencoder":
-        return IntegratedGeometricGenerator(settings.geometry_dim, side, dtype=settings.precision)
+def _geometry(settings: ModelConfig, side: int, clips: bool = False) -> GeometricGenerator:
     return GeometricGenerator(
         latent_dim=settings.geometry_dim,
         side=side,
         max_displacement=settings.max_displacement,
-        scheme=settings.geometry_scheme,
-        beta=settings.geometry_beta,
+        equalized=settings.geometry_scheme == 2,
+        gain=settings.geometry_beta,
         smoothing=settings.smoothing,
-        table="V" if settings.model == "dynamic" else "IV",
-        width=settings.width if settings.model == "dynamic" else 1.0,
+        table="V" if clips else "IV",
+        width=settings.width if clips else 1.0,
         dtype=settings.precision,
     )
 
 
-def _dynamic(emission, settings, frames):
-    dims = zip(
-        emission.latent_dims.items(),
-        (settings.appearance_noise_dim, settings.geometry_noise_dim),
-        strict=True,
+def _warping(
+    settings: ModelConfig,
+    appearance: AppearanceGenerator,
+    geometry: GeometricGenerator | IntegratedGeometricGenerator,
+) -> DeformableGenerator:
+    """Two generators and the warp that combines them."""
+    refinement = None
+    if settings.refinement:
+        side, channels = appearance.settings["side"], appearance.settings["channels"]
+        refinement = Refinement(side, channels, settings.refinement, dtype=settings.precision)
+    return DeformableGenerator(
+        appearance,
+        geometry,
+        border=settings.border,
+        fold_penalty=settings.fold_penalty,
+        mean_penalty=settings.mean_penalty,
+        variation_penalty=settings.variation_penalty,
+        appearance_kind=settings.appearance,
+        refinement=refinement,
     )
-    transitions = {
-        name: TransitionNetwork(dim, noise_dim, residual=settings.residual)
-        for (name, dim), noise_dim in dims
-    }
-    return DynamicDeformableGenerator(emission, transitions, frames - 1, settings.frames_per_chunk)
+
+
+def _encoded(
+    settings: ModelConfig,
+    generator: PlainGenerator | DeformableGenerator,
+    side: int,
+    channels: int,
+    variance: bool = True,
+) -> EncodedGenerator:
+    encoder = Encoder(
+        generator.latent_dims,
+        side,
+        channels,
+        settings.encoder_width,
+        variance=variance,
+        dtype=settings.precision,
+    )
+    return EncodedGenerator(generator, encoder)

@@ -1,7 +1,11 @@
-"""The refining operation after the warp, which the paper draws as optional (Fig. 1)."""
+"""The refinement of the warped image, optional in the paper (Fig. 1)."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
+
+from dgn_tf.types import Tensor
 
 _FILTERS, _LAYERS = 16, 2
 
@@ -10,9 +14,9 @@ _FILTERS, _LAYERS = 16, 2
 class Refinement(keras.Model):
     """Adds a bounded residual to a warped image, such as shading that moves with the pose.
 
-    x + 2 bound (1 - x^2) tanh(r(x)), r a convolution of 3x3 three times, with 16 filters and ReLU
-    between. An image in [-1, 1] stays there. The bound and the small windows, 7x7 pixels, keep it
-    from moving anything, which is for the geometry to do. It begins as the identity.
+    x + 2 bound (1 - x^2) tanh(r(x)), where r is three 3x3 convolutions, with 16 filters and ReLU
+    between them. An image in [-1, 1] stays there. The bound and the small receptive field, 7x7
+    pixels, keep it from moving anything: that is left to the geometry. It starts as the identity.
 
     Args:
         side: side of the images in pixels.
@@ -23,8 +27,8 @@ class Refinement(keras.Model):
         ValueError: `bound` is not in (0, 0.25].
     """
 
-    def __init__(self, side=64, channels=3, bound=0.1, **kwargs):
-        # The image itself stays float32; the layers cast what they look at.
+    def __init__(self, side: int = 64, channels: int = 3, bound: float = 0.1, **kwargs: Any):
+        # The image itself stays float32; the layers cast what they read.
         super().__init__(autocast=False, **kwargs)
         if not 0 < bound <= 0.25:
             raise ValueError(f"bound must be above 0 and at most 0.25, got {bound}")
@@ -34,7 +38,7 @@ class Refinement(keras.Model):
             keras.layers.Conv2D(_FILTERS, 3, padding="same", activation="relu", dtype=dtype)
             for _ in range(_LAYERS)
         ]
-        # From zero: the generators begin as if it were not there.
+        # Zero weights: the generators start as if it were not there.
         last = keras.layers.Conv2D(
             channels,
             3,
@@ -48,10 +52,10 @@ class Refinement(keras.Model):
         self.bound = bound
         self.built = True
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """Refined images of x [B, S, S, C] in [-1, 1], float32."""
         return x + 2.0 * self.bound * (1.0 - tf.square(x)) * self.network(x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make this network again."""
         return {**super().get_config(), **self.settings}

@@ -1,7 +1,11 @@
-"""Transposed convolution, the layer of Tables IV and V, quick where few filters come out."""
+"""Transposed convolution, the layer of Tables IV and V, made fast where it has few filters."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
+
+from dgn_tf.types import Tensor
 
 _KERNEL, _STRIDE = (5, 5), (2, 2)
 
@@ -10,21 +14,22 @@ _KERNEL, _STRIDE = (5, 5), (2, 2)
 class Deconvolution(keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose` with the same weights and, up to rounding, the same outputs.
 
-    A CPU spends more time in the two last layers of Table IV, 5x5 with stride 2 and few filters,
-    than in all others. Every other row and column of such an output is a plain convolution of its
-    own with a part of the filters: forward, one convolution makes all four and interleaves them, in
-    about half the time. The gradients are those of the transposed convolution, which are quick.
+    A CPU spends more time in the last two layers of Table IV, 5x5 with stride 2 and few filters,
+    than in all others. Even and odd rows and columns of such an output are four plain convolutions
+    with different parts of the filters: the forward pass makes all four at once and interleaves
+    them, in about half the time. The gradients are those of the transposed convolution, which are
+    fast already.
 
     Attributes:
-        plain: whether to be what Keras makes of it: what other runtimes and GPUs do best.
+        plain: whether to compute it as Keras does, which is best for GPUs and other runtimes.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.plain = bool(tf.config.list_physical_devices("GPU"))
 
-    def call(self, inputs):
-        """The map [B, H, W, C] at `strides` times the size."""
+    def call(self, inputs: Tensor) -> Tensor:
+        """The map of `inputs` [B, H, W, C] at `strides` times the size, [B, s H, s W, filters]."""
         if self.plain or self.kernel_size != _KERNEL or self.strides != _STRIDE:
             return super().call(inputs)
         # A custom gradient takes tensors, and a variable that tf.distribute mirrors is none.

@@ -1,19 +1,25 @@
-"""Sums over the replicas of tf.distribute that learn one model, each from its part of a batch."""
+"""Means over the replicas of tf.distribute, each of which learns from its part of a batch."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from dgn_tf.types import Tensor
+
 _SUM = tf.distribute.ReduceOp.SUM
 
 
-def in_replicas():
-    """Whether what calls this is one of several replicas."""
+def in_replicas() -> bool:
+    """Whether the caller is one of several replicas."""
     context = tf.distribute.get_replica_context()
     return context is not None and context.num_replicas_in_sync > 1
 
 
-def all_reduce_mean(gradients, means, count):
-    """Gradients and means of the whole batch, in one message; of a single replica, its own.
+def all_reduce_mean(
+    gradients: list[Tensor], means: dict[str, Tensor], count: Tensor
+) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """Gradients and means of the whole batch, in one message; with a single replica, its own.
 
     Args:
         gradients: of `count` times the replica's mean loss; of a single replica, of its mean loss.
@@ -35,11 +41,11 @@ def all_reduce_mean(gradients, means, count):
 class Adam(keras.optimizers.Adam):
     """Adam for gradients that `all_reduce_mean` has summed: Keras would sum them once more."""
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list[Any]:
         return list(grads_and_vars)
 
 
-def batch_mean(values: tf.Tensor) -> tf.Tensor:
+def batch_mean(values: Tensor) -> Tensor:
     """Mean over the batch, of all replicas where tf.distribute runs several; differentiable.
 
     A replica's gradient is its part of the gradient of the sum of all replicas' losses.

@@ -1,12 +1,14 @@
-"""How a displacement field bends: the Jacobian of the map of Eq. 2, and how its slopes vary."""
+"""Whether a displacement field folds: the Jacobian of the map of Eq. 2."""
 
 import tensorflow as tf
 
+from dgn_tf.types import Tensor
 
-def displacement_jacobian(displacement: tf.Tensor) -> tf.Tensor:
+
+def displacement_jacobian(displacement: Tensor) -> Tensor:
     """Determinant of d(x + dx, y + dy) / d(x, y) (Eq. 2) by forward differences, per cell.
 
-    1 is no change of area, above 1 the field reads from a larger area than it paints, 0 or below
+    1 is no change of area, above 1 the field reads from a larger area than it fills, at 0 or below
     it collapses or folds over. Differentiable.
 
     Args:
@@ -17,7 +19,7 @@ def displacement_jacobian(displacement: tf.Tensor) -> tf.Tensor:
         pixels y, y+1 and x, x+1. NaN where a displacement that it needs is NaN.
 
     Raises:
-        ValueError: If the shape does not fit.
+        ValueError: the shape does not fit.
     """
     displacement = tf.convert_to_tensor(displacement)
     shape = displacement.shape
@@ -35,7 +37,7 @@ def displacement_jacobian(displacement: tf.Tensor) -> tf.Tensor:
     return stretch - shear
 
 
-def folded_fraction(displacement: tf.Tensor) -> tf.Tensor:
+def folded_fraction(displacement: Tensor) -> Tensor:
     """Share of cells whose Jacobian determinant is not above zero.
 
     Args:
@@ -45,7 +47,7 @@ def folded_fraction(displacement: tf.Tensor) -> tf.Tensor:
         [B] float32 in [0, 1]. A cell whose determinant is NaN counts as folded.
 
     Raises:
-        ValueError: If the shape does not fit.
+        ValueError: the shape does not fit.
     """
     kept = displacement_jacobian(displacement) > 0
     return 1.0 - tf.reduce_mean(tf.cast(kept, tf.float32), axis=[1, 2])

@@ -1,16 +1,23 @@
-"""Networks run over the frames of clips, with bounded memory."""
+"""Rematerialization: networks run over the frames of clips with bounded memory."""
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
+from dgn_tf.types import Tensor
 
-def over_frames(network, frames, chunk=0):
-    """A network applied to what every frame has: [B, F, d] to [B, F, ...].
+
+def over_frames(network: Callable[[Tensor], Tensor], frames: Tensor, chunk: int = 0) -> Tensor:
+    """A network applied to every frame of clips.
 
     Args:
         network: takes [N, d] and gives [N, ...].
-        frames: [B, F, d].
-        chunk: keep the inner values of at most so many frames of each clip for the gradient and
-            compute those of the others anew; 0 keeps all.
+        frames: [B, F, d], what each frame has.
+        chunk: the most frames of a clip whose activations are kept for the gradient; those of the
+            others are recomputed. 0 keeps all.
+
+    Returns:
+        [B, F, ...].
     """
     length, dim = frames.shape[1:]
     chunk = chunk or length

@@ -1,13 +1,15 @@
-"""A displacement field for images of another size than the model's."""
+"""Displacement fields for images of another size than the model's."""
 
 import tensorflow as tf
 
+from dgn_tf.types import Tensor
 
-def enlarged_field(displacement, height, width):
+
+def enlarged_field(displacement: Tensor, height: int | Tensor, width: int | Tensor) -> Tensor:
     """Displacement fields for images of any size.
 
-    A field lies on the center square of the image, which is what a model would see of it;
-    beyond the square it goes on as at its border.
+    A field covers the center square of the image, which is what a model would see of it; beyond
+    the square the values at its border are repeated.
 
     Args:
         displacement: [B, S, S, 2], (dx, dy) in pixels of the model's images.

@@ -6,6 +6,8 @@ Folds live at short wavelengths, turning heads do not.
 import numpy as np
 import tensorflow as tf
 
+from dgn_tf.types import Tensor
+
 
 def gaussian_matrix(side: int, std: float) -> np.ndarray:
     """The Gaussian filter along one axis as a matrix, float32 [side, side].
@@ -23,7 +25,7 @@ def gaussian_matrix(side: int, std: float) -> np.ndarray:
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def smooth(field: tf.Tensor, matrix: np.ndarray) -> tf.Tensor:
+def smooth(field: Tensor, matrix: np.ndarray) -> Tensor:
     """A field [B, S, S, C] filtered along both axes with a `gaussian_matrix` [S, S]."""
     side, channels = field.shape[2:]
     # One product for all columns of an image and one for all rows of the batch: nothing is

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from dgn_tf.types import Tensor
+
 BORDERS = ("edge", "zeros")
 _MOST_PIECES = 8
 
@@ -23,8 +25,8 @@ class _Axis(NamedTuple):
 
 
 def warp(
-    image: tf.Tensor, displacement: tf.Tensor, border: str = "edge", jit_compile: bool = True
-) -> tf.Tensor:
+    image: Tensor, displacement: Tensor, border: str = "edge", jit_compile: bool = True
+) -> Tensor:
     """Samples `image` bilinearly at every pixel moved by its displacement (Eqs. 2-4).
 
     output(x, y) = image(x + dx, y + dy). Coordinates, interpolation and gradients are float32
@@ -200,7 +202,7 @@ def _compiled():
     xla = functools.partial(tf.function, jit_compile=True, autograph=False)
     # The pieces of a batch that go side by side. What XLA makes of a gradient keeps one core of a
     # CPU busy, whatever there are; of the forward pass, and on a GPU, it makes use of all.
-    pieces = 1 if tf.config.list_physical_devices("GPU") else min(os.cpu_count(), _MOST_PIECES)
+    pieces = 1 if tf.config.list_physical_devices("GPU") else min(os.cpu_count() or 1, _MOST_PIECES)
     gradients = (
         _in_pieces(xla(each), pieces) for each in (_image_gradient, _displacement_gradient)
     )

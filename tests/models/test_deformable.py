@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.ops.regularizers import slope_variation
@@ -17,7 +16,7 @@ SIDE = 32
 
 def make(**settings):
     return DeformableGenerator(
-        AppearanceGenerator(latent_dim=4, side=SIDE, alpha=0.1),
+        AppearanceGenerator(latent_dim=4, side=SIDE, width=0.1),
         GeometricGenerator(latent_dim=3, side=SIDE, max_displacement=10 / SIDE),
         **settings,
     )
@@ -176,20 +175,3 @@ def test_mixed_precision_keeps_parts_and_image_float32():
         assert model(z).dtype == tf.float32
     finally:
         keras.config.set_dtype_policy("float32")
-
-
-def test_the_plain_generator_paints_its_appearance(tmp_path):
-    model = PlainGenerator(AppearanceGenerator(latent_dim=4, side=SIDE, alpha=0.1, channels=1))
-    z = {"appearance": latents()["appearance"]}
-    image = model(z)
-    assert model.latent_dims == {"appearance": 4}
-    np.testing.assert_array_equal(image, model.appearance(z["appearance"]))
-    parts = {"appearance": model.part("appearance", z["appearance"])}
-    np.testing.assert_array_equal(model.combine(parts), image)
-    assert model.regularization(parts) == 0
-    half = tf.concat([tf.ones([2, 4, 8, 1]), tf.fill([2, 4, 8, 1], 0.98)], 1)
-    assert model.diagnostics({"appearance": half})["saturated_appearance"] == 0.5
-    model.save(tmp_path / "plain.keras")
-    loaded = keras.saving.load_model(tmp_path / "plain.keras")
-    np.testing.assert_array_equal(loaded(z), image)
-    assert PlainGenerator.from_config(model.get_config()).get_config() == model.get_config()

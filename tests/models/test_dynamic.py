@@ -21,8 +21,8 @@ D_A, D_G, XI_A, XI_G = 4, 3, 2, 5
 def make(steps=STEPS, residual=False, frames_per_chunk=0, **penalties):
     keras.utils.set_random_seed(0)
     emission = DeformableGenerator(
-        AppearanceGenerator(D_A, SIDE, 1, alpha=0.02, scheme=2, table="V"),
-        GeometricGenerator(D_G, SIDE, scheme=2, beta=0.7, table="V", width=0.05),
+        AppearanceGenerator(D_A, SIDE, 1, width=0.02, equalized=True, table="V"),
+        GeometricGenerator(D_G, SIDE, equalized=True, gain=0.7, table="V", width=0.05),
         jit_compile_warp=False,
         **penalties,
     )

@@ -9,7 +9,6 @@ import scipy.ndimage
 import tensorflow as tf
 
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
-from dgn_tf.ops.smoothing import gaussian_matrix, smooth
 
 
 def weight_layers(generator):
@@ -23,7 +22,7 @@ def randomize_biases(generator, seed=0):
 
 
 def forward_by_hand(generator, z, factor=None):
-    """Table IV with plain operations; `factor` is beta of scheme 2, None for scheme 1."""
+    """Table IV with plain operations; `factor` is the gain of equalized weights, else None."""
     layers = weight_layers(generator)
     x = tf.constant(z, tf.float32)
     for number, layer in enumerate(layers):
@@ -44,7 +43,7 @@ def forward_by_hand(generator, z, factor=None):
 
 
 def test_table_iv_parameter_counts():
-    assert AppearanceGenerator(latent_dim=64, side=64, alpha=0.625).count_params() == 125_023
+    assert AppearanceGenerator(latent_dim=64, side=64, width=0.625).count_params() == 125_023
     assert GeometricGenerator(latent_dim=64, side=64).count_params() == 238_994
 
 
@@ -76,10 +75,10 @@ def test_every_layer_is_that_of_table_iv(generator, widths):
 @pytest.mark.parametrize("side", [32, 64, 128, 256])
 def test_sides_have_their_shapes_and_fill_but_keep_their_ranges(side):
     z = 1e4 * np.random.default_rng(side).normal(size=(2, 6)).astype(np.float32)
-    image = AppearanceGenerator(latent_dim=6, side=side, alpha=0.1, scheme=2)(z).numpy()
+    image = AppearanceGenerator(latent_dim=6, side=side, width=0.1, equalized=True)(z).numpy()
     assert image.shape == (2, side, side, 3)
     assert 0.9 < np.abs(image).max() <= 1
-    geometry = GeometricGenerator(6, side, max_displacement=0.1, scheme=2, beta=1.0)
+    geometry = GeometricGenerator(6, side, max_displacement=0.1, equalized=True, gain=1.0)
     displacement = geometry(z).numpy()
     assert displacement.shape == (2, side, side, 2)
     assert 0.09 * side < np.abs(displacement).max() <= 0.1 * side * (1 + 1e-6)
@@ -93,36 +92,36 @@ def test_channels(channels):
 
 
 @pytest.mark.parametrize(
-    "alpha, widths", [(0.1, [13, 6, 3, 2]), (0.625, [80, 40, 20, 10]), (2.0, [256, 128, 64, 32])]
+    "width, widths", [(0.1, [13, 6, 3, 2]), (0.625, [80, 40, 20, 10]), (2.0, [256, 128, 64, 32])]
 )
-def test_alpha_is_the_ratio_of_filters(alpha, widths):
-    layers = weight_layers(AppearanceGenerator(alpha=alpha))
+def test_width_is_the_ratio_of_filters(width, widths):
+    layers = weight_layers(AppearanceGenerator(width=width))
     assert layers[0].units == 16 * widths[0]
     assert [layer.filters for layer in layers[1:]] == [*widths[1:], 3]
 
 
-def test_the_smallest_alpha_keeps_a_filter():
-    assert min(layer.filters for layer in weight_layers(AppearanceGenerator(alpha=0.001))[1:]) == 1
+def test_the_smallest_width_keeps_a_filter():
+    assert min(layer.filters for layer in weight_layers(AppearanceGenerator(width=0.001))[1:]) == 1
 
 
-def test_scheme_1_forward_by_hand():
-    generator = AppearanceGenerator(latent_dim=5, side=32, alpha=0.5, beta=7.0)
+def test_weights_as_stored_forward_by_hand():
+    generator = AppearanceGenerator(latent_dim=5, side=32, width=0.5, gain=7.0)
     z = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
     np.testing.assert_allclose(generator(z), forward_by_hand(generator, z), atol=1e-5)
 
 
-def test_scheme_2_scales_weights_and_leaves_biases():
+def test_equalized_weights_are_scaled_and_biases_are_not():
     z = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
-    appearance = AppearanceGenerator(latent_dim=5, side=32, alpha=0.5, scheme=2, beta=0.9)
+    appearance = AppearanceGenerator(latent_dim=5, side=32, width=0.5, equalized=True, gain=0.9)
     randomize_biases(appearance)
     np.testing.assert_allclose(appearance(z), forward_by_hand(appearance, z, 0.9), atol=1e-5)
-    geometry = GeometricGenerator(latent_dim=5, side=32, scheme=2)
+    geometry = GeometricGenerator(latent_dim=5, side=32, equalized=True)
     randomize_biases(geometry)
     expected = 10 * forward_by_hand(geometry, z, 0.3)
     np.testing.assert_allclose(geometry(z), expected, atol=1e-4)
 
 
-def test_scheme_1_starts_from_a_truncated_normal():
+def test_weights_as_stored_start_from_a_truncated_normal():
     keras.utils.set_random_seed(0)
     layers = weight_layers(GeometricGenerator())
     kernels = np.concatenate([layer.kernel.numpy().ravel() for layer in layers])
@@ -136,9 +135,9 @@ def test_scheme_1_starts_from_a_truncated_normal():
     assert not np.isclose(biases[:128], layers[0].kernel.numpy().ravel()[:128]).any()
 
 
-def test_scheme_2_starts_from_standard_normal_weights():
+def test_equalized_weights_start_from_a_standard_normal():
     keras.utils.set_random_seed(0)
-    layers = weight_layers(GeometricGenerator(scheme=2))
+    layers = weight_layers(GeometricGenerator(equalized=True))
     kernels = np.concatenate([layer.kernel.numpy().ravel() for layer in layers])
     assert kernels.std() == pytest.approx(1, rel=4 / math.sqrt(2 * len(kernels)))
     assert abs(kernels.mean()) < 4 / math.sqrt(len(kernels))
@@ -149,11 +148,11 @@ def test_scheme_2_starts_from_standard_normal_weights():
 @pytest.mark.parametrize(
     "generator",
     [
-        AppearanceGenerator(latent_dim=4, side=32, channels=1, alpha=0.3, scheme=2, beta=0.8),
-        GeometricGenerator(latent_dim=3, side=32, max_displacement=0.2, scheme=2, beta=0.5),
+        AppearanceGenerator(latent_dim=4, side=32, channels=1, width=0.3, equalized=True, gain=0.8),
+        GeometricGenerator(latent_dim=3, side=32, max_displacement=0.2, equalized=True, gain=0.5),
         GeometricGenerator(latent_dim=3, side=64),
     ],
-    ids=["appearance", "geometric-2", "geometric-1"],
+    ids=["appearance", "geometric-equalized", "geometric"],
 )
 def test_a_saved_file_and_a_config_make_the_same_generator(generator, tmp_path):
     settings = dict(generator.settings)
@@ -171,21 +170,36 @@ def test_a_saved_file_and_a_config_make_the_same_generator(generator, tmp_path):
     "kind, settings, named",
     [
         (AppearanceGenerator, {"side": 48}, "side"),
-        (AppearanceGenerator, {"scheme": 3}, "scheme"),
         (AppearanceGenerator, {"latent_dim": 0}, "latent_dim"),
         (AppearanceGenerator, {"channels": 0}, "channels"),
-        (AppearanceGenerator, {"alpha": 0}, "alpha"),
-        (AppearanceGenerator, {"alpha": -0.5}, "alpha"),
-        (AppearanceGenerator, {"beta": 0}, "beta"),
+        (AppearanceGenerator, {"width": 0}, "width"),
+        (AppearanceGenerator, {"width": -0.5}, "width"),
+        (AppearanceGenerator, {"gain": 0}, "gain"),
         (GeometricGenerator, {"side": 16}, "side"),
-        (GeometricGenerator, {"scheme": 0}, "scheme"),
-        (GeometricGenerator, {"beta": -1}, "beta"),
+        (GeometricGenerator, {"gain": -1}, "gain"),
         (GeometricGenerator, {"max_displacement": 0}, "max_displacement"),
     ],
 )
 def test_wrong_settings_are_named(kind, settings, named):
     with pytest.raises(ValueError, match=named):
         kind(**settings)
+
+
+def test_configs_of_version_0_1_are_read():
+    config = GeometricGenerator(3, 32, equalized=True, gain=0.5, width=0.1).get_config()
+    assert not {"scheme", "beta", "alpha"} & set(config)
+    old = {**config, "scheme": 2, "beta": 0.5}
+    del old["equalized"], old["gain"]
+    assert GeometricGenerator.from_config(old).get_config() == config
+    settings = {"latent_dim": 3, "side": 32, "alpha": 0.1, "scheme": 1, "beta": 0.9}
+    new = AppearanceGenerator.from_config(settings).settings
+    assert (new["width"], new["equalized"], new["gain"]) == (0.1, False, 0.9)
+
+
+@pytest.mark.parametrize("kind, scheme", [(AppearanceGenerator, 3), (GeometricGenerator, 0)])
+def test_a_scheme_that_never_was_is_refused(kind, scheme):
+    with pytest.raises(ValueError, match="scheme"):
+        kind.from_config({"scheme": scheme})
 
 
 @pytest.fixture
@@ -204,7 +218,7 @@ def test_mixed_precision_makes_a_float32_displacement(bfloat16):
 
 
 def test_a_dtype_policy_reaches_the_layers_and_is_saved(tmp_path):
-    geometry = GeometricGenerator(latent_dim=3, side=32, scheme=2, dtype="mixed_bfloat16")
+    geometry = GeometricGenerator(latent_dim=3, side=32, equalized=True, dtype="mixed_bfloat16")
     assert {layer.compute_dtype for layer in geometry.decoder.layers[:-1]} == {"bfloat16"}
     geometry.save(tmp_path / "geometry.keras")
     loaded = keras.saving.load_model(tmp_path / "geometry.keras")
@@ -212,26 +226,9 @@ def test_a_dtype_policy_reaches_the_layers_and_is_saved(tmp_path):
     np.testing.assert_array_equal(loaded(z), geometry(z))
 
 
-def test_smoothing_is_the_gaussian_filter_away_from_the_border():
-    side, std = 64, 2.5
-    field = np.random.default_rng(0).normal(size=(2, side, side, 2)).astype(np.float32)
-    result = smooth(tf.constant(field), gaussian_matrix(side, std)).numpy()
-    expected = scipy.ndimage.gaussian_filter(field, std, axes=(1, 2), truncate=8)
-    inner = slice(20, side - 20)  # eight standard deviations from the border
-    np.testing.assert_allclose(result[:, inner, inner], expected[:, inner, inner], atol=2e-6)
-    assert result[:, inner, inner].std() < 0.2 * field.std()
-
-
-def test_a_constant_field_stays_constant_up_to_the_border():
-    field = np.ones([1, 32, 32, 2], np.float32) * np.float32([3.0, -7.0])
-    for std in (0.3, 2.0, 40.0):
-        result = smooth(tf.constant(field), gaussian_matrix(32, std))
-        np.testing.assert_allclose(result, field, rtol=1e-5)
-
-
 def test_a_smoothed_generator_filters_its_field_by_a_fraction_of_the_side():
-    plain = GeometricGenerator(4, 32, scheme=2, beta=1.0)
-    smoothed = GeometricGenerator(4, 32, scheme=2, beta=1.0, smoothing=1 / 16)
+    plain = GeometricGenerator(4, 32, equalized=True, gain=1.0)
+    smoothed = GeometricGenerator(4, 32, equalized=True, gain=1.0, smoothing=1 / 16)
     smoothed.set_weights(plain.get_weights())
     z = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
     # A sixteenth of 32 pixels is 2; "nearest" border apart, what scipy makes of the plain field.

@@ -1,9 +1,12 @@
 """The deformation decoder of deforming autoencoders: coordinates as integrals (Shu et al. 2018)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from dgn_tf.models.decoders import decoder_network, table_iv
+from dgn_tf.types import Tensor
 
 # A step between neighboring pixels reads from a third of a pixel to three pixels further on.
 _STEP_RANGE = 3.0
@@ -26,13 +29,17 @@ class IntegratedGeometricGenerator(keras.Model):
         ValueError: a setting that is not possible.
     """
 
-    def __init__(self, latent_dim=64, side=64, **kwargs):
+    def __init__(self, latent_dim: int = 64, side: int = 64, **kwargs: Any):
         super().__init__(**kwargs)
         self.settings = {"latent_dim": latent_dim, "side": side}
-        # Nothing bounds the sums, so that nothing of the field saturates.
+        # Nothing bounds the sums, so the field never saturates.
         self.max_pixels = float("inf")
         self.decoder = decoder_network(
-            latent_dim, table_iv(side, 2, 1.0), 1, 1.0, self.dtype_policy
+            latent_dim,
+            table_iv(side, 2, width=1.0),
+            equalized=False,
+            gain=1.0,
+            dtype=self.dtype_policy,
         )
         small = keras.initializers.RandomNormal(stddev=0.01)
         self.affine = keras.Sequential(
@@ -44,8 +51,8 @@ class IntegratedGeometricGenerator(keras.Model):
         )
         self.built = True
 
-    def call(self, z_g):
-        """Displacement of z_g, in pixels."""
+    def call(self, z_g: Tensor) -> Tensor:
+        """Displacement [B, S, S, 2] of z_g [B, d_g], in pixels."""
         side = self.settings["side"]
         steps = _STEP_RANGE ** self.decoder(z_g)
         places = tf.stack([tf.cumsum(steps[..., 0], 2), tf.cumsum(steps[..., 1], 1)], axis=-1)
@@ -57,6 +64,6 @@ class IntegratedGeometricGenerator(keras.Model):
         axis = tf.range(side, dtype=tf.float32) - (side - 1) / 2.0
         return places - tf.stack(tf.meshgrid(axis, axis), axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make this generator again."""
         return {**super().get_config(), **self.settings}

@@ -21,7 +21,9 @@ SIDE, FRAMES, CONTENT, MOTION, NOISE = 32, 4, 3, 2, 5
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(0)
-    generator = AppearanceGenerator(CONTENT + MOTION, SIDE, 1, alpha=0.02, scheme=2, table="V")
+    generator = AppearanceGenerator(
+        CONTENT + MOTION, SIDE, 1, width=0.02, equalized=True, table="V"
+    )
     return ContentMotionGenerator(generator, MOTION, NOISE, FRAMES)
 
 

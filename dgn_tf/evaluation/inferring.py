@@ -302,7 +302,9 @@ def _edited_field(trained: Trained, edits: Sequence[Edit]) -> np.ndarray:
     directions = trained.directions
     if not directions:
         raise InputError(f"`warp_image`: {trained.flag} keeps no directions to take steps along.")
-    mean = {"geometry": directions["geometry"].mean[None]}
+    # The mean in the precision of the latents, where there are any.
+    z = trained.chains["geometry"] if trained.chains else directions["geometry"].mean[None]
+    mean = {"geometry": z.mean(axis=0, keepdims=True)}
     edited = apply_edits(mean, edits, directions)
     fields = [model.part("geometry", np.float32(z["geometry"])) for z in (edited, mean)]
     return (fields[0] - fields[1])[0].numpy()

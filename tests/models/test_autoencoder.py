@@ -60,7 +60,7 @@ def test_other_groups_than_the_generators_are_refused():
         ("deforming_autoencoder", ["appearance", "geometry"], False),
     ],
 )
-def test_an_encoded_model_paints_as_its_generator_and_is_kept(name, groups, variance, tmp_path):
+def test_an_encoded_model_does_what_its_generator_does(name, groups, variance):
     model = make_model(ModelConfig(model=name, mean_penalty=0.5, **SMALL), SIDE, 3)
     assert list(model.latent_dims) == groups and list(model.networks) == [*groups, "encoder"]
     posterior = model.encode(normal(2, SIDE, SIDE, 3))
@@ -70,8 +70,3 @@ def test_an_encoded_model_paints_as_its_generator_and_is_kept(name, groups, vari
     np.testing.assert_array_equal(model.combine(parts), model.generator(z))
     assert model.regularization(parts) == model.generator.regularization(parts)
     assert set(model.diagnostics(parts)) == set(model.generator.diagnostics(parts))
-    model.save(tmp_path / "model.keras")
-    kept = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(kept(z), model(z))
-    again = kept.encode(normal(2, SIDE, SIDE, 3))
-    np.testing.assert_array_equal(again[groups[-1]][0], posterior[groups[-1]][0])

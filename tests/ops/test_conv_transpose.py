@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from dgn_tf.config import Config, ModelConfig
 from dgn_tf.models.factory import make_model
-from dgn_tf.ops.layers import leaf_layers
 from dgn_tf.ops.conv_transpose import Deconvolution
+from dgn_tf.ops.layers import leaf_layers
 from dgn_tf.serving.portable import portable
 
 

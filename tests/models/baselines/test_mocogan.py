@@ -1,4 +1,4 @@
-"""The rival for clips: its recurrence by hand, its codes, and as a run."""
+"""The baseline for clips: its recurrence by hand, its codes and its sheet."""
 
 import keras
 import numpy as np
@@ -6,8 +6,6 @@ import pytest
 import tensorflow as tf
 
 from dgn_tf.config import ModelConfig
-from dgn_tf.inference.energy import energy
-from dgn_tf.inference.langevin import langevin
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.models.baselines.mocogan import ContentMotionGenerator
 from dgn_tf.models.factory import make_model
@@ -53,7 +51,7 @@ def test_the_motion_is_a_gated_recurrence_from_rest(model):
     np.testing.assert_allclose(model.part("motion", z), np.stack(expected, 1), atol=1e-5)
 
 
-def test_each_frame_is_painted_from_the_content_and_its_motion(model):
+def test_each_frame_is_made_of_the_content_and_its_motion(model):
     z = latents(model)
     clip = model(z)
     assert clip.shape == (2, FRAMES, SIDE, SIDE, 1)
@@ -66,11 +64,8 @@ def test_each_frame_is_painted_from_the_content_and_its_motion(model):
     np.testing.assert_allclose(model(longer)[:, :FRAMES], clip, atol=1e-5)
 
 
-def test_both_codes_are_inferred(model):
-    z, x = latents(model), model(latents(model, seed=1))
-    moved = langevin(model, x, z, steps=5, step_size=0.05, sigma=0.5)
-    assert np.all(energy(model, x, moved, 0.5) < energy(model, x, z, 0.5))
-    assert all(np.abs(moved[name] - z[name]).max() > 0 for name in z)
+def test_inference_starts_from_both_codes(model):
+    x = model(latents(model, seed=1))
     infer = Inference(model, steps=10, starts=3, step_size=0.1, sigma=0.05)
     starts = infer.starts_of(x, infer._library(), {})
     assert {n: v.shape for n, v in starts.items()} == {
@@ -97,14 +92,6 @@ def test_its_sheet_has_data_and_reconstructions(model):
     assert np.abs(frame.astype(int) - above).max() > 0
 
 
-def test_a_saved_model_is_the_same(model, tmp_path):
-    z = latents(model)
-    model.save(tmp_path / "model.keras")
-    kept = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(kept(z), model(z))
-    assert kept.latent_dims == model.latent_dims == {"content": CONTENT, "motion": FRAMES * NOISE}
-
-
 def test_the_settings_of_a_run_make_it():
     settings = ModelConfig(
         model="mocogan", appearance_dim=7, geometry_dim=4, geometry_noise_dim=6, width=0.02
@@ -112,7 +99,6 @@ def test_the_settings_of_a_run_make_it():
     made = make_model(settings, SIDE, 3, frames=5)
     assert made.latent_dims == {"content": 7, "motion": 30}
     assert made.part("motion", tf.zeros([1, 30])).shape == (1, 5, 4)
-    assert made.count_params() == sum(n.count_params() for n in made.networks.values())
 
 
 def test_chunks_change_neither_clip_nor_gradient(model):

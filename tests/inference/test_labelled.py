@@ -195,5 +195,5 @@ def test_a_labeled_run_from_training_to_measuring(run_app, tmp_path):
     assert refused.status == 2 and "models whose appearance is continuous" in refused.err
     refused = run_app(infer, *given, f"--data=npz:{tmp_path}/bare.npz", out, "--overwrite")
     assert (
-        refused.status == 2 and "--appearance=label: the data have no label 'digit'" in refused.err
+        refused.status == 2 and "`appearance=label`: the data have no label 'digit'" in refused.err
     )

@@ -114,7 +114,7 @@ def rows(found: dict[str, float]) -> Iterator[str]:
 def memory_rows(found: dict[str, int | None]) -> Iterator[str]:
     """What `measure_memory` found, in a line."""
     grown, guessed = (
-        "not told by this system" if count is None else f"{count / 1e6:.0f} MB"
+        "unknown on this system" if count is None else f"{count / 1e6:.0f} MB"
         for count in (found["grown"], found["guessed"])
     )
     yield f"memory that a step takes: {grown} (guessed before: {guessed})"

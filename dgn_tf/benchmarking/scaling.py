@@ -31,8 +31,8 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
 def sweeps(config: Config) -> dict[str, dict[int, tuple[Config, int]]]:
     """For each axis its sizes, and for each size the settings and the number of chains (0: batch).
 
-    l is measured up to the settings' own; the others at a quarter of it, which is as good for
-    telling how they grow: batch and side around the settings' own, N from 10 batches to 1,000.
+    l is measured up to the settings' own; the others at a quarter of it, which is enough to see how
+    they grow: batch and side around the settings' own, N from 10 batches to 1,000.
     """
     l_steps, count, side = (
         config.learning.langevin_steps,

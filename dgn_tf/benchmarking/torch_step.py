@@ -162,7 +162,7 @@ class TorchStep:
         z = self.infer(x, z, {name: self.draw(value) for name, value in z.items()})
         self.optimizer.zero_grad(set_to_none=True)
         parts = {name: self.model.part(name, value) for name, value in z.items()}
-        loss = self._misfit(x, parts) / len(x) + self.model.penalty(parts["geometry"])
+        loss = self._loss(x, parts) / len(x) + self.model.penalty(parts["geometry"])
         loss.backward()
         self.optimizer.step()
         for name, value in z.items():
@@ -189,7 +189,7 @@ class TorchStep:
         self.model.requires_grad_(True)
         return z
 
-    def _misfit(self, x, parts):
+    def _loss(self, x, parts):
         """Sum over the batch of the first term of Eq. 8 with its sign turned."""
         error = (x - self.model.combine(parts)) / 2.0
         return error.square().sum() / (2.0 * self.sizes.sigma**2)
@@ -201,12 +201,12 @@ class TorchStep:
         return z
 
     def _drift(self, x, z, name):
-        """Gradient of the misfit to one group, through the whole model."""
+        """Gradient of the loss with respect to one group, through the whole model."""
         with torch.enable_grad():
             moving = z[name].detach().requires_grad_(True)
             latents = {**z, name: moving}
             parts = {other: self.model.part(other, value) for other, value in latents.items()}
-            (gradient,) = torch.autograd.grad(self._misfit(x, parts), moving)
+            (gradient,) = torch.autograd.grad(self._loss(x, parts), moving)
         return gradient
 
     def _cached(self, x, z, noise):
@@ -229,11 +229,11 @@ class TorchStep:
         return z
 
     def _slope(self, x, parts, name):
-        """Gradient of the misfit to one part."""
+        """Gradient of the loss with respect to one part."""
         with torch.enable_grad():
             part = parts[name].requires_grad_(True)
-            misfit = self._misfit(x, {**parts, name: part})
-            return torch.autograd.grad(misfit, part)[0]
+            loss = self._loss(x, {**parts, name: part})
+            return torch.autograd.grad(loss, part)[0]
 
     def _moved(self, z, gradient, noise):
         delta = self.sizes.step_size

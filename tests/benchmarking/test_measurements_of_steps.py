@@ -161,7 +161,7 @@ def test_the_table_has_every_part():
         "dense Eq. 4                      20.00     20.00     20.00",
         "learning                     1.600     80.0%",
         "networks: 60.0 GFLOP a step, 60 GFLOP/s, 20% of a matrix product's 300",
-        "memory that a step takes: not told by this system (guessed before: 5 MB)",
+        "memory that a step takes: unknown on this system (guessed before: 5 MB)",
         "       10000      90.000       111.1",
     ):
         assert line in text.splitlines()

@@ -57,7 +57,7 @@ def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
         )
     values = examples.factors["landmarks"]
     points = _five_points(values, spec)
-    # Points [N, 5, 2] were moved when they were loaded; of [N, 10] nobody could tell x from y then.
+    # Points [N, 5, 2] were moved when they were loaded; of [N, 10], x and y were not known then.
     if source.stored_size and values.ndim == 2:
         points = to_square(points, *source.stored_size(rest), examples.side)
     for name, row in zip(examples.names, points, strict=True):

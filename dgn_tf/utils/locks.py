@@ -28,7 +28,7 @@ def lock_folder(folder: Path, name: str) -> IO[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
-            # Permissions do not tell, on a read-only disk for instance: only trying does.
+            # Permissions are no proof, on a read-only disk for instance: only writing is.
             with tempfile.TemporaryFile(dir=place):
                 pass
         file = open(folder / LOCK, "a+", encoding="utf-8", errors="replace")

@@ -74,7 +74,7 @@ def cut(
     Returns:
         RGB, `side` by `side`, antialiased.
     """
-    # Sampled at steps of at most one pixel, then reduced, so that nothing is stepped over.
+    # Sampled at steps of at most one pixel, then reduced, so that no pixel is skipped.
     fine = side * max(1, math.ceil(edge / side))
     along, across = edge / fine * math.cos(angle), edge / fine * math.sin(angle)
     reach = edge / 2 * (abs(math.cos(angle)) + abs(math.sin(angle))) + 2

@@ -13,7 +13,7 @@ _AGAIN = "delete the line, and what it was about is done again"
 
 
 class Journal:
-    """Rows that tell of sources, all rows of a source written at once.
+    """Rows about sources; all rows of a source are written at once.
 
     A writer that was killed can leave the last line torn: it is dropped, and with it the rows of
     the source that it may have belonged to. No value may hold a line break.

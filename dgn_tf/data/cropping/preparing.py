@@ -194,7 +194,7 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
 
 
 def _begin(root: Path, target: Path, settings: CropSettings) -> None:
-    """Writes into the folder what it is begun with, so that other settings can be told."""
+    """Writes into the folder what it is begun with, which a later command is compared with."""
     begun = {"source": printable(str(root))} | dataclasses.asdict(settings)
     write_text(target / _SETTINGS, json.dumps(begun, indent=2) + "\n")
     (target / "crops").mkdir(exist_ok=True)

@@ -41,7 +41,7 @@ def _load_heads_clips(data: DataConfig, rest: str, progress: Progress | None) ->
 
 
 def _known_split(spec: str, split: str, known: Sequence[str]) -> str:
-    """`split`, unless it is unknown, which is told before heads are drawn: that takes a while."""
+    """`split`; an unknown one is refused before heads are drawn, which takes a while."""
     for part in split.split("+"):
         if part.partition("[")[0].strip() not in known:
             raise InputError(f"{spec}: no split {split!r}; it has {', '.join(known)}")

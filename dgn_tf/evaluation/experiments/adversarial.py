@@ -91,7 +91,7 @@ def adversarial(
     mean_image = float(squared_errors(x, np.broadcast_to(train.mean_image(), x.shape)).mean())
     # Images of one color have none.
     sharp = sharpness(x) or np.nan
-    seen = features(test.images) if features else None
+    seen = features(test.images[:]) if features else None
 
     def generated(images: np.ndarray) -> dict[str, Any]:
         """Numbers of images that stand for held-out ones."""
@@ -171,7 +171,7 @@ def _figures(models: Models, test: Examples, seed: int) -> list[Figure]:
             "appearance of the others in the geometry of the first (Fig. 11)"
         )
         figures.append(
-            Figure("recombination", caption, exchange_sheet(model, test.images, latents))
+            Figure("recombination", caption, exchange_sheet(model, test.images[:_COLUMNS], latents))
         )
     side = _SAMPLES if test.side < _LARGE else _LARGE_SAMPLES
     for name, (each, _) in models.items():

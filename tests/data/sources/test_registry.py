@@ -7,6 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from dgn_tf import train
 from dgn_tf.config import DataConfig
 from dgn_tf.data import sources
 from dgn_tf.data.examples import Examples
@@ -189,6 +190,15 @@ def test_data_at_a_path_are_those_of_its_kind(places, load_data):
         load(DataConfig(data="videos"))
     with pytest.raises(InputError, match="`where=view=7`: no example of npz:faces.npz:images has"):
         load_data("faces.npz:images", SIDE, 3, where="view=7")
+
+
+def test_a_run_keeps_what_a_path_was_taken_for(places, run_app, tiny_run):
+    said = run_app(train, *tiny_run.command, "--data=~/faces.npz", "--dry_run")
+    assert said.status == 0, said.err
+    assert "--data=npz:~/faces.npz\n" in said.out and f"data: {COUNT} images of" in said.out
+    said = run_app(train, *tiny_run.command, "--data=phots", "--dry_run")
+    assert said.status == 2
+    assert said.err.startswith("error: 'phots' is not the path of a file or folder, nor one of")
 
 
 def test_a_kind_goes_before_a_path(places):

@@ -1,1 +1,1 @@
-"""Data sets of images, by one name each."""
+"""Data sets of images and clips: where they come from, their labels, and their batches."""

@@ -53,8 +53,8 @@ class InferenceTask:
 
     data: str = setting(
         "",
-        "Images to infer: folder:PATH, heads[:SPLIT], tfds:NAME[:SPLIT] or npz:PATH[:KEY]. They "
-        "become square, with the size and the channels of the run.",
+        "Images to infer: the path of a folder or an .npz file, or any other name that --data of "
+        "dgn_tf.train takes. They become square, with the size and the channels of the run.",
     )
     data_dir: str = setting("", "Folder of prepared TFDS data sets; empty for that of the run.")
     limit: int = setting(0, "Infer the first LIMIT images; 0 for all.")

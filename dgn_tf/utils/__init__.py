@@ -1,1 +1,1 @@
-"""Package."""
+"""What every room uses: errors, files, locks, checksums, progress."""

@@ -1,1 +1,1 @@
-"""Package."""
+"""Squares for training, cut out of photographs."""

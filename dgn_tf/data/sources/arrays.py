@@ -1,4 +1,4 @@
-"""An .npz file as a data set: images, or the frames of clips."""
+"""The source `npz`: an .npz file of images, or of the frames of clips."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Video files and folders of frames as a data set of clips."""
+"""The source `clips`: video files and folders of frames."""
 
 import functools
 import itertools

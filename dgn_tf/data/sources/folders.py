@@ -1,4 +1,4 @@
-"""A folder of image files as a data set."""
+"""The source `folder`: image files under a folder."""
 
 import os
 from collections.abc import Iterator

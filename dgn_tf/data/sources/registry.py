@@ -18,12 +18,12 @@ from dgn_tf.data.sources.tfds_sets import TFDS
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import Progress
 
-# A path without a kind goes to the first that claims it: a folder that holds images and videos is
-# one of images.
 SOURCES: dict[str, Source] = {
     source.kind: source for source in (HEADS, FOLDER, TFDS, NPZ, SHARDS, HEADS_CLIPS, CLIPS)
 }
-_CLAIMING = ("shards", "npz", "folder", "clips")
+# A path without a kind belongs to the first of these that claims it, so that a folder which holds
+# images and videos is one of images.
+_CLAIMING = (SHARDS, NPZ, FOLDER, CLIPS)
 
 
 def load(data: DataConfig, progress: Progress | None = None) -> Examples:
@@ -67,7 +67,7 @@ def source_of(spec: str) -> tuple[Source, str]:
     source = SOURCES.get(kind)
     if source and (rest or source.alone):
         return source, rest
-    for source in (SOURCES[kind] for kind in _CLAIMING):
+    for source in _CLAIMING:
         if spec and source.claims(spec):
             return source, spec
     if os.path.exists(os.path.expanduser(spec)):

@@ -1,1 +1,1 @@
-"""Package."""
+"""Synthetic heads, drawn from factors that are known."""

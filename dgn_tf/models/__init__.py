@@ -1,1 +1,1 @@
-"""Warp, generators and the models they make."""
+"""Networks, and the models made of them."""

@@ -69,7 +69,7 @@ class Discriminator(keras.Model):
         filters = [max(1, round(width * FINEST_FILTERS * 2**k)) for k in range(levels + 1)]
         dtype = self.dtype_policy
         x = images = keras.Input((side, side, channels))
-        x = keras.layers.Conv2D(filters[0], 1, name="from_picture", dtype=dtype)(x)
+        x = keras.layers.Conv2D(filters[0], 1, name="from_image", dtype=dtype)(x)
         for level in range(levels):
             x = _block(x, filters[level], filters[level + 1], dtype)
         if minibatch_deviation:

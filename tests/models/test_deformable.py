@@ -67,7 +67,7 @@ def test_parts_are_those_of_their_own_latents():
     recombined = model({"appearance": z["appearance"], "geometry": other["geometry"]})
     np.testing.assert_array_equal(model.combine(parts), recombined)
     with pytest.raises(KeyError):
-        model.part("colour", z["appearance"])
+        model.part("color", z["appearance"])
 
 
 def affine_field(xx, xy, yx, yy, batch=1):
@@ -150,7 +150,7 @@ def test_an_unknown_border_is_refused_at_once():
         make(border="mirror")
 
 
-def test_a_saved_deformable_generator_keeps_its_settings(tmp_path):
+def test_a_saved_deformable_generator_is_the_same(tmp_path):
     settings = {
         "border": "zeros",
         "fold_penalty": 0.1,
@@ -161,6 +161,8 @@ def test_a_saved_deformable_generator_keeps_its_settings(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert {name: getattr(loaded, name) for name in settings} == settings
+    z = latents()
+    np.testing.assert_array_equal(loaded(z), model(z))
 
 
 def test_mixed_precision_keeps_parts_and_image_float32():

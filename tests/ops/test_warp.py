@@ -63,7 +63,7 @@ def test_zero_displacement_is_exactly_the_identity(border, jit_compile):
 
 @both_borders
 @pytest.mark.parametrize("dx, dy", [(1, 0), (-1, 0), (0, 1), (0, -1)])
-def test_a_shift_by_one_pixel_reads_the_neighbour(border, dx, dy):
+def test_a_shift_by_one_pixel_reads_the_neighbor(border, dx, dy):
     image, displacement = example()
     rim = {"edge": "edge", "zeros": "constant"}[border]
     padded = np.pad(image, [(0, 0), (1, 1), (1, 1), (0, 0)], mode=rim)

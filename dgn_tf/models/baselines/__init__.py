@@ -1,1 +1,1 @@
-"""Models without a geometric generator, to compare with."""
+"""Models and networks to compare with."""

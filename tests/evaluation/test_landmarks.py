@@ -133,8 +133,8 @@ def test_a_table_gives_landmarks_in_pixels_of_the_original_files(folder):
     assert loaded.names == ("d.png", "in/a.png", "in/b.png", "in/c.jpg")
     with mock.patch("dgn_tf.data.landmarks.logging.warning") as warning:
         kept, points = read_landmarks(f"{folder}/t.csv", str(folder), loaded)
-    told = warning.call_args.args
-    assert told[0] % told[1:] == (
+    text, *values = warning.call_args.args
+    assert text % tuple(values) == (
         f"{folder}/t.csv: 1 of 4 images have no row and are left out: d.png"
     )
     assert kept.tolist() == [1, 2, 3]

@@ -99,13 +99,13 @@ def _reconstruction(
 ) -> dict[str, Any]:
     """Errors a frame, beside two baselines fitted on training frames; the health of the field."""
     errors, health, bound = [], [], field_bound(model.emission)
-    for row, clip in enumerate(test.images):
+    for row in range(len(test)):
         made, parts = decode_clips(model, rows_of(latents, [row]))
-        errors.append(squared_errors(made[0], as_float(clip)).mean())
+        errors.append(squared_errors(made[0], as_float(test.images[row])).mean())
         health.append(field_health({n: part[0] for n, part in parts.items()}, bound))
     frames = test.images.shape[1]
     components = max(1, round(sum(model.latent_dims.values()) / frames))
-    x, x_train = _flat(as_float(test.images)), _flat(as_float(_some_frames(train.images)))
+    x, x_train = _flat(as_float(test.images)), _flat(as_float(_some_frames(train.images[:])))
     return {
         "reconstruction": beside_baselines(float(np.mean(errors)), x, x_train, components),
         "field": {name: float(np.mean([each[name] for each in health])) for name in health[0]},

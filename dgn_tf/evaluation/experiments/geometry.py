@@ -124,7 +124,7 @@ def _looks(model: LatentModel, seed: int) -> tuple[np.ndarray, list[str], str]:
         z_a = np.eye(model.latent_dims["appearance"], dtype=np.float32)[:_MOST_CLASSES]
         return z_a, [f"class {k}" for k in range(len(z_a))], "Each class in a row (Fig. 12b, 13)"
     z_a = prior_latents(model, _LOOKS, seed)["appearance"]
-    return z_a, [""] * _LOOKS, "Sampled z_a held fixed in rows (Fig. 12b)"
+    return z_a, [""] * _LOOKS, "Sampled z_a, one in each row (Fig. 12b)"
 
 
 def _fields(model: LatentModel, z_g: np.ndarray) -> np.ndarray:

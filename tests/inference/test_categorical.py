@@ -174,7 +174,7 @@ def test_labels_to_compare_with_are_missed_before_training():
     np.testing.assert_array_equal(class_labels(examples, "kind"), [0, 1])
     assert class_labels(examples, "label") is None
     for name in ("sort", "size", "box"):
-        with pytest.raises(InputError, match=f"--label={name}: .* they have kind"):
+        with pytest.raises(InputError, match=f"`label={name}`: .* they have kind"):
             class_labels(examples, name)
 
 

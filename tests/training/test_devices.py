@@ -64,7 +64,7 @@ def test_steps_of_an_epoch(n, steps):
 
 @pytest.mark.parametrize(("count", "batch"), [(3, 8), (20, 6)])
 def test_shards_must_fit_data_and_batch(count, batch):
-    with pytest.raises(InputError, match="--shards=4 must divide --batch_size"):
+    with pytest.raises(InputError, match="`shards=4` must divide `batch_size"):
         batches(images(count), batch, 0, 0, 1, Shards(4, 0, 4))
 
 

@@ -242,7 +242,8 @@ def test_a_photograph_is_inferred_as_the_run_would(explorer, served, photograph)
     # As the schedules of the run end.
     inference = explorer.server.jobs._inference
     assert isinstance(inference, Inference)
-    assert (inference.step_size, inference.sigma, inference.starts) == (0.1, 0.8, 4)
+    used = inference._dynamics.step_size, inference.sigma, inference.starts
+    assert used == (0.1, 0.8, 4)
     wanted = inference(x)
     for name, z in wanted.items():
         np.testing.assert_allclose(found["latents"][name], z[0], atol=1e-4)

@@ -113,4 +113,4 @@ def check_source(run_dir: str | None, saved_model: str | None) -> None:
         InputError: none or both are.
     """
     if bool(run_dir) == bool(saved_model):
-        raise InputError("give either --run_dir, a training run, or --saved_model, an export.")
+        raise InputError("give either `run_dir`, a training run, or `saved_model`, an export.")

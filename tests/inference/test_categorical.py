@@ -100,7 +100,7 @@ def test_chains_start_in_any_class():
     assert start.sum(axis=0).min() > 150
 
 
-def test_inference_finds_the_class_that_made_a_image(model):
+def test_inference_finds_the_class_that_made_an_image(model):
     z_g = tf.constant(np.random.default_rng(1).standard_normal((3, 2)), tf.float32)
     x = model({"appearance": tf.eye(3), "geometry": z_g}).numpy()
     found = Inference(model, steps=20, step_size=0.1, sigma=0.1, starts=1)(x)

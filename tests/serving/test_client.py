@@ -220,7 +220,7 @@ def test_a_server_that_is_not_there_is_named():
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_the_commands_of_the_readme_get_a_image(server, tmp_path):
+def test_the_commands_of_the_readme_get_an_image(server, tmp_path):
     root = pathlib.Path(__file__).parents[2]
     readme = (root / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"^    (curl (?:.*\\\n)*.*)$", readme, re.MULTILINE)

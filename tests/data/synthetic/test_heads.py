@@ -100,7 +100,7 @@ def test_every_factor_changes_the_image():
         assert difference(heads.render(*changed, 32), reference) > 10, name
 
 
-def test_a_image_does_not_depend_on_its_batch():
+def test_an_image_does_not_depend_on_its_batch():
     appearance, geometry = heads.sample_appearance(9, 4), heads.sample_geometry(9, 4)
     together = heads.render(appearance, geometry, 33)
     order = np.array([5, 0, 8])

@@ -20,7 +20,7 @@ from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources import with_kind
 from dgn_tf.models.discriminator import Discriminator
-from dgn_tf.models.factory import make_model
+from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.finishing import finish, is_finished
 from dgn_tf.runs.preparing import freeze, summary, training_data
@@ -109,6 +109,13 @@ def discriminator_of(config: Config, examples: Examples) -> keras.Model | None:
     )
 
 
+def encoder_of(config: Config, examples: Examples, model: Any) -> keras.Model | None:
+    """An untrained encoder that proposes latents, if the settings ask for one."""
+    if config.learning.proposals == "none":
+        return None
+    return make_encoder(config.model, model, examples.side, examples.channels)
+
+
 def train(
     run: Run, config: Config, examples: Examples, model: Any, given: LatentArrays, devices: Devices
 ) -> None:
@@ -123,6 +130,8 @@ def train(
         devices: that learn together.
     """
     learning, record = config.learning, config.record
+    with devices.strategy.scope():
+        encoder = encoder_of(config, examples, model)
     learner = make_learner(
         learning,
         examples,
@@ -131,6 +140,7 @@ def train(
         config.model.precision,
         devices,
         discriminator_of(config, examples),
+        encoder,
     )
     if learning.ema:
         with devices.strategy.scope():

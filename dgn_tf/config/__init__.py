@@ -69,6 +69,11 @@ class Config:
         for name in ("adversarial", "head_start"):
             if discrete and getattr(learning, name):
                 raise InputError(f"`{name}` needs `appearance=continuous`.")
+        if learning.proposals != "none" and model.model not in ("deformable", "abp"):
+            raise InputError(
+                f"`proposals={learning.proposals}` is for `model=deformable` or abp, not "
+                f"{model.model}."
+            )
         self._require_used()
         self._require_shared()
         if (model.model in CLIP_MODELS) != (self.data.frames > 0):
@@ -91,6 +96,9 @@ class Config:
         ):
             if not learning.adversarial and getattr(learning, name) != default[name].default:
                 raise InputError(f"`{name}` belongs to `adversarial`: give that too.")
+        for name in ("dreams", "encoder_rate"):
+            if learning.proposals == "none" and getattr(learning, name) != default[name].default:
+                raise InputError(f"`{name}` belongs to `proposals=encoder`: give that too.")
         if self.data.label != "label" and self.model.appearance == "continuous":
             raise InputError("`label` belongs to `appearance=label` or categorical: give that too.")
 

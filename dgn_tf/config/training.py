@@ -5,6 +5,7 @@ import dataclasses
 from dgn_tf.config.fields import (
     require,
     require_at_least,
+    require_choice,
     require_not_negative,
     require_positive,
     require_schedule,
@@ -12,6 +13,8 @@ from dgn_tf.config.fields import (
 )
 
 FROZEN = ("", "appearance", "geometry")
+PROPOSALS = ("none", "encoder")
+CHAIN_STARTS = ("normal", "zero")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +43,24 @@ class TrainingConfig:
     )
     noise: bool = setting(True, "Whether the Langevin steps of training are noisy, as in Eq. 7.")
     simultaneous: bool = setting(False, "Update all latent groups at once instead of in turn.")
+    proposals: str = setting(
+        "none",
+        "Where chains may go on instead of where they are: none, as in Algorithm 1; encoder, at "
+        "the guess of an encoder that learns beside the model, where it has the lower energy. "
+        "For --model=deformable and abp.",
+        PROPOSALS,
+    )
+    chain_start: str = setting(
+        "normal", "Where chains start: normal, from N(0, I); zero.", CHAIN_STARTS
+    )
+    dreams: bool = setting(
+        False,
+        "proposals: the encoder also learns from recombinations that the model paints, whose "
+        "latents are known.",
+    )
+    encoder_rate: str = setting(
+        "0:2e-3,0.5:1e-3,0.8:3e-4", "proposals: learning rate of the encoder, or a schedule."
+    )
     learning_rate: str = setting(
         "0:1e-3,0.1:8e-4,0.2:6e-4,0.3:5e-4,0.4:4e-4,0.5:3e-4,0.7:2e-4,0.9:1e-4",
         "Learning rate of Adam, a number or a schedule.",
@@ -106,4 +127,6 @@ class TrainingConfig:
             require(0 <= getattr(self, name) < 1, name, getattr(self, name), "in [0, 1)")
         require_positive(self, "discriminator_width")
         require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
+        require_choice(self, "proposals", "chain_start")
         require_schedule(self, "step_size", "sigma", "learning_rate", "discriminator_rate")
+        require_schedule(self, "encoder_rate")

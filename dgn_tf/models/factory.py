@@ -12,7 +12,7 @@ from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.dynamic import DynamicDeformableGenerator, TransitionNetwork
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.models.refinement import Refinement
-from dgn_tf.types import LatentModel
+from dgn_tf.types import LatentModel, one_hot_groups
 
 # Takes the settings, side and channels of the images, and the frames of a clip.
 Builder = Callable[[ModelConfig, int, int, int], LatentModel]
@@ -34,6 +34,24 @@ def make_model(settings: ModelConfig, side: int, channels: int, frames: int = 0)
         ValueError: settings that do not fit together.
     """
     return MODELS[settings.model](settings, side, channels, frames)
+
+
+def make_encoder(settings: ModelConfig, model: LatentModel, side: int, channels: int) -> Encoder:
+    """The untrained encoder, without variances, of what is inferred of a model of images.
+
+    It has a guess for every group of `model` but those that are given or one-hot.
+
+    Args:
+        settings: of the networks.
+        model: the model.
+        side: S of images [S, S, channels], in pixels.
+        channels: 1 (gray) or 3 (RGB).
+    """
+    one_hot = one_hot_groups(model)
+    dims = {name: dim for name, dim in model.latent_dims.items() if name not in one_hot}
+    return Encoder(
+        dims, side, channels, settings.encoder_width, variance=False, dtype=settings.precision
+    )
 
 
 def _plain(settings: ModelConfig, side: int, channels: int, frames: int) -> PlainGenerator:

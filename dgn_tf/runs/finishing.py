@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.runs.directory import DIRECTIONS, MODEL, Run
+from dgn_tf.runs.directory import DIRECTIONS, ENCODER, MODEL, Run
 from dgn_tf.runs.restoring import load_chains
 from dgn_tf.training.ema import Averaging
 from dgn_tf.types import EncodedModel, Learner
@@ -24,6 +24,8 @@ def finish(
 ) -> None:
     """Write directions.npz and model.keras, and the sheets, if they do not follow the directions.
 
+    An encoder that has learned beside the model is kept too, as encoder.keras.
+
     Directions and model.keras are of the averaged weights, where the learner averages them; the
     sheets show the last ones. Doing it again changes nothing.
 
@@ -39,6 +41,10 @@ def finish(
     if not sheets.follow(directions):
         sheets.write(epochs, directions)
     write_directions(run / DIRECTIONS, directions)
+    encoder = learner.state.get("encoder")
+    if encoder is not None:
+        with atomic_write(run / ENCODER) as partial:
+            encoder.save(partial)
     with _trained_weights(learner), atomic_write(run / MODEL) as partial:
         learner.model.save(partial)
 

@@ -78,12 +78,14 @@ class Adversarial(tf.Module):
         sigma = self.likelihood.sigma(self.optimizer.iterations)
         z = self.chains.read(index)
         if self.likelihood_weight:
+            z, restarted = self.likelihood.restart(x, z, sigma)
             z = self.likelihood.infer(x, z, ids, sigma)
         prior = self.prior(ids)
         judged = self.discriminator_step(x, tf.stop_gradient(self.model(prior)))
         metrics = self.generator_step(x, z, prior, sigma) | judged
         metrics["finite"] *= all_finite(judged)
         if self.likelihood_weight:
+            metrics = self.likelihood.learn_proposals(x, z, restarted, metrics)
             self.chains.write(index, z)
         return metrics
 
@@ -156,7 +158,7 @@ class Adversarial(tf.Module):
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside model and optimizer."""
         return {
-            "chains": self.chains,
+            **self.likelihood.state,
             "discriminator": self.discriminator,
             "discriminator_optimizer": self.discriminator_optimizer,
         }

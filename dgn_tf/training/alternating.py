@@ -9,8 +9,9 @@ import tensorflow as tf
 from dgn_tf.inference.langevin import langevin
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.training.chains import Chains
-from dgn_tf.training.gradient_step import apply_gradients
+from dgn_tf.training.gradient_step import all_finite, apply_gradients
 from dgn_tf.training.losses import loss_terms
+from dgn_tf.training.proposals import EncoderProposals
 from dgn_tf.training.schedules import RunSchedule
 from dgn_tf.types import LatentArrays, Latents, Tensor, has_geometry
 
@@ -31,6 +32,7 @@ class AlternatingBackprop(tf.Module):
             a model without that group nothing waits.
         noise: whether the Langevin steps are noisy, as in Eq. 7.
         simultaneous: whether the groups move at once instead of in turn.
+        proposals: where chains may go on instead of where they are; None, as in Algorithm 1.
         scale: tf.Variable that multiplies step_size, 1 by default; the loop halves it to rescue a
             run. A learning rate that should slow down with it uses the same variable.
         seed: keys the noise, with the step and the example's id.
@@ -52,6 +54,7 @@ class AlternatingBackprop(tf.Module):
         head_start: float = 0.0,
         noise: bool = True,
         simultaneous: bool = False,
+        proposals: EncoderProposals | None = None,
         scale: tf.Variable | None = None,
         seed: int = 0,
     ):
@@ -66,6 +69,7 @@ class AlternatingBackprop(tf.Module):
         self.head_start = round(head_start * total_steps) if has_geometry(model) else 0
         self.noise = noise
         self.simultaneous = simultaneous
+        self.proposals = proposals
         self.seed = seed
         # Variables must exist before a checkpoint can fill them.
         optimizer.build(model.trainable_variables)
@@ -94,9 +98,27 @@ class AlternatingBackprop(tf.Module):
         Replicas of tf.distribute call it with their parts of a batch.
         """
         sigma = self.sigma(self.optimizer.iterations)
+        z, restarted = self.restart(x, z, sigma)
         z = self.infer(x, z, ids, sigma)
         metrics = self.learn(x, z, sigma)
-        return z, metrics
+        return z, self.learn_proposals(x, z, restarted, metrics)
+
+    def restart(self, x: Tensor, z: Latents, sigma: Tensor) -> tuple[Latents, Tensor]:
+        """Where the chains go on, and the share of them that leaves where it was."""
+        if self.proposals is None:
+            return z, tf.zeros([])
+        begun = self.begun()
+        moving = {name: begun | (name == "geometry") for name in z}
+        return self.proposals.restart(x, z, sigma, moving)
+
+    def learn_proposals(
+        self, x: Tensor, z: Latents, restarted: Tensor, metrics: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """The metrics with those of the proposals, which have learned from the latents found."""
+        if self.proposals is None:
+            return metrics
+        learned = self.proposals.learn(x, z, restarted)
+        return metrics | learned | {"finite": metrics["finite"] * all_finite(learned)}
 
     def infer(self, x: Tensor, z: Latents, ids: Tensor, sigma: Tensor) -> Latents:
         """The Langevin steps of one iteration; the networks are fixed (Eq. 7)."""
@@ -124,9 +146,13 @@ class AlternatingBackprop(tf.Module):
     def step_sizes(self) -> dict[str, Tensor]:
         """Step size delta of every group at this step: one for all once the head start is over."""
         delta = self.step_size(self.optimizer.iterations)
-        begun = tf.cast(tf.cast(self.optimizer.iterations, tf.int64) >= self.head_start, tf.float32)
+        begun = tf.cast(self.begun(), tf.float32)
         groups = self.model.latent_dims
         return {name: delta if name == "geometry" else begun * delta for name in groups}
+
+    def begun(self) -> Tensor:
+        """Whether the head start is over."""
+        return tf.cast(self.optimizer.iterations, tf.int64) >= self.head_start
 
     def langevin_noise(self, ids: Tensor) -> Latents:
         """Standard normal noise [langevin_steps, B, d] of every group at this step."""
@@ -140,7 +166,8 @@ class AlternatingBackprop(tf.Module):
     @property
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside model and optimizer."""
-        return {"chains": self.chains}
+        proposals = {} if self.proposals is None else self.proposals.state
+        return {"chains": self.chains, **proposals}
 
     def latents(self, examples: Any) -> LatentArrays:
         """The chains' states [N, d] of each group, of `examples`, or of the first N there are."""

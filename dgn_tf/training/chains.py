@@ -27,10 +27,12 @@ class Chains(tf.Module):
         ids: int64 [N], stable ids of the examples: the chain of an example starts from the same
             latents wherever the example stands.
         latent_dims: length of each group's latent vector.
-        seed: of the run. The chains start from N(0, I).
+        seed: of the run, which keys the draws that chains start from.
         given: latents [N, d] of the groups that come with the data, such as labels.
         classes: names of the groups that are one-hot: each chain starts from a random class.
         first: index of the first of the examples in the data set, of which these may be a part.
+        zero: whether chains start from zero instead of a draw of N(0, I), which a chain of a few
+            Langevin steps a visit needs hundreds of visits to forget.
 
     Attributes:
         on_host: whether they are kept in the host's memory, where only the CPU reads them.
@@ -44,6 +46,7 @@ class Chains(tf.Module):
         given: Mapping[str, np.ndarray] | None = None,
         classes: Collection[str] = (),
         first: int = 0,
+        zero: bool = False,
     ):
         super().__init__(name="chains")
         self.ids, self.first = np.asarray(ids, np.int64), first
@@ -51,7 +54,9 @@ class Chains(tf.Module):
         def start(name: str, stream: int, dim: int) -> Tensor:
             if given and name in given:
                 return np.asarray(given[name], np.float32)
-            states = np.empty([len(self.ids), dim], np.float32)
+            states = np.zeros([len(self.ids), dim], np.float32)
+            if zero and name not in classes:
+                return states
             for row in range(0, len(states), _STARTED):
                 rows = slice(row, row + _STARTED)
                 ids = tf.constant(self.ids[rows])

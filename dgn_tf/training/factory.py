@@ -16,6 +16,7 @@ from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.training.chains import Chains
 from dgn_tf.training.devices import Devices
 from dgn_tf.training.distributed import Distributed
+from dgn_tf.training.proposals import EncoderProposals
 from dgn_tf.training.schedules import RunSchedule
 from dgn_tf.training.variational import Variational
 from dgn_tf.types import EncodedModel, Learner
@@ -54,6 +55,7 @@ def make_learner(
     precision: str = "float32",
     devices: Devices | None = None,
     discriminator: keras.Model | None = None,
+    encoder: keras.Model | None = None,
 ) -> Learner:
     """The learner that the settings describe; a model with an encoder learns variationally.
 
@@ -68,9 +70,11 @@ def make_learner(
         precision: of the networks.
         devices: the `Devices`; None for one.
         discriminator: an untrained one, which `adversarial` needs.
+        encoder: an untrained one, made in the scope of the devices' strategy, which
+            `proposals=encoder` needs.
 
     Raises:
-        ValueError: `adversarial` without a discriminator.
+        ValueError: `adversarial` without a discriminator, or proposals without an encoder.
     """
     devices = devices or Devices(shards=learning.shards)
     if isinstance(model, EncodedModel):
@@ -88,6 +92,7 @@ def make_learner(
             head_start=learning.head_start,
             noise=learning.noise,
             simultaneous=learning.simultaneous,
+            proposals=_proposals(learning, examples, model, encoder, precision),
             **_shared(learning, examples, precision),
         )
     if devices.several:
@@ -133,7 +138,25 @@ def _chains(
         {name: values[first:end] for name, values in given.items()},
         model.class_groups,
         first,
+        zero=learning.chain_start == "zero",
     )
+
+
+def _proposals(
+    learning: TrainingConfig,
+    examples: Examples,
+    model: Any,
+    encoder: keras.Model | None,
+    precision: str,
+) -> EncoderProposals | None:
+    """What proposes where chains go on, if the settings ask for it."""
+    if learning.proposals == "none":
+        return None
+    if encoder is None:
+        raise ValueError("`proposals=encoder` needs an encoder")
+    schedule = RunSchedule(learning.encoder_rate, _total_steps(learning, examples))
+    optimizer = scaled(Adam(schedule, epsilon=1e-8), precision)
+    return EncoderProposals(model, encoder, optimizer, learning.dreams)
 
 
 def _adversarial(

@@ -3,9 +3,14 @@
 import contextlib
 import dataclasses
 import io
+import os
 import signal
 import types
 from unittest import mock
+
+# Most of the time of the tests goes into compiling; what is compiled runs once or twice. Read when
+# TensorFlow is imported, here and in the processes that tests start.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import keras
 import numpy as np

@@ -19,6 +19,7 @@ _FIXED = (
     "precision",
     "noise",
     "simultaneous",
+    "proposals",
     "freeze",
     "adversarial",
     "ema",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dgn_tf import export, infer, train
+from dgn_tf import infer, train
 from dgn_tf.runs.restoring import load_chains, load_encoder, load_run
 from dgn_tf.serving import exported
 from dgn_tf.serving.saved_model import answers_of
@@ -99,9 +99,3 @@ def test_a_run_goes_on(folder, run_app):
     for name, value in wanted.items():
         if name != "images_per_second":
             assert rows[2][name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
-
-
-def test_a_run_is_exported(folder, run_app):
-    said = run_app(export, "--run_dir=run", "--output_dir=exports", "--format=tflite")
-    assert said.status == 0, said.err
-    assert (folder / "exports/run/geometry_int8.tflite").is_file()

@@ -43,7 +43,7 @@ def test_configurations():
                 assert str(error)
             else:
                 assert Config.from_json(found.to_json()) == found
-                assert found == config or b"checksum" not in file[1]
+                assert found == config or b'"checksum"' not in file[1]
 
     for_a_while(check)
 
@@ -65,7 +65,7 @@ def test_flagfiles(tmp_path, capsys):
                 parse_command_line(["program", f"--flagfile={path}"])
                 config = config_from_flags(absl_flags.FLAGS)
             except InputError as error:
-                assert str(error).startswith("--")
+                assert str(error).startswith("`")
             except SystemExit as end:
                 error = capsys.readouterr().err
                 assert end.code == 0 or error.startswith("error: ") and error.count("\n") == 1
@@ -99,7 +99,8 @@ def test_what_runs_keep_as_json(tmp_path):
                 found = verified(file[1].decode(errors="replace"))
             except ValueError:
                 return
-            assert found == values or b"checksum" not in file[1]
+            # A file without a checksum is taken as it is: older versions wrote none.
+            assert found == values or b'"checksum"' not in file[1]
 
     for_a_while(check)
 

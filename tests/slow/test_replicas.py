@@ -42,7 +42,10 @@ def test_several_devices_learn_what_one_does(trainings, count):
         one, other = found[f"1/{name}"], found[f"{count}/{name}"]
         # Adam hides a wrong scale of the gradients from the weights, but not from its moments.
         size = np.abs(one).max() if name.startswith(("optimizer", "rows")) else 1.0
-        np.testing.assert_allclose(other, one, rtol=0, atol=1e-5 * size, err_msg=name)
+        # Where a coordinate of the warp rounds to the other side of a pixel, which some processors
+        # do, the slope there jumps: moments keep it, weights and chains hardly notice.
+        tolerance = 1e-3 if name.startswith("optimizer") else 1e-5
+        np.testing.assert_allclose(other, one, rtol=0, atol=tolerance * size, err_msg=name)
 
 
 def test_the_training_moves_what_is_compared(trainings):

@@ -5,36 +5,13 @@ import numpy as np
 import pytest
 import scipy.linalg
 import tensorflow as tf
+from linear_model import LinearModel
 
 from dgn_tf.inference.langevin import langevin
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.training.chains import Chains
-
-
-class LinearModel(keras.Model):
-    """x = z W: alternating back-propagation fits probabilistic principal components."""
-
-    given_groups = class_groups = ()
-
-    def __init__(self, pixels, dim):
-        super().__init__()
-        self.latent_dims = {"appearance": dim}
-        self.layer = keras.layers.Dense(pixels, use_bias=False)
-        self.layer.build((None, dim))
-
-    def part(self, name, z):
-        return self.layer(z)
-
-    def combine(self, parts):
-        return parts["appearance"]
-
-    def regularization(self, parts):
-        return tf.zeros([])
-
-    def diagnostics(self, parts):
-        return {}
 
 
 def linear_learner(examples=6, pixels=5, dim=2, optimizer=None, **settings):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import tensorflow as tf
+from linear_model import LinearModel
 
 from dgn_tf import infer, train
 from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
@@ -76,33 +77,6 @@ def test_a_guess_that_is_not_finite_is_never_taken():
     for value in (np.nan, np.inf):
         guess = {"appearance": [[value]], "geometry": [[0.0]]}
         assert restart(guess, zero, [[3.0]]) == (zero, 0.0)
-
-
-class LinearModel(keras.Model):
-    """x = z W: alternating back-propagation fits probabilistic principal components."""
-
-    given_groups = class_groups = ()
-
-    def __init__(self, pixels, dim):
-        super().__init__()
-        self.latent_dims = {"appearance": dim}
-        self.layer = keras.layers.Dense(pixels, use_bias=False)
-        self.layer.build((None, dim))
-
-    def call(self, latents):
-        return self.layer(latents["appearance"])
-
-    def part(self, name, z):
-        return self.layer(z)
-
-    def combine(self, parts):
-        return parts["appearance"]
-
-    def regularization(self, parts):
-        return tf.zeros([])
-
-    def diagnostics(self, parts):
-        return {}
 
 
 class LinearEncoder(keras.Model):

@@ -11,7 +11,8 @@ from pathlib import Path
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
-from dgn_tf.cli.flags import check_source
+from dgn_tf.cli.flags import check_source, define_settings_flags
+from dgn_tf.config import InferenceConfig
 from dgn_tf.explorer.web import write_web
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import load_encoder
@@ -54,11 +55,8 @@ def define_flags() -> None:
         None,
         "Name to serve the model as; by default that of the run or of the SavedModel.",
     )
-    define.DEFINE_bool(
-        "amortised",
-        False,
-        "saved_model: reconstruct starts from the guess of the run's encoder (dgn_tf.amortise).",
-    )
+    # Of the SavedModel's signature "reconstruct"; the other formats do not infer.
+    define_settings_flags(InferenceConfig, ("amortised",))
     define.DEFINE_multi_enum(
         "part",
         None,

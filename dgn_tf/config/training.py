@@ -43,24 +43,6 @@ class TrainingConfig:
     )
     noise: bool = setting(True, "Whether the Langevin steps of training are noisy, as in Eq. 7.")
     simultaneous: bool = setting(False, "Update all latent groups at once instead of in turn.")
-    proposals: str = setting(
-        "none",
-        "Where chains may go on instead of where they are: none, as in Algorithm 1; encoder, at "
-        "the guess of an encoder that learns beside the model, where it has the lower energy. "
-        "For --model=deformable and abp.",
-        PROPOSALS,
-    )
-    chain_start: str = setting(
-        "normal", "Where chains start: normal, from N(0, I); zero.", CHAIN_STARTS
-    )
-    dreams: bool = setting(
-        False,
-        "proposals: the encoder also learns from recombinations that the model paints, whose "
-        "latents are known.",
-    )
-    encoder_rate: str = setting(
-        "0:2e-3,0.5:1e-3,0.8:3e-4", "proposals: learning rate of the encoder, or a schedule."
-    )
     learning_rate: str = setting(
         "0:1e-3,0.1:8e-4,0.2:6e-4,0.3:5e-4,0.4:4e-4,0.5:3e-4,0.7:2e-4,0.9:1e-4",
         "Learning rate of Adam, a number or a schedule.",
@@ -113,6 +95,24 @@ class TrainingConfig:
         1,
         "Parts of the data that every batch is drawn from in equal numbers; a multiple of the "
         "number of devices (--strategy). Batches depend on this, not on the devices.",
+    )
+    proposals: str = setting(
+        "none",
+        "Where chains may go on instead of where they are: none, as in Algorithm 1; encoder, at "
+        "the guess of an encoder that learns beside the model, where it has the lower energy. "
+        "For --model=deformable and abp.",
+        PROPOSALS,
+    )
+    chain_start: str = setting(
+        "normal", "Where chains start: normal, from N(0, I); zero.", CHAIN_STARTS
+    )
+    dreams: bool = setting(
+        False,
+        "proposals: the encoder also learns from recombinations that the model paints, whose "
+        "latents are known.",
+    )
+    encoder_rate: str = setting(
+        "0:2e-3,0.5:1e-3,0.8:3e-4", "proposals: learning rate of the encoder, or a schedule."
     )
 
     def __post_init__(self) -> None:

@@ -81,6 +81,10 @@ JUDGED = Config(
         discriminator_rate="1e-3",
         discriminator_width=0.5,
         minibatch_deviation=True,
+        proposals="encoder",
+        chain_start="zero",
+        dreams=True,
+        encoder_rate="1e-3",
     )
 )
 LABELLED = Config(DataConfig(label="digit"), ModelConfig(appearance="label", refinement=0.1))

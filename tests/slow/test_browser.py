@@ -254,7 +254,7 @@ def test_the_static_page_paints_what_the_model_paints(page, web):
         ):
             found = page.evaluate(
                 """z => { const { picture, canonical, field } = compute(z);
-                return [image, canonical, field].map((map) => Array.from(map)); }""",
+                return [picture, canonical, field].map((map) => Array.from(map)); }""",
                 {name: values.tolist() for name, values in z.items()},
             )
             tensors = {name: np.float32(values)[None] for name, values in z.items()}

@@ -19,6 +19,7 @@ import tensorflow as tf
 from absl import flags as absl_flags
 from absl import logging
 from tensorflow.core.protobuf import config_pb2
+from tiny import TINY
 
 from dgn_tf import train
 from dgn_tf.cli.app import guarded, parse_command_line
@@ -28,21 +29,6 @@ from dgn_tf.models.factory import make_model
 from dgn_tf.serving.saved_model import export_saved_model
 from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints
-
-# A plain generator: nothing to compile for long. 10 images are 3 steps an epoch.
-TINY = (
-    "--model=abp",
-    "--side=32",
-    "--channels=1",
-    "--appearance_dim=2",
-    "--alpha=0.1",
-    "--batch_size=4",
-    "--langevin_steps=1",
-    "--checkpoint_epochs=1",
-    "--picture_epochs=1000",
-    "--appearance_scheme=2",
-    "--sigma=1",
-)
 
 
 def _run_app(app, *arguments):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mutations import SOAK
+from tiny import TINY
 
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import load_chains, load_run
@@ -26,21 +27,7 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.locks import LOCK
 
 KILLS, EPOCHS, PER_EPOCH = 22, 60, 3
-TINY = (
-    "--model=abp",
-    "--side=32",
-    "--channels=1",
-    "--appearance_dim=2",
-    "--alpha=0.1",
-    "--batch_size=4",
-    "--langevin_steps=1",
-    "--checkpoint_epochs=1",
-    "--picture_epochs=1000",
-    "--appearance_scheme=2",
-    "--sigma=1",
-    "--ema=0.9",
-    "--learning_rate=1e-3",
-)
+SETTINGS = (*TINY, "--ema=0.9", "--learning_rate=1e-3")
 SERVER = Path(__file__).with_name("forkserver.py")
 ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 
@@ -63,7 +50,7 @@ class Trainer:
 
     def start(self, folder, *arguments, **happens):
         """The id of a new process."""
-        argv = [*TINY, self.data, f"--run_dir={folder}", *arguments]
+        argv = [*SETTINGS, self.data, f"--run_dir={folder}", *arguments]
         output = f"{self.root}/output-{len(self._outputs)}"
         process = self._ask({"argv": argv, "output": output, **happens})
         self._outputs[process] = Path(output)
@@ -318,7 +305,7 @@ def test_soak_of_kills_at_any_time(trainer, tensors, tmp_path):
                 sys.executable,
                 "-m",
                 "dgn_tf.train",
-                *TINY,
+                *SETTINGS,
                 *settings,
                 trainer.data,
                 "--epochs=200",

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from linear_model import LinearModel
 
 from dgn_tf.config import InferenceConfig
 from dgn_tf.inference.encoder import EncoderInference, make_inference
@@ -12,17 +13,12 @@ from dgn_tf.training.losses import gaussian_divergence
 from dgn_tf.training.variational import Variational
 
 
-class Linear(keras.Model):
+class Linear(LinearModel):
     """x = z W, and q(z|x) = N(x V, diag exp(s)): the linear variational autoencoder."""
 
-    given_groups = class_groups = ()
-
     def __init__(self, pixels, dim, variance=True):
-        super().__init__()
-        self.latent_dims = {"appearance": dim}
-        self.decoder = keras.layers.Dense(pixels, use_bias=False)
-        self.decoder.build((None, dim))
-        self.networks = {"appearance": self.decoder}
+        super().__init__(pixels, dim)
+        self.networks = {"appearance": self.layer}
         self.means = keras.layers.Dense(dim, use_bias=False)
         self.means.build((None, pixels))
         self.log_variance = self.add_weight(shape=(dim,), initializer="zeros")
@@ -32,18 +28,6 @@ class Linear(keras.Model):
         mean = self.means(x)
         spread = tf.broadcast_to(self.log_variance, tf.shape(mean)) if self.variance else None
         return {"appearance": (mean, spread)}
-
-    def part(self, name, z):
-        return self.decoder(z)
-
-    def combine(self, parts):
-        return parts["appearance"]
-
-    def regularization(self, parts):
-        return tf.zeros([])
-
-    def diagnostics(self, parts):
-        return {}
 
 
 def learner(model, steps=100, rate=0.01, **settings):
@@ -84,7 +68,7 @@ def test_a_linear_model_learns_probabilistic_principal_components():
         if number == 1000:
             learn.optimizer.learning_rate.assign(0.001)
         step(ids, ids, tf.constant(x))
-    weights = model.decoder.kernel.numpy()
+    weights = model.layer.kernel.numpy()
     learned = np.sort(np.linalg.eigvalsh(weights @ weights.T))
     eigenvalues = np.sort(np.linalg.eigvalsh(x.T @ x / len(x)))[-2:]
     np.testing.assert_allclose(learned, eigenvalues - (2 * sigma) ** 2, rtol=0.05)
@@ -97,7 +81,7 @@ def test_without_variances_it_is_an_autoencoder():
     z, divergence = learn.sample(tf.constant(x), ids)
     np.testing.assert_array_equal(z["appearance"], model.means(x))
     assert divergence == 0
-    error = np.square(x - z["appearance"].numpy() @ model.decoder.kernel.numpy()).sum(1).mean() / 4
+    error = np.square(x - z["appearance"].numpy() @ model.layer.kernel.numpy()).sum(1).mean() / 4
     metrics = learn.step(ids, ids, tf.constant(x))
     np.testing.assert_allclose(metrics["msre"], error, rtol=1e-5)
     np.testing.assert_allclose(metrics["loss"], error / (2 * 0.5**2), rtol=1e-5)

@@ -113,7 +113,7 @@ def render(
         InputError: a column is missing or has another shape than the rest, or side < 1.
     """
     rows = _checked(appearance, APPEARANCE, "appearance") | _checked(geometry, GEOMETRY, "geometry")
-    _check_side(side)
+    check_side(side)
     lengths = {len(column) for column in rows.values()}
     if len(lengths) > 1:
         raise InputError(
@@ -137,7 +137,7 @@ def landmarks(geometry: Mapping[str, np.ndarray], side: int) -> np.ndarray:
         InputError: a column is missing or has a wrong shape, or side < 1.
     """
     rows = _checked(geometry, GEOMETRY, "geometry")
-    _check_side(side)
+    check_side(side)
     return rendering.project(rendering.feature_points(rows), rows, side)
 
 
@@ -157,7 +157,12 @@ def _checked(columns: Mapping, sizes: Mapping[str, int], kind: str) -> dict[str,
     return rows
 
 
-def _check_side(side: int) -> None:
+def check_side(side: int) -> None:
+    """Refuses a side of less than one pixel.
+
+    Raises:
+        InputError: side < 1.
+    """
     if side < 1:
         raise InputError(f"side must be at least 1 pixel, got {side}")
 
@@ -184,7 +189,7 @@ class HeadsConfig(tfds.core.BuilderConfig):
 
     def __post_init__(self):
         """Derives the name, e.g. "side64", or "side16_20_8_2" when the numbers are not usual."""
-        _check_side(self.side)
+        check_side(self.side)
         counts = (self.train, self.test, self.identities)
         if min(counts) < 1:
             raise InputError(f"train, test and identities must be at least 1, got {counts}")

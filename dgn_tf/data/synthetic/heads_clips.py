@@ -174,7 +174,7 @@ class HeadsClipsConfig(tfds.core.BuilderConfig):
 
     def __post_init__(self):
         """Derives the name: "side64_frames16", "side64_frames16_4_2_1" for unusual numbers."""
-        heads._check_side(self.side)
+        heads.check_side(self.side)
         _check_frames(self.frames)
         counts = (self.train, self.test, self.repeats)
         if min(counts) < 1:

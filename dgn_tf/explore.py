@@ -30,7 +30,7 @@ def define_flags() -> None:
     )
     define.DEFINE_integer("port", 0, "Port to listen at; 0 for any that is free.", 0, 65535)
     define.DEFINE_bool("open_browser", True, "Open the page in a browser, if there is a display.")
-    define_settings_flags(InferenceConfig, ("steps",))
+    define_settings_flags(InferenceConfig, ("steps", "amortised"))
 
 
 def main(_argv: Sequence[str]) -> None:
@@ -81,6 +81,7 @@ def make_server(
             host=host,
             port=port,
             settings=settings,
+            encoder=trained.encoder(settings.amortised),
         )
     except OSError as error:
         raise InputError(

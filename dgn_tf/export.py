@@ -15,12 +15,10 @@ from dgn_tf.cli.flags import check_source, define_settings_flags
 from dgn_tf.config import InferenceConfig
 from dgn_tf.explorer.web import write_web
 from dgn_tf.runs.directory import Run
-from dgn_tf.runs.restoring import load_encoder
 from dgn_tf.runs.trained import Trained, load_trained, model_name
 from dgn_tf.serving import convert, saved_model
 from dgn_tf.serving.card import measured_numbers
 from dgn_tf.serving.portable import image_generator, portable
-from dgn_tf.types import EncodedModel
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
@@ -113,7 +111,7 @@ def _check_flags() -> None:
     for name in _TFLITE_FLAGS:
         if FLAGS[name].present and not lite:
             raise InputError(f"--{name} belongs to --format=tflite: give that too.")
-    if FLAGS.amortised and FLAGS.format != "saved_model":
+    if FLAGS.amortised is not None and FLAGS.format != "saved_model":
         raise InputError(
             "--amortised belongs to --format=saved_model: the other formats do not infer."
         )
@@ -123,9 +121,7 @@ def _check_flags() -> None:
 
 def _write_saved_model(target: Path, trained: Trained) -> None:
     config, model = trained.config, trained.model
-    encoder = load_encoder(FLAGS.run_dir) if FLAGS.amortised else None
-    if encoder is not None and (config.data.frames or isinstance(model, EncodedModel)):
-        raise InputError("--amortised is for models of images without an encoder of their own.")
+    encoder = trained.encoder(FLAGS.amortised)
     path = saved_model.export_saved_model(
         config,
         model,

@@ -24,7 +24,7 @@ from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.finishing import finish, is_finished
 from dgn_tf.runs.preparing import freeze, summary, training_data
-from dgn_tf.runs.restoring import initialize_from
+from dgn_tf.runs.restoring import initialize_encoder, initialize_from
 from dgn_tf.training.callbacks import MetricsLog, ProgressReport
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.training.devices import Devices
@@ -75,9 +75,10 @@ def main(_argv: Sequence[str]) -> None:
         model = make_model(config.model, data.side, data.channels, data.frames)
         if config.learning.init_from:
             initialize_from(model, config, config.learning.init_from)
+        encoder = encoder_of(config, examples, model)
     freeze(model, config)
     if devices.chief:
-        print_summary(config, examples, model)
+        print_summary(config, examples, model, encoder)
     if FLAGS.dry_run:
         return
     if devices.chief:
@@ -86,13 +87,16 @@ def main(_argv: Sequence[str]) -> None:
         run.begin(config, examples, given)
     with devices.together():
         devices.meet()
-        train(run, config, examples, model, given, devices)
+        train(run, config, examples, model, given, devices, encoder)
         devices.meet()
 
 
-def print_summary(config: Config, examples: Examples, model: Any) -> None:
+def print_summary(
+    config: Config, examples: Examples, model: Any, encoder: keras.Model | None
+) -> None:
     """Prints settings, data and networks."""
-    print(summary(config, examples, model, discriminator_of(config, examples)), flush=True)
+    discriminator = discriminator_of(config, examples)
+    print(summary(config, examples, model, discriminator, encoder), flush=True)
 
 
 def discriminator_of(config: Config, examples: Examples) -> keras.Model | None:
@@ -110,14 +114,23 @@ def discriminator_of(config: Config, examples: Examples) -> keras.Model | None:
 
 
 def encoder_of(config: Config, examples: Examples, model: Any) -> keras.Model | None:
-    """An untrained encoder that proposes latents, if the settings ask for one."""
+    """The encoder that proposes latents, as learning begins, if the settings ask for one."""
     if config.learning.proposals == "none":
         return None
-    return make_encoder(config.model, model, examples.side, examples.channels)
+    encoder = make_encoder(config.model, model, examples.side, examples.channels)
+    if config.learning.init_from:
+        initialize_encoder(encoder, config.learning.init_from)
+    return encoder
 
 
 def train(
-    run: Run, config: Config, examples: Examples, model: Any, given: LatentArrays, devices: Devices
+    run: Run,
+    config: Config,
+    examples: Examples,
+    model: Any,
+    given: LatentArrays,
+    devices: Devices,
+    encoder: keras.Model | None,
 ) -> None:
     """Trains a run to its end, or until a signal.
 
@@ -128,10 +141,9 @@ def train(
         model: the model, made in the scope of the devices' strategy.
         given: one-hot labels [N, d] by group, of a labeled model.
         devices: that learn together.
+        encoder: that proposes latents, made in the same scope, or None.
     """
     learning, record = config.learning, config.record
-    with devices.strategy.scope():
-        encoder = encoder_of(config, examples, model)
     learner = make_learner(
         learning,
         examples,

@@ -13,6 +13,7 @@ from dgn_tf.utils.errors import InputError
 
 _DEFINERS = {
     bool: flags.DEFINE_bool,
+    bool | None: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
     int | None: flags.DEFINE_integer,
     float: flags.DEFINE_float,

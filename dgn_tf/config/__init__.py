@@ -62,18 +62,21 @@ class Config:
             (f"appearance={model.appearance}", discrete, ("deformable",)),
             ("refinement", model.refinement, ("deformable",)),
             ("adversarial", learning.adversarial, ("deformable", "abp")),
+            ("decorrelation", learning.decorrelation, ("deformable",)),
         ):
             if used and model.model not in models:
                 wanted = " or ".join(models)
                 raise InputError(f"`{name}` is for `model={wanted}`, not {model.model}.")
-        for name in ("adversarial", "head_start"):
+        for name in ("adversarial", "head_start", "decorrelation"):
             if discrete and getattr(learning, name):
                 raise InputError(f"`{name}` needs `appearance=continuous`.")
-        if learning.proposals != "none" and model.model not in ("deformable", "abp"):
+        if learning.proposals != "none" and model.model in ENCODED_MODELS:
             raise InputError(
-                f"`proposals={learning.proposals}` is for `model=deformable` or abp, not "
-                f"{model.model}."
+                f"`proposals={learning.proposals}` is for models whose latents Langevin dynamics "
+                f"infers, and `model={model.model}` has an encoder of its own."
             )
+        if model.emission != "V" and model.model != "dynamic":
+            raise InputError(f"`emission` is for `model=dynamic`, not {model.model}.")
         self._require_used()
         self._require_shared()
         if (model.model in CLIP_MODELS) != (self.data.frames > 0):
@@ -98,7 +101,7 @@ class Config:
                 raise InputError(f"`{name}` belongs to `adversarial`: give that too.")
         for name in ("dreams", "encoder_rate"):
             if learning.proposals == "none" and getattr(learning, name) != default[name].default:
-                raise InputError(f"`{name}` belongs to `proposals=encoder`: give that too.")
+                raise InputError(f"`{name}` belongs to `proposals`: give `proposals=encoder` too.")
         if self.data.label != "label" and self.model.appearance == "continuous":
             raise InputError("`label` belongs to `appearance=label` or categorical: give that too.")
 

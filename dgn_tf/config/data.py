@@ -3,6 +3,7 @@
 import dataclasses
 
 from dgn_tf.config.fields import check_frames, parse_where, require, require_choice, setting
+from dgn_tf.utils.errors import InputError
 
 SIDES = (32, 64, 128, 256)
 
@@ -35,11 +36,19 @@ class DataConfig:
     data_dir: str = setting(
         "", "Folder of prepared TFDS data sets; empty for the TFDS default.", fixed=False
     )
+    stills: int = setting(
+        0,
+        "For models of images: take data of clips, of STILLS frames each, as single images; 0 for "
+        "data of images.",
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         require_choice(self, "side", "channels")
         require(self.limit >= 0, "limit", self.limit, "0 or more")
-        check_frames(self.frames, self.stride, self.fps)
+        require(self.stills >= 0, "stills", self.stills, "0 or more")
+        if self.frames and self.stills:
+            raise InputError("`frames` makes clips and `stills` images: give one of them.")
+        check_frames(self.frames or self.stills, self.stride, self.fps)
         if self.where:
             parse_where(self.where)

@@ -65,7 +65,9 @@ def check_frames(frames: int, stride: int, fps: float) -> None:
     require(stride >= 1, "stride", stride, "at least 1")
     require(0 <= fps <= 1000, "fps", fps, "0 (all frames) or more, at most 1000")
     if not frames and (stride != 1 or fps):
-        raise InputError("`stride` and `fps` choose the frames of clips: give `frames` too.")
+        raise InputError(
+            "`stride` and `fps` choose the frames of clips: give `frames` or `stills` too."
+        )
 
 
 def parse_where(text: str) -> tuple[str, float]:

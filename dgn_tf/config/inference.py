@@ -7,21 +7,28 @@ from dgn_tf.config.training import TrainingConfig
 
 # Prior samples among which starts are looked for, and so the most starts.
 MAX_STARTS = 1024
+# What is enough from zero, and from the guess of an encoder.
+_FROM_ZERO, _FROM_GUESS = {"steps": 300, "starts": 4}, {"steps": 20, "starts": 1}
 
 
 @dataclasses.dataclass(frozen=True)
 class InferenceConfig:
     """How latents of images or clips are inferred with the networks fixed (Eq. 7)."""
 
-    steps: int = setting(300, "Langevin steps, rounded up to tens.")
-    starts: int = setting(
-        4,
-        "Starts for each image; after a quarter of the steps the best goes on alone. More starts "
-        "find better fits and take longer.",
+    steps: int | None = setting(
+        None,
+        "Langevin steps, rounded up to tens. By default 20 from the guess of an encoder, 300 from "
+        "zero.",
     )
-    amortised: bool = setting(
-        False,
-        "Begin with the guess of the run's encoder (dgn_tf.amortise): 20 steps and one start do.",
+    starts: int | None = setting(
+        None,
+        "Starts for each image; after a quarter of the steps the best goes on alone. More starts "
+        "find better fits and take longer. By default 1 from the guess of an encoder, else 4.",
+    )
+    amortised: bool | None = setting(
+        None,
+        "Begin with the guess of the encoder that has learned beside the model (--proposals) or "
+        "after it (dgn_tf.amortise). By default where there is one; --noamortised begins at zero.",
     )
     noise: bool = setting(False, "Sample the posterior; by default descend to its mode.")
     step_size: float | None = setting(
@@ -38,18 +45,28 @@ class InferenceConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        require(self.steps >= 1, "steps", self.steps, "at least 1")
-        require(1 <= self.starts <= MAX_STARTS, "starts", self.starts, f"from 1 to {MAX_STARTS}")
+        require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
+        possible = self.starts is None or 1 <= self.starts <= MAX_STARTS
+        require(possible, "starts", self.starts, f"from 1 to {MAX_STARTS}")
         require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
         for name in ("step_size", "sigma"):
             value = getattr(self, name)
             above = value is None or 0 < value < float("inf")
             require(above, name, value, "above 0 and finite")
 
-    def resolved(self, training: TrainingConfig) -> "InferenceConfig":
-        """The same with step_size and sigma, if not given, as a training ended with them."""
+    def resolved(self, training: TrainingConfig, guessed: bool = False) -> "InferenceConfig":
+        """The same with a number for every setting that is not given.
+
+        Args:
+            training: of the model; step size and sigma are those that it ended with.
+            guessed: whether an encoder's guess is there to begin with, which needs fewer steps.
+        """
+        usual = _FROM_GUESS if guessed else _FROM_ZERO
         return dataclasses.replace(
             self,
+            steps=self.steps or usual["steps"],
+            starts=self.starts or usual["starts"],
+            amortised=guessed,
             step_size=self.step_size or last_value(training.step_size),
             sigma=self.sigma or last_value(training.sigma),
         )

@@ -16,6 +16,7 @@ ENCODED_MODELS = ("vae", "deformable_vae", "deforming_autoencoder")
 MODELS = ("deformable", "abp", *ENCODED_MODELS, *CLIP_MODELS)
 APPEARANCES = ("continuous", "label", "categorical")
 BORDERS = ("edge", "zeros")
+EMISSIONS = ("V", "IV")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -95,10 +96,16 @@ class ModelConfig:
         0,
         "Clips: frames that keep activations for the gradient; others are recomputed. 0: all.",
     )
+    emission: str = setting(
+        "V",
+        "dynamic: the generators of a frame: V, of Table V (--width); IV, those of images (Table "
+        "IV, --alpha), which --init_from can take from a run on stills.",
+        EMISSIONS,
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        require_choice(self, "model", "precision", "appearance", "border")
+        require_choice(self, "model", "precision", "appearance", "border", "emission")
         require_choice(self, "appearance_scheme", "geometry_scheme")
         dims = ("appearance_dim", "geometry_dim", "appearance_noise_dim", "geometry_noise_dim")
         require_at_least(1, self, *dims)

@@ -13,7 +13,7 @@ from dgn_tf.config.fields import (
 )
 
 FROZEN = ("", "appearance", "geometry")
-PROPOSALS = ("none", "encoder")
+PROPOSALS = ("none", "encoder", "metropolis")
 CHAIN_STARTS = ("normal", "zero")
 
 
@@ -99,8 +99,9 @@ class TrainingConfig:
     proposals: str = setting(
         "none",
         "Where chains may go on instead of where they are: none, as in Algorithm 1; encoder, at "
-        "the guess of an encoder that learns beside the model, where it has the lower energy. "
-        "For --model=deformable and abp.",
+        "the guess of an encoder that learns beside the model, where it has the lower energy; "
+        "metropolis, near the guess, as often as a Metropolis step accepts it. Not for models "
+        "with an encoder of their own.",
         PROPOSALS,
     )
     chain_start: str = setting(
@@ -114,6 +115,12 @@ class TrainingConfig:
     encoder_rate: str = setting(
         "0:2e-3,0.5:1e-3,0.8:3e-4", "proposals: learning rate of the encoder, or a schedule."
     )
+    decorrelation: float = setting(
+        0.0,
+        "Share of what z_g tells of z_a, by least squares, that every step takes out of z_a, in "
+        "[0, 1]: keeps the pose out of appearance. 0 for none, as in Algorithm 1. For "
+        "--model=deformable.",
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -126,6 +133,8 @@ class TrainingConfig:
         for name in ("ema", "warmup"):
             require(0 <= getattr(self, name) < 1, name, getattr(self, name), "in [0, 1)")
         require_positive(self, "discriminator_width")
+        within = 0 <= self.decorrelation <= 1
+        require(within, "decorrelation", self.decorrelation, "in [0, 1]")
         require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
         require_choice(self, "proposals", "chain_start")
         require_schedule(self, "step_size", "sigma", "learning_rate", "discriminator_rate")

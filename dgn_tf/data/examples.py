@@ -131,6 +131,30 @@ class Examples:
             factors={name: values[chosen] for name, values in self.factors.items()},
         )
 
+    def stills(self) -> "Examples":
+        """The frames of clips as single images, each with the factors of its clip or its own.
+
+        A factor [N, F, ...] is taken to be the frames'. An image is named "clip@frame".
+
+        Raises:
+            ValueError: these are images.
+        """
+        if self.frames is None:
+            raise ValueError("images have no frames")
+        frames = self.frames
+        names = tuple(f"{name}@{frame}" for name in self.names for frame in range(frames))
+
+        def of_frames(values: np.ndarray) -> np.ndarray:
+            own = values.ndim > 1 and values.shape[1] == frames
+            return values.reshape(-1, *values.shape[2:]) if own else np.repeat(values, frames, 0)
+
+        return Examples(
+            images=self.images[:].reshape(-1, *self.images.shape[2:]),
+            ids=np.array([stable_id(name.encode()) for name in names], np.int64),
+            names=names,
+            factors={name: of_frames(values) for name, values in self.factors.items()},
+        )
+
     def mean_image(self) -> np.ndarray:
         """The mean image, of all frames for clips, float32 [S, S, C] in [-1, 1]."""
         axes = tuple(range(self.images.ndim - 3))

@@ -18,7 +18,7 @@ from dgn_tf.data.sources.files import load_files, load_photograph
 from dgn_tf.evaluation import results
 from dgn_tf.inference.encoder import make_inference
 from dgn_tf.runs.outputs import REPORT, output_folder
-from dgn_tf.runs.restoring import given_latents, load_encoder
+from dgn_tf.runs.restoring import given_latents
 from dgn_tf.runs.trained import Trained
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry
 from dgn_tf.utils.errors import InputError
@@ -127,9 +127,10 @@ def infer(
         InputError: settings, model, images or folder cannot be used, or the inference diverged.
     """
     _require_images(trained)
-    settings = (settings or InferenceConfig()).resolved(trained.config.learning)
+    settings = settings or InferenceConfig()
     with output_folder(output_dir, overwrite) as folder:
-        encoder, directions = _encoder(trained, settings), _directions(trained, task)
+        encoder, directions = trained.encoder(settings.amortised), _directions(trained, task)
+        settings = settings.resolved(trained.config.learning, encoder is not None)
         examples = _load(trained.config, task)
         if (task.edit or task.animate) and not directions and len(examples) < _FEWEST_LATENTS:
             raise InputError(
@@ -195,15 +196,6 @@ def _require_images(trained: Trained) -> None:
             f"{trained.flag} holds a model of clips, and this program takes images: see "
             "dgn_tf.evaluate --experiment=clips."
         )
-
-
-def _encoder(trained: Trained, settings: InferenceConfig) -> keras.Model | None:
-    """The encoder that the inference begins with."""
-    if not settings.amortised:
-        return None
-    if not trained.run:
-        raise InputError("`amortised` begins with the encoder of a run: give `run_dir`.")
-    return load_encoder(trained.run.folder)
 
 
 def _directions(trained: Trained, task: InferenceTask) -> dict[str, Directions] | None:

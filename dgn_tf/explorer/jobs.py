@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -31,11 +32,14 @@ class Jobs:
     Args:
         model: a trained model of images.
         settings: of the inference, `resolved`.
+        encoder: whose guess it begins with, or None.
     """
 
-    def __init__(self, model: LatentModel, settings: InferenceConfig):
+    def __init__(
+        self, model: LatentModel, settings: InferenceConfig, encoder: keras.Model | None = None
+    ):
         self.model = model
-        self._inference = make_inference(model, settings)
+        self._inference = make_inference(model, settings, encoder)
         self._numbers = itertools.count(1)
         self._states: dict[int, dict] = {}
         self._lock = threading.Lock()

@@ -12,6 +12,8 @@ from importlib import resources
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+import keras
+
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.data.sources.files import load_bytes
 from dgn_tf.explorer import requests
@@ -71,6 +73,7 @@ class ExplorerServer(ThreadingHTTPServer):
             that no page elsewhere can pass itself off as the explorer (DNS rebinding).
         port: 0 for any that is free.
         settings: of the inference of photographs; what they leave open is as the run ended.
+        encoder: whose guess the inference begins with, or None.
 
     Raises:
         OSError: it cannot listen there.
@@ -89,13 +92,15 @@ class ExplorerServer(ThreadingHTTPServer):
         host: str,
         port: int,
         settings: InferenceConfig,
+        encoder: keras.Model | None = None,
     ):
         # First of all: what follows takes seconds.
         super().__init__((host, port), _Handler)
         shape = config.data.side, config.data.channels
         self.host, self.shape, self.dims = host, shape, dict(model.latent_dims)
         self.painter = Painter(model, directions)
-        self.jobs = Jobs(model, settings.resolved(config.learning))
+        resolved = settings.resolved(config.learning, encoder is not None)
+        self.jobs = Jobs(model, resolved, encoder)
         self.description = describe(name, model, shape, self.painter.directions, classes)
         self.counts = {
             group["name"]: len(group["directions"])

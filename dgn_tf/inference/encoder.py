@@ -77,17 +77,19 @@ def make_langevin_inference(
     """Langevin dynamics with these settings, `resolved`, whether or not a model has an encoder.
 
     Raises:
-        ValueError: step size or sigma is missing, or a setting is out of range.
+        ValueError: a setting is missing or out of range.
     """
-    if settings.step_size is None or settings.sigma is None:
-        raise ValueError("`step_size` and `sigma` must be resolved to numbers")
+    steps, starts = settings.steps, settings.starts
+    step_size, sigma = settings.step_size, settings.sigma
+    if steps is None or starts is None or step_size is None or sigma is None:
+        raise ValueError("`steps`, `starts`, `step_size` and `sigma` must be resolved to numbers")
     return Inference(
         model,
-        steps=settings.steps,
-        step_size=settings.step_size,
-        sigma=settings.sigma,
+        steps=steps,
+        step_size=step_size,
+        sigma=sigma,
         noise=settings.noise,
-        starts=settings.starts,
+        starts=starts,
         seed=settings.seed,
         encoder=encoder,
     )

@@ -82,3 +82,8 @@ def gumbel(normal: Tensor) -> Tensor:
     # 1 - Phi keeps its digits where Phi is near 1, which is where large Gumbel values come from.
     above = 0.5 * tf.math.erfc(normal / math.sqrt(2.0))
     return -tf.math.log(-tf.math.log1p(-above))
+
+
+def log_uniform(normal: Tensor) -> Tensor:
+    """Standard normal noise of any shape as the logarithm of uniform noise on (0, 1)."""
+    return tf.math.log(0.5 * tf.math.erfc(normal / math.sqrt(2.0)))

@@ -3,16 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
+
 from dgn_tf.config import ModelConfig
 from dgn_tf.models.autoencoder import EncodedGenerator, Encoder
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.baselines.integrated import IntegratedGeometricGenerator
 from dgn_tf.models.baselines.mocogan import ContentMotionGenerator
+from dgn_tf.models.clip_encoder import ClipEncoder
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.dynamic import DynamicDeformableGenerator, TransitionNetwork
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.models.refinement import Refinement
-from dgn_tf.types import LatentModel, one_hot_groups
+from dgn_tf.types import ClipModel, LatentModel, one_hot_groups
 
 # Takes the settings, side and channels of the images, and the frames of a clip.
 Builder = Callable[[ModelConfig, int, int, int], LatentModel]
@@ -36,22 +39,33 @@ def make_model(settings: ModelConfig, side: int, channels: int, frames: int = 0)
     return MODELS[settings.model](settings, side, channels, frames)
 
 
-def make_encoder(settings: ModelConfig, model: LatentModel, side: int, channels: int) -> Encoder:
-    """The untrained encoder, without variances, of what is inferred of a model of images.
+def make_encoder(
+    settings: ModelConfig, model: LatentModel, side: int, channels: int
+) -> Encoder | ClipEncoder:
+    """The untrained encoder, without variances, of what is inferred of a model.
 
     It has a guess for every group of `model` but those that are given or one-hot.
 
     Args:
         settings: of the networks.
-        model: the model.
-        side: S of images [S, S, channels], in pixels.
+        model: of images or clips.
+        side: S of images or frames [S, S, channels], in pixels.
         channels: 1 (gray) or 3 (RGB).
     """
+    width, precision = settings.encoder_width, settings.precision
+    if isinstance(model, ClipModel):
+        first = dict(model.frame_dims)
+        noise = {name: _noise_dim(model, name) for name in first}
+        return ClipEncoder(first, noise, side, channels, width, dtype=precision)
     one_hot = one_hot_groups(model)
     dims = {name: dim for name, dim in model.latent_dims.items() if name not in one_hot}
-    return Encoder(
-        dims, side, channels, settings.encoder_width, variance=False, dtype=settings.precision
-    )
+    return Encoder(dims, side, channels, width, variance=False, dtype=precision)
+
+
+def _noise_dim(model: ClipModel, name: str) -> int:
+    """Length of what moves a group from one frame to the next; 0 if nothing does."""
+    _, later = model.unpack(name, tf.zeros([1, model.latent_dims[name]]))
+    return later.shape[2] if later.shape[1] else 0
 
 
 def _plain(settings: ModelConfig, side: int, channels: int, frames: int) -> PlainGenerator:
@@ -89,8 +103,9 @@ def _deforming_autoencoder(
 def _dynamic(
     settings: ModelConfig, side: int, channels: int, frames: int
 ) -> DynamicDeformableGenerator:
-    appearance = _appearance(settings, side, channels, clips=True)
-    emission = _warping(settings, appearance, _geometry(settings, side, clips=True))
+    clips = settings.emission == "V"
+    appearance = _appearance(settings, side, channels, clips)
+    emission = _warping(settings, appearance, _geometry(settings, side, clips))
     noise_dims = {
         "appearance": settings.appearance_noise_dim,
         "geometry": settings.geometry_noise_dim,

@@ -14,7 +14,7 @@ from dgn_tf.data.sources import load, source_of, with_kind
 from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.runs.directory import Run
-from dgn_tf.runs.restoring import given_latents, load_encoder, load_run
+from dgn_tf.runs.restoring import find_encoder, given_latents, load_run
 from dgn_tf.types import LatentArrays, has_geometry
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
@@ -58,7 +58,7 @@ class EvaluatedRun:
         run_dir: folder of the run.
         experiment: its name.
         inference: how latents are inferred; step size and sigma as the run's training ended with
-            them if not given. `amortised` starts from the guess of the run's encoder.
+            them if not given. Starts are the guesses of the run's encoder, if it has one.
         data_dir: folder of prepared TFDS data sets; empty for the run's.
 
     Attributes:
@@ -82,15 +82,15 @@ class EvaluatedRun:
         self.config, self.model = load_run(run_dir)
         source, _ = source_of(self.config.data.data)
         self.on_heads, self.held_out_heads = source.drawn, source.held_out
-        self.inference = inference.resolved(self.config.learning)
-        self._encoder = load_encoder(run_dir) if inference.amortised else None
-        names = ("steps", "starts", "seed", "step_size", "sigma")
+        self._encoder = find_encoder(run_dir, inference.amortised)
+        self.inference = inference.resolved(self.config.learning, self._encoder is not None)
+        names = ("steps", "starts", "amortised", "seed", "step_size", "sigma")
         self._settings = {name: getattr(self.inference, name) for name in names}
         self.origin: dict[str, Any] = {
             "experiment": experiment,
             "run": str(run_dir),
             "checkpoint": Run(run_dir).checkpoint,
-            "inference": self._settings | {"amortised": inference.amortised},
+            "inference": self._settings,
             "config": dataclasses.asdict(self.config),
         }
 

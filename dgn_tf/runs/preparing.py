@@ -63,7 +63,11 @@ def freeze(model: Any, config: Config) -> None:
 
 
 def summary(
-    config: Config, examples: Examples, model: Any, discriminator: keras.Model | None = None
+    config: Config,
+    examples: Examples,
+    model: Any,
+    discriminator: keras.Model | None = None,
+    encoder: keras.Model | None = None,
 ) -> str:
     """Settings, data, networks, memory and device of a training, as lines for people.
 
@@ -72,6 +76,7 @@ def summary(
         examples: what is learned from.
         model: the model.
         discriminator: that judges its images, if there is one.
+        encoder: that proposes latents, if there is one.
     """
     kind = "images" if examples.frames is None else f"clips of {examples.frames} frames"
     networks = " + ".join(
@@ -85,8 +90,10 @@ def summary(
     ]
     if discriminator is not None:
         lines.append(f"discriminator: {discriminator.count_params():,} parameters")
+    if encoder is not None:
+        lines.append(f"encoder: {encoder.count_params():,} parameters")
     per_epoch = steps_per_epoch(len(examples), config.learning.batch_size, config.learning.shards)
-    memory = _memory(config, examples, model, discriminator)
+    memory = _memory(config, examples, model, discriminator, encoder)
     gpus = tf.config.list_logical_devices("GPU")
     device = ", ".join(gpu.name for gpu in gpus) or f"CPU, {os.cpu_count()} cores"
     lines += [
@@ -98,7 +105,11 @@ def summary(
 
 
 def _memory(
-    config: Config, examples: Examples, model: Any, discriminator: keras.Model | None
+    config: Config,
+    examples: Examples,
+    model: Any,
+    discriminator: keras.Model | None,
+    encoder: keras.Model | None,
 ) -> int:
     """Bytes that a step takes, see `step_memory`."""
     learning, encoded = config.learning, isinstance(model, EncodedModel)
@@ -110,4 +121,5 @@ def _memory(
         examples=0 if encoded else len(examples),
         langevin_steps=learning.langevin_steps if inferred else 0,
         discriminator=discriminator,
+        encoder=encoder,
     )

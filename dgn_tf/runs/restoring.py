@@ -6,18 +6,32 @@ from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from dgn_tf.config import Config
 from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import one_hot
-from dgn_tf.models.factory import make_model
+from dgn_tf.models.clip_encoder import ClipEncoder
+from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.runs.directory import ENCODER, Run
 from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints, check_files
 from dgn_tf.training.ema import WeightAverage
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
+
+# Settings of the networks that a model of images has no use for.
+_OF_CLIPS = (
+    "frames",
+    "model",
+    "width",
+    "appearance_noise_dim",
+    "geometry_noise_dim",
+    "residual",
+    "frames_per_chunk",
+    "emission",
+)
 
 Folder: TypeAlias = str | os.PathLike
 
@@ -95,6 +109,9 @@ def given_latents(
 def initialize_from(model: Any, config: Config, run_dir: Folder) -> None:
     """Give a new model the networks of a trained run (`init_from`).
 
+    A dynamic model with `emission=IV` may begin with those of a deformable one of images, which
+    become its emission.
+
     Args:
         model: the untrained model of `config`.
         config: the `Config` of the run that begins; only its penalties may differ from the other's
@@ -109,42 +126,94 @@ def initialize_from(model: Any, config: Config, run_dir: Folder) -> None:
     except InputError as error:
         raise InputError(f"`init_from`: {error}") from None
     before, now = other.settings(), config.settings()
+    stills = config.model.emission == "IV" and other.model.model == "deformable"
     # Neither penalties nor the precision of the computation shape the weights.
     shaping = [
         f.name
         for f in dataclasses.fields(config.model)
         if not f.name.endswith("_penalty") and f.name != "precision"
     ]
+    names = ["side", "channels", "frames", *shaping]
     differing = [
         f"`{name}={before[name][0]}` there, {now[name][0]} here"
-        for name in ("side", "channels", "frames", *shaping)
-        if before[name][0] != now[name][0]
+        for name in names
+        if before[name][0] != now[name][0] and not (stills and name in _OF_CLIPS)
     ]
     if differing:
         raise InputError(
             f"`init_from={run_dir}` has other networks ({'; '.join(differing)}): use the same."
         )
-    model.set_weights(trained.get_weights())
+    (model.emission if stills else model).set_weights(trained.get_weights())
 
 
-def load_encoder(run_dir: Folder) -> keras.Model:
-    """The encoder that dgn_tf.amortise has learned for a run.
+def initialize_encoder(encoder: keras.Model, run_dir: Folder) -> None:
+    """Give a new encoder what that of a trained run (`init_from`) knows, if the run has one.
+
+    An encoder of clips takes over what one of images knows of single frames. On new data it is
+    where learning begins: it goes on learning with the model.
+
+    Args:
+        encoder: an untrained one, of a model that `initialize_from` has accepted.
+        run_dir: folder of the trained run.
+    """
+    trained = find_encoder(run_dir)
+    if trained is None:
+        return
+    stills = isinstance(encoder, ClipEncoder) and not isinstance(trained, ClipEncoder)
+    try:
+        if stills:
+            encoder.begin_from(trained)
+        else:
+            encoder.set_weights(trained.get_weights())
+    except ValueError:
+        # Only dgn_tf.amortise makes one of another width.
+        logging.warning(
+            "The encoder of %s has another width than --encoder_width: a new one begins.", run_dir
+        )
+
+
+def find_encoder(run_dir: Folder, wanted: bool | None = None) -> keras.Model | None:
+    """The encoder that has learned beside a run's model, or after it (dgn_tf.amortise).
+
+    Args:
+        run_dir: folder of the run.
+        wanted: whether to look for one (`InferenceConfig.amortised`); None takes what there is.
+
+    Returns:
+        The encoder, or None where there is none or none is wanted.
 
     Raises:
-        InputError: there is none, or it cannot be read.
+        InputError: one is wanted and there is none, or it cannot be read.
     """
     run = Run(run_dir)
     path = run / ENCODER
-    if not path.exists():
+    if wanted is False:
+        return None
+    if path.exists():
+        try:
+            return keras.models.load_model(path)
+        except Exception as error:
+            # A broken file makes Keras raise nearly anything.
+            raise InputError(
+                f"{path} cannot be read ({type(error).__name__}): run dgn_tf.amortise again, or "
+                "give `noamortised`."
+            ) from error
+    encoder = _unfinished_encoder(run)
+    if encoder is None and wanted:
         raise InputError(f"`amortised`: {run.flag} has no {ENCODER}: run dgn_tf.amortise first.")
-    try:
-        return keras.models.load_model(path)
-    except Exception as error:
-        # A broken file makes Keras raise nearly anything.
-        raise InputError(
-            f"`amortised`: {path} cannot be read ({type(error).__name__}): run dgn_tf.amortise "
-            "again."
-        ) from error
+    return encoder
+
+
+def _unfinished_encoder(run: Run) -> keras.Model | None:
+    """The encoder of the newest checkpoint of a run that is not at its end, or None."""
+    config = run.config()
+    if config.learning.proposals == "none":
+        return None
+    data = config.data
+    model = make_model(config.model, data.side, data.channels, data.frames)
+    encoder = make_encoder(config.model, model, data.side, data.channels)
+    found = Checkpoints(run / "checkpoints", encoder=encoder).restore(partial=True)
+    return None if found is None else encoder
 
 
 def load_chains(run_dir: Folder) -> LatentArrays | None:

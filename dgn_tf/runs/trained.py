@@ -5,12 +5,15 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from dgn_tf.cli.flags import check_source
 from dgn_tf.config import Config
 from dgn_tf.runs.directory import DIRECTIONS, Run
-from dgn_tf.runs.restoring import load_chains, load_finished_run, load_run
+from dgn_tf.runs.restoring import find_encoder, load_chains, load_finished_run, load_run
 from dgn_tf.serving import exported
 from dgn_tf.types import LatentArrays
+from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.clips import of_first_frames
 from dgn_tf.visualize.directions import Directions, principal_directions, read_directions
 
@@ -28,6 +31,7 @@ class Trained:
         chains: latents of training examples [N, d] by group, or None where there are none.
         folders: those that a labeled model numbers its classes by, or None.
         stored: the file with its principal directions; it may be missing.
+        exported_encoder: the encoder of an export, or None.
     """
 
     flag: str
@@ -38,6 +42,19 @@ class Trained:
     chains: LatentArrays | None
     folders: list[str] | None
     stored: Path
+    exported_encoder: keras.Model | None = None
+
+    def encoder(self, wanted: bool | None = None) -> keras.Model | None:
+        """The encoder whose guess inference begins with; `wanted` as of `find_encoder`.
+
+        Raises:
+            InputError: one is wanted and there is none, or it cannot be read.
+        """
+        if self.run:
+            return find_encoder(self.run.folder, wanted)
+        if wanted and self.exported_encoder is None:
+            raise InputError(f"`amortised`: {self.flag} has no encoder.")
+        return None if wanted is False else self.exported_encoder
 
     @functools.cached_property
     def directions(self) -> dict[str, Directions] | None:
@@ -72,17 +89,18 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
     """
     check_source(run_dir, saved_model)
     if saved_model:
-        config, model, chains, folders = exported.load(Path(saved_model))
+        found = exported.load(Path(saved_model))
         version = exported.version_folder(Path(saved_model).expanduser())
         return Trained(
             flag=f"`saved_model={saved_model}`",
             path=saved_model,
             run=None,
-            config=config,
-            model=model,
-            chains=chains,
-            folders=folders,
+            config=found.config,
+            model=found.model,
+            chains=found.latents,
+            folders=found.folders,
             stored=version / DIRECTIONS,
+            exported_encoder=found.encoder,
         )
     run = Run(run_dir or "")
     config, model = (load_finished_run if finished else load_run)(run.folder)

@@ -7,8 +7,10 @@ import tensorflow as tf
 from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.serving.checks import checked, checked_latent, same_batch
 from dgn_tf.serving.signatures import (
+    Encoder,
     Outputs,
     Signatures,
+    encode_function,
     image_signatures,
     reconstruct_function,
     signature,
@@ -21,7 +23,10 @@ MAX_FRAMES = 1000
 
 
 def clip_signatures(
-    model: DynamicDeformableGenerator, step_size: float, sigma: float
+    model: DynamicDeformableGenerator,
+    step_size: float,
+    sigma: float,
+    encoder: Encoder | None = None,
 ) -> Signatures:
     """The functions of a dynamic model, by name.
 
@@ -36,6 +41,7 @@ def clip_signatures(
       states.
     * reconstruct: clip [B, F, S, S, C] of as many frames as the model learned from, to Z_0, noises,
       states, reconstruction and error (`reconstruct_function`).
+    * encode, with an encoder: such a clip to its guess of the same latents.
     * generate, generate_png, appearance, displacement, warp: of single frames
       (`image_signatures`), whose latents are Z_t.
 
@@ -43,6 +49,7 @@ def clip_signatures(
         model: such as `portable` makes.
         step_size: delta of the run.
         sigma: of the run.
+        encoder: where "reconstruct" starts, and what "encode" answers; or None.
 
     Returns:
         {name: `tf.function` with an input signature}.
@@ -72,12 +79,17 @@ def clip_signatures(
         return named | {f"state_{group}": state[group] for group in GROUPS}
 
     shape = [model.steps + 1, side, side, channels]
-    return {
+    functions = {
         "generate_clip": signature(generate_clip, latents + noises),
         "continue_clip": signature(continue_clip, latents + noises + states),
-        "reconstruct": reconstruct_function(model, shape, "clip", explained, step_size, sigma),
+        "reconstruct": reconstruct_function(
+            model, shape, "clip", explained, step_size, sigma, encoder
+        ),
         **image_signatures(model.emission),
     }
+    if encoder is not None:
+        functions["encode"] = encode_function(encoder, shape, "clip", explained)
+    return functions
 
 
 def _specs(

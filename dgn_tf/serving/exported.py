@@ -4,11 +4,19 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
 
 from dgn_tf.config import Config
 from dgn_tf.models.factory import make_model
-from dgn_tf.serving.saved_model import CONFIG, FOLDERS, LATENTS
+from dgn_tf.serving.saved_model import (
+    CONFIG,
+    ENCODER,
+    ENCODER_WEIGHTS,
+    FOLDERS,
+    LATENTS,
+    WEIGHTS,
+)
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.npz_files import read_npz
@@ -24,12 +32,14 @@ class Exported(NamedTuple):
         model: the Keras model.
         latents: [N, d] of training examples by group, or None where there are none.
         folders: those that a labeled model numbers its classes by, or None.
+        encoder: that guesses the latents of images or clips, or None.
     """
 
     config: Config
     model: Any
     latents: LatentArrays | None
     folders: list[str] | None
+    encoder: keras.Model | None
 
 
 def version_folder(path: Path) -> Path:
@@ -68,15 +78,24 @@ def load(path: Path) -> Exported:
         data = config.data
         model = make_model(config.model, data.side, data.channels, data.frames)
         reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
-        for index, weight in enumerate(model.weights):
-            weight.assign(reader.get_tensor(f"weights/{index}{_VALUE}"))
-        latents = folders = None
+        _fill(model, reader, WEIGHTS)
+        latents = folders = encoder = None
+        if (folder / ENCODER).is_file():
+            described = json.loads((folder / ENCODER).read_text(encoding="utf-8"))
+            encoder = keras.saving.deserialize_keras_object(described)
+            _fill(encoder, reader, ENCODER_WEIGHTS)
         if (folder / LATENTS).is_file():
             latents = read_npz(str(folder / LATENTS))
         if (folder / FOLDERS).is_file():
             folders = json.loads((folder / FOLDERS).read_text(encoding="utf-8"))
     # What a damaged file makes of each reader.
-    except (OSError, KeyError, ValueError, IndexError, tf.errors.OpError) as error:
+    except (OSError, KeyError, ValueError, TypeError, IndexError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"`saved_model={path}` cannot be read: {reason}") from None
-    return Exported(config, model, latents, folders)
+    return Exported(config, model, latents, folders, encoder)
+
+
+def _fill(network: keras.Model, reader: Any, collection: str) -> None:
+    """Gives a network the weights of a collection among the variables of an export."""
+    for index, weight in enumerate(network.weights):
+        weight.assign(reader.get_tensor(f"{collection}/{index}{_VALUE}"))

@@ -47,6 +47,13 @@ def portable(config: Config, model: Any) -> Any:
     return copy
 
 
+def portable_encoder(encoder: Any) -> Any:
+    """A copy of an encoder that computes in float32, with the same weights."""
+    copy = type(encoder).from_config({**encoder.get_config(), "dtype": "float32"})
+    copy.set_weights(encoder.get_weights())
+    return copy
+
+
 def image_generator(model: Any) -> Any:
     """The model of single images that is in a model of clips; a model of images is its own."""
     return model.emission if isinstance(model, DynamicDeformableGenerator) else model

@@ -16,15 +16,16 @@ from dgn_tf.config import Config
 from dgn_tf.config.fields import last_value
 from dgn_tf.serving.card import model_card
 from dgn_tf.serving.clip_signatures import clip_signatures
-from dgn_tf.serving.portable import portable
+from dgn_tf.serving.portable import portable, portable_encoder
 from dgn_tf.serving.signatures import (
     Encoder,
     Signatures,
+    encode_function,
     image_signatures,
     reconstruct_function,
 )
 from dgn_tf.serving.warmup import Requests, write_warmup
-from dgn_tf.types import LatentArrays, Latents, Tensor
+from dgn_tf.types import EncodedModel, LatentArrays, Latents, Tensor
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
@@ -34,8 +35,10 @@ from dgn_tf.visualize.directions import Directions, write_directions
 Answers = dict[str, dict[str, np.ndarray]]
 # The files of a version folder, beside those that TensorFlow writes.
 CONFIG, LATENTS, GOLDEN = "config.json", "latents.npz", "golden.npz"
-FOLDERS = "folders.json"
+FOLDERS, ENCODER = "folders.json", "encoder.json"
 CARD, SUMS = "MODEL_CARD.md", "SHA256SUMS"
+# Their weights among the variables, in the order of `Model.weights`.
+WEIGHTS, ENCODER_WEIGHTS = "weights", "encoder"
 # Latents that are kept: reconstructions to begin with, and ranges for integers.
 _KEPT_LATENTS = 2000
 # The inputs of golden requests that are single numbers, and the frames of a golden clip.
@@ -55,12 +58,12 @@ def model_signatures(config: Config, plain: Any, encoder: Encoder | None = None)
     Args:
         config: the settings of its run.
         plain: the model, as `portable` makes it.
-        encoder: where "reconstruct" starts, or None for zero.
+        encoder: where "reconstruct" starts, and what "encode" answers; or None.
     """
     data, learning = config.data, config.learning
     settings = last_value(learning.step_size), last_value(learning.sigma)
     if data.frames:
-        functions = clip_signatures(plain, *settings)
+        functions = clip_signatures(plain, *settings, encoder)
         return {"serving_default": functions["generate_clip"], **functions}
 
     def named(z: Latents) -> dict[str, Tensor]:
@@ -68,11 +71,13 @@ def model_signatures(config: Config, plain: Any, encoder: Encoder | None = None)
 
     shape = [data.side, data.side, data.channels]
     functions = image_signatures(plain)
-    return {
-        "serving_default": functions["generate"],
-        **functions,
-        "reconstruct": reconstruct_function(plain, shape, "image", named, *settings, encoder),
-    }
+    functions["reconstruct"] = reconstruct_function(
+        plain, shape, "image", named, *settings, encoder
+    )
+    guess = plain.encode if isinstance(plain, EncodedModel) else encoder
+    if guess is not None:
+        functions["encode"] = encode_function(guess, shape, "image", named)
+    return {"serving_default": functions["generate"], **functions}
 
 
 def export_saved_model(
@@ -83,17 +88,17 @@ def export_saved_model(
     chains: LatentArrays | None = None,
     directions: Mapping[str, Directions] | None = None,
     folders: list[str] | None = None,
-    encoder: Encoder | None = None,
+    encoder: keras.Model | None = None,
     metrics: Mapping[str, float] | None = None,
 ) -> Path:
     """Write a trained model to `folder`/VERSION, VERSION being one above those that are there.
 
     The version holds the SavedModel, warm-up requests, config.json (from which `exported.load`
     makes the Keras model again), latents.npz (latents of training examples), directions.npz (the
-    principal directions that edits follow), golden.npz (requests and answers of the Keras model),
-    MODEL_CARD.md and SHA256SUMS. It is written to a folder beside, read back by the loader of TF
-    Serving, compared with the Keras model, and renamed: a server that watches `folder` sees it
-    whole.
+    principal directions that edits follow), encoder.json if there is one, golden.npz (requests and
+    answers of the Keras model), MODEL_CARD.md and SHA256SUMS. It is written to a folder beside,
+    read back by the loader of TF Serving, compared with the Keras model, and renamed: a server that
+    watches `folder` sees it whole.
 
     Args:
         config: the settings of the run.
@@ -103,7 +108,8 @@ def export_saved_model(
         directions: principal directions of the latents by group, or None; for a model of clips,
             those of its first frames.
         folders: those that a labeled model numbers its classes by, or None.
-        encoder: where "reconstruct" starts, or None for zero.
+        encoder: that guesses the latents of the model, in whatever precision; it becomes part of
+            the version, where "reconstruct" starts and what "encode" answers. Or None.
         metrics: what was measured, by name, for the model card.
 
     Returns:
@@ -114,6 +120,7 @@ def export_saved_model(
         RuntimeError: the SavedModel's answers differ from those of the Keras model.
     """
     plain = portable(config, model)
+    encoder = None if encoder is None else portable_encoder(encoder)
     partial = folder / f"partial-{os.getpid()}"
     try:
         partial.mkdir(parents=True)
@@ -122,7 +129,7 @@ def export_saved_model(
     try:
         functions = model_signatures(config, plain, encoder)
         requests = golden_requests(functions, chains)
-        _write_functions(partial, plain, functions)
+        _write_functions(partial, plain, functions, encoder)
         answers = {name: answer(functions[name], inputs) for name, inputs in requests.items()}
         _require_equal(answers, answers_of(partial, requests))
         write_text(partial / CONFIG, config.to_json())
@@ -131,6 +138,9 @@ def export_saved_model(
             np.savez_compressed(partial / LATENTS, **kept)
         if directions:
             write_directions(partial / DIRECTIONS, directions)
+        if encoder is not None:
+            described = keras.saving.serialize_keras_object(encoder)
+            write_text(partial / ENCODER, json.dumps(described, indent=2) + "\n")
         if folders:
             write_text(partial / FOLDERS, json.dumps(folders) + "\n")
         _write_golden(partial, folder.name, requests, answers)
@@ -142,11 +152,16 @@ def export_saved_model(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write_functions(path: Path, plain: Any, functions: Signatures) -> None:
+def _write_functions(
+    path: Path, plain: Any, functions: Signatures, encoder: keras.Model | None
+) -> None:
     archive = keras.export.ExportArchive()
     # `exported.load` finds the weights by their order here. The archive itself finds what functions
     # use in any order, and would write the variables of a tracked model twice.
-    archive.add_variable_collection("weights", [weight.value for weight in plain.weights])
+    archive.add_variable_collection(WEIGHTS, [weight.value for weight in plain.weights])
+    if encoder is not None:
+        values = [weight.value for weight in encoder.weights]
+        archive.add_variable_collection(ENCODER_WEIGHTS, values)
     traces = {}
     for name, function in functions.items():
         # Given the function itself, the archive would trace it twice more and write all traces.

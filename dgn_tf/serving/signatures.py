@@ -111,6 +111,28 @@ def _part_functions(
     }
 
 
+def encode_function(
+    encoder: Encoder, shape: Sequence[int], name: str, output: Callable[[Latents], Outputs]
+) -> Any:
+    """The signature "encode": the encoder's guess of latents, in one pass.
+
+    Args:
+        encoder: guesses the groups that it knows; a class, or what is given, is none of them.
+        shape: of one observation, [S, S, C] or [F, S, S, C].
+        name: of the observation [B, *shape] in [0, 1].
+        output: makes the named latents of {group: [B, d]}.
+
+    Returns:
+        A `tf.function` with the outputs of `output`.
+    """
+
+    def encode(value: Tensor) -> Outputs:
+        x = signed(checked(name, value, [None, *shape], 0.0, 1.0, "in [0, 1]"))
+        return output({group: mean for group, (mean, _) in encoder(x).items()})
+
+    return signature(encode, [tf.TensorSpec([None, *shape], tf.float32, name)])
+
+
 def reconstruct_function(
     model: LatentModel,
     shape: Sequence[int],

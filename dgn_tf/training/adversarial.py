@@ -78,8 +78,8 @@ class Adversarial(tf.Module):
         sigma = self.likelihood.sigma(self.optimizer.iterations)
         z = self.chains.read(index)
         if self.likelihood_weight:
-            z, restarted = self.likelihood.restart(x, z, sigma)
-            z = self.likelihood.infer(x, z, ids, sigma)
+            z, restarted = self.likelihood.restart(x, z, ids, sigma)
+            z = self.likelihood.decorrelate(self.likelihood.infer(x, z, ids, sigma))
         prior = self.prior(ids)
         judged = self.discriminator_step(x, tf.stop_gradient(self.model(prior)))
         metrics = self.generator_step(x, z, prior, sigma) | judged

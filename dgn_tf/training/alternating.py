@@ -9,6 +9,7 @@ import tensorflow as tf
 from dgn_tf.inference.langevin import langevin
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.training.chains import Chains
+from dgn_tf.training.decorrelation import Decorrelation
 from dgn_tf.training.gradient_step import all_finite, apply_gradients
 from dgn_tf.training.losses import loss_terms
 from dgn_tf.training.proposals import EncoderProposals
@@ -33,6 +34,8 @@ class AlternatingBackprop(tf.Module):
         noise: whether the Langevin steps are noisy, as in Eq. 7.
         simultaneous: whether the groups move at once instead of in turn.
         proposals: where chains may go on instead of where they are; None, as in Algorithm 1.
+        decorrelation: what takes the dependence between the groups out of the latents found; None,
+            as in Algorithm 1.
         scale: tf.Variable that multiplies step_size, 1 by default; the loop halves it to rescue a
             run. A learning rate that should slow down with it uses the same variable.
         seed: keys the noise, with the step and the example's id.
@@ -55,6 +58,7 @@ class AlternatingBackprop(tf.Module):
         noise: bool = True,
         simultaneous: bool = False,
         proposals: EncoderProposals | None = None,
+        decorrelation: Decorrelation | None = None,
         scale: tf.Variable | None = None,
         seed: int = 0,
     ):
@@ -70,6 +74,7 @@ class AlternatingBackprop(tf.Module):
         self.noise = noise
         self.simultaneous = simultaneous
         self.proposals = proposals
+        self.decorrelation = decorrelation
         self.seed = seed
         # Variables must exist before a checkpoint can fill them.
         optimizer.build(model.trainable_variables)
@@ -98,18 +103,18 @@ class AlternatingBackprop(tf.Module):
         Replicas of tf.distribute call it with their parts of a batch.
         """
         sigma = self.sigma(self.optimizer.iterations)
-        z, restarted = self.restart(x, z, sigma)
-        z = self.infer(x, z, ids, sigma)
+        z, restarted = self.restart(x, z, ids, sigma)
+        z = self.decorrelate(self.infer(x, z, ids, sigma))
         metrics = self.learn(x, z, sigma)
         return z, self.learn_proposals(x, z, restarted, metrics)
 
-    def restart(self, x: Tensor, z: Latents, sigma: Tensor) -> tuple[Latents, Tensor]:
+    def restart(self, x: Tensor, z: Latents, ids: Tensor, sigma: Tensor) -> tuple[Latents, Tensor]:
         """Where the chains go on, and the share of them that leaves where it was."""
         if self.proposals is None:
             return z, tf.zeros([])
         begun = self.begun()
         moving = {name: begun | (name == "geometry") for name in z}
-        return self.proposals.restart(x, z, sigma, moving)
+        return self.proposals.restart(x, z, sigma, moving, ids)
 
     def learn_proposals(
         self, x: Tensor, z: Latents, restarted: Tensor, metrics: dict[str, Tensor]
@@ -133,6 +138,13 @@ class AlternatingBackprop(tf.Module):
             simultaneous=self.simultaneous,
             fixed=self.model.given_groups,
         )
+
+    def decorrelate(self, z: Latents) -> Latents:
+        """The latents found, with less of geometry in those of appearance, once these move."""
+        if self.decorrelation is None:
+            return z
+        moved = self.decorrelation(z)
+        return {name: tf.where(self.begun(), moved[name], value) for name, value in z.items()}
 
     def learn(self, x: Tensor, z: Latents, sigma: Tensor) -> dict[str, Tensor]:
         """One optimizer step on the networks; the latents are fixed (Eq. 9)."""
@@ -166,8 +178,12 @@ class AlternatingBackprop(tf.Module):
     @property
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside model and optimizer."""
-        proposals = {} if self.proposals is None else self.proposals.state
-        return {"chains": self.chains, **proposals}
+        state: dict[str, Any] = {"chains": self.chains}
+        if self.proposals is not None:
+            state |= self.proposals.state
+        if self.decorrelation is not None:
+            state["decorrelation"] = self.decorrelation
+        return state
 
     def latents(self, examples: Any) -> LatentArrays:
         """The chains' states [N, d] of each group, of `examples`, or of the first N there are."""

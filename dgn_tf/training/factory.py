@@ -14,6 +14,7 @@ from dgn_tf.ops.cross_replica import Adam
 from dgn_tf.training.adversarial import Adversarial
 from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.training.chains import Chains
+from dgn_tf.training.decorrelation import Decorrelation
 from dgn_tf.training.devices import Devices
 from dgn_tf.training.distributed import Distributed
 from dgn_tf.training.proposals import EncoderProposals
@@ -71,7 +72,7 @@ def make_learner(
         devices: the `Devices`; None for one.
         discriminator: an untrained one, which `adversarial` needs.
         encoder: an untrained one, made in the scope of the devices' strategy, which
-            `proposals=encoder` needs.
+            `proposals` needs.
 
     Raises:
         ValueError: `adversarial` without a discriminator, or proposals without an encoder.
@@ -93,6 +94,7 @@ def make_learner(
             noise=learning.noise,
             simultaneous=learning.simultaneous,
             proposals=_proposals(learning, examples, model, encoder, precision),
+            decorrelation=_decorrelation(learning, model),
             **_shared(learning, examples, precision),
         )
     if devices.several:
@@ -153,10 +155,16 @@ def _proposals(
     if learning.proposals == "none":
         return None
     if encoder is None:
-        raise ValueError("`proposals=encoder` needs an encoder")
+        raise ValueError("`proposals` needs an encoder")
     schedule = RunSchedule(learning.encoder_rate, _total_steps(learning, examples))
     optimizer = scaled(Adam(schedule, epsilon=1e-8), precision)
-    return EncoderProposals(model, encoder, optimizer, learning.dreams)
+    metropolis = learning.proposals == "metropolis"
+    return EncoderProposals(model, encoder, optimizer, learning.dreams, metropolis, learning.seed)
+
+
+def _decorrelation(learning: TrainingConfig, model: Any) -> Decorrelation | None:
+    """What takes geometry out of the appearance latents, if the settings ask for it."""
+    return Decorrelation(model, learning.decorrelation) if learning.decorrelation else None
 
 
 def _adversarial(

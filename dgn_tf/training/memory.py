@@ -34,6 +34,7 @@ def step_memory(
     examples: int = 0,
     langevin_steps: int = 0,
     discriminator: keras.Model | None = None,
+    encoder: keras.Model | None = None,
 ) -> int:
     """Bytes that learning takes at its peak, beside TensorFlow itself and the images: an estimate.
 
@@ -48,6 +49,7 @@ def step_memory(
         examples: that have a chain; 0 for a model with an encoder.
         langevin_steps: before each learning step; 0 where nothing is inferred.
         discriminator: that judges the model's images, if there is one.
+        encoder: that proposes latents, if there is one.
     """
     networks = list(model.networks.values())
     chunk = min((isinstance(model, ClipModel) and model.frames_per_chunk) or frames, frames)
@@ -60,7 +62,12 @@ def step_memory(
     weights = sum(map(_weight_bytes, networks))
     program = _PROGRAM + _UPDATE_PROGRAM * langevin_steps * len(model.latent_dims)
     program += _WARP_PROGRAM * has_geometry(model)
-    program += _LOOKING_PROGRAM * (discriminator is not None or isinstance(model, EncodedModel))
+    looking = discriminator is not None or encoder is not None or isinstance(model, EncodedModel)
+    program += _LOOKING_PROGRAM * looking
+    if encoder is not None:
+        # Of the data, and of the images that the model paints.
+        kept += _PASSES * batch_size * frames * output_bytes(encoder)
+        weights += _weight_bytes(encoder)
     if discriminator is not None:
         kept += _DISCRIMINATOR_PASSES * batch_size * output_bytes(discriminator)
         weights += _weight_bytes(discriminator)

@@ -4,9 +4,13 @@ import keras
 import tensorflow as tf
 
 from dgn_tf.inference.energy import energy
-from dgn_tf.ops.cross_replica import all_reduce_mean, in_replicas
+from dgn_tf.inference.noise import example_normal, log_uniform
+from dgn_tf.ops.cross_replica import all_reduce_mean, batch_mean, in_replicas
 from dgn_tf.training.gradient_step import gradients_of
 from dgn_tf.types import LatentModel, Latents, Tensor
+
+# How fast the spread of proposals follows the error of the guess.
+_SPREAD_RATE = 0.05
 
 
 class EncoderProposals:
@@ -19,15 +23,21 @@ class EncoderProposals:
     What is exact: the Langevin steps are those of Eq. 7, wherever a chain goes on, and the networks
     learn from their results as in Eq. 9. What is not: taking the lower of two energies restarts a
     chain instead of accepting a Metropolis proposal, so that the states are no longer samples of
-    the posterior, but nearer to its modes.
+    the posterior, but nearer to its modes. With `metropolis` they are: the proposal is drawn from a
+    normal distribution around the guess, as wide as the guess has been wrong lately, and accepted
+    as an independence sampler does. That is exact while encoder and width stand still; a chain that
+    has found a good place then takes hardly any proposal.
 
     Args:
         model: the generator that learns.
-        encoder: gives {group: (mean [B, d], None)} of images, of the groups that it proposes.
+        encoder: gives {group: (mean [B, d], None)} of images or clips, of the groups that it
+            proposes.
         optimizer: of the encoder.
         dreams: whether the encoder also learns from images that the model paints of the geometry of
             each example in a batch and the other latents of its neighbor: their latents are known
-            exactly.
+            exactly. A replica's neighbors are in its part of the batch.
+        metropolis: whether proposals are drawn and accepted, instead of compared.
+        seed: keys the draws, with the step and the example's id.
     """
 
     def __init__(
@@ -36,43 +46,72 @@ class EncoderProposals:
         encoder: keras.Model,
         optimizer: keras.optimizers.Optimizer,
         dreams: bool = False,
+        metropolis: bool = False,
+        seed: int = 0,
     ):
         self.model, self.encoder, self.optimizer, self.dreams = model, encoder, optimizer, dreams
+        self.metropolis, self.seed = metropolis, seed
+        # Every replica computes the same values.
+        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self.spread = {
+            name: tf.Variable(
+                tf.ones([dim]), trainable=False, name=f"spread_{name}", aggregation=first
+            )
+            for name, dim in model.latent_dims.items()
+            if metropolis
+        }
         # Variables must exist before a checkpoint can fill them.
         optimizer.build(encoder.trainable_variables)
 
     def guess(self, x: Tensor) -> Latents:
-        """The encoder's guess [B, d] of the groups that it proposes, of images x in [-1, 1]."""
+        """The encoder's guess [B, d] of the groups that it proposes, of x in [-1, 1]."""
         return {name: mean for name, (mean, _) in self.encoder(x).items()}
 
     def restart(
-        self, x: Tensor, z: Latents, sigma: Tensor, moving: dict[str, Tensor]
+        self, x: Tensor, z: Latents, sigma: Tensor, moving: dict[str, Tensor], ids: Tensor
     ) -> tuple[Latents, Tensor]:
-        """Where the chains go on: where they are or at the guess, whichever has the lower energy.
+        """Where the chains go on: where they are, or at what is proposed.
 
         Args:
-            x: images [B, ...] in [-1, 1].
+            x: images or clips [B, ...] in [-1, 1].
             z: the chains [B, d].
             sigma: standard deviation of a pixel on the [0, 1] scale.
             moving: whether each group moves at this step; one that does not, as during the head
                 start, stays where it is.
+            ids: int64 [B], the examples' ids, which key the draws.
 
         Returns:
-            Latents [B, d], and the share of the batch that takes the guess.
+            Latents [B, d], and the share of the batch that takes the proposal.
         """
-        proposed = dict(z)
-        for name, guess in self.guess(x).items():
+        proposed, gain = dict(z), tf.zeros(tf.shape(ids))
+        for stream, (name, guess) in enumerate(self.guess(x).items()):
+            if self.metropolis:
+                width = tf.sqrt(self.spread[name])
+                draw = guess + width * self._normal(ids, stream, guess.shape[1])
+                # log q(z) - log q(draw), of the normal distribution around the guess.
+                ratio = _squares((draw - guess) / width) - _squares((z[name] - guess) / width)
+                gain += tf.where(moving[name], ratio / 2.0, 0.0)
+                guess = draw
             proposed[name] = tf.where(moving[name], guess, z[name])
-        # A guess that is not finite is never taken.
-        lower = energy(self.model, x, proposed, sigma) < energy(self.model, x, z, sigma)
-        latents = {name: tf.where(lower[:, None], proposed[name], z[name]) for name in z}
-        return latents, tf.reduce_mean(tf.cast(lower, tf.float32))
+        if self.metropolis:
+            gain -= log_uniform(self._normal(ids, len(self.spread), 1)[:, 0])
+        # A proposal that is not finite is never taken.
+        taken = energy(self.model, x, proposed, sigma) < energy(self.model, x, z, sigma) + gain
+        latents = {name: tf.where(taken[:, None], proposed[name], z[name]) for name in z}
+        return latents, tf.reduce_mean(tf.cast(taken, tf.float32))
+
+    def _normal(self, ids: Tensor, stream: int, dim: int) -> Tensor:
+        """Standard normal draws [B, dim], independent of all others of this step."""
+        step = tf.cast(self.optimizer.iterations, tf.int64) + 1
+        # Langevin noise has a stream for each group, the samples of a discriminator as many more.
+        first = 2 * len(self.model.latent_dims)
+        return example_normal(self.seed, step, ids, first + stream, 1, dim)[0]
 
     def learn(self, x: Tensor, z: Latents, restarted: Tensor) -> dict[str, Tensor]:
         """One optimizer step of the encoder; model and latents are fixed.
 
         Args:
-            x: images [B, ...] in [-1, 1].
+            x: images or clips [B, ...] in [-1, 1].
             z: latents [B, d] that the Langevin steps have found for them.
             restarted: as of `restart`, to be logged.
 
@@ -86,21 +125,36 @@ class EncoderProposals:
             lessons.append((tf.stop_gradient(self.model(mixed)), mixed))
         variables = self.encoder.trainable_variables
         with tf.GradientTape() as tape:
-            errors = [self._error(images, latents) for images, latents in lessons]
+            squares = [self._squared_errors(images, latents) for images, latents in lessons]
+            errors = [_mean(each) for each in squares]
             loss = tf.add_n(errors)
         weight = tf.cast(tf.shape(x)[0], tf.float32) if in_replicas() else 1.0
         gradients, _ = gradients_of(self.optimizer, tape, loss, variables, weight)
         means = {"restarted": restarted, "proposal_error": errors[0]}
         gradients, means = all_reduce_mean(gradients, means, weight)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        for name, spread in self.spread.items():
+            if name in squares[0]:
+                spread.assign(spread + _SPREAD_RATE * (batch_mean(squares[0][name]) - spread))
         return means
 
-    def _error(self, x: Tensor, z: Latents) -> Tensor:
-        """Mean squared error of the guess, the mean over its groups."""
-        away = [tf.reduce_mean(tf.square(mean - z[n])) for n, mean in self.guess(x).items()]
-        return tf.add_n(away) / len(away)
+    def _squared_errors(self, x: Tensor, z: Latents) -> Latents:
+        """Squared errors [B, d] of the guess, of the groups that it knows."""
+        return {name: tf.square(mean - z[name]) for name, mean in self.guess(x).items()}
 
     @property
     def state(self) -> dict:
         """What a checkpoint holds of the proposals."""
-        return {"encoder": self.encoder, "encoder_optimizer": self.optimizer}
+        spread = {"spread": self.spread} if self.metropolis else {}
+        return {"encoder": self.encoder, "encoder_optimizer": self.optimizer, **spread}
+
+
+def _squares(values: Tensor) -> Tensor:
+    """Sums of squares [B] of values [B, d]."""
+    return tf.reduce_sum(tf.square(values), axis=1)
+
+
+def _mean(squares: Latents) -> Tensor:
+    """The mean over the groups of the means of each."""
+    means = [tf.reduce_mean(each) for each in squares.values()]
+    return tf.add_n(means) / len(means)

@@ -260,10 +260,21 @@ def test_a_learning_step_changes_every_network(case):
     )
     # Without noise, whose compilation takes longer than the step: it knows nothing of the model.
     learning = TrainingConfig(
-        epochs=1, batch_size=case.batch, langevin_steps=1, learning_rate="0.01", noise=False
+        epochs=1,
+        batch_size=case.batch,
+        langevin_steps=1,
+        learning_rate="0.01",
+        noise=False,
+        proposals="none" if isinstance(model, EncodedModel) else "encoder",
     )
     given = {name: case.z[name].numpy() for name in model.given_groups}
-    learner = make_learner(learning, examples, model, given)
+    encoder = None
+    if not isinstance(model, EncodedModel):
+        encoder = factory.make_encoder(case.settings, model, SIDE, 1)
+        guessed = {name: z for name, z in case.z.items() if name not in one_hot_groups(model)}
+        guess = {name: mean.shape for name, (mean, _) in encoder(case.other).items()}
+        assert guess == {name: z.shape for name, z in guessed.items()}
+    learner = make_learner(learning, examples, model, given, encoder=encoder)
     assert isinstance(learner, Learner)
     ids = tf.constant(examples.ids)
     metrics = learner.step(ids, ids, case.other)

@@ -12,19 +12,21 @@ tf.function = functools.partial(tf.function, autograph=False)
 
 from dgn_tf.config import ModelConfig  # noqa: E402
 from dgn_tf.data.examples import Examples  # noqa: E402
-from dgn_tf.models.factory import make_model  # noqa: E402
+from dgn_tf.models.factory import make_encoder, make_model  # noqa: E402
 from dgn_tf.ops.cross_replica import Adam  # noqa: E402
 from dgn_tf.training import devices as devices_module  # noqa: E402
 from dgn_tf.training.alternating import AlternatingBackprop  # noqa: E402
 from dgn_tf.training.chains import Chains  # noqa: E402
+from dgn_tf.training.decorrelation import Decorrelation  # noqa: E402
 from dgn_tf.training.devices import Devices  # noqa: E402
 from dgn_tf.training.distributed import Distributed  # noqa: E402
 from dgn_tf.training.ema import Averaging  # noqa: E402
 from dgn_tf.training.loop import fit  # noqa: E402
+from dgn_tf.training.proposals import EncoderProposals  # noqa: E402
 
 # Four shards of 7, 7, 6 and 6; three steps an epoch, the last of 10.
 SHARDS, COUNT, BATCH, EPOCHS = 4, 26, 8, 2
-SMALL = {"appearance_dim": 3, "geometry_dim": 2, "alpha": 0.1}
+SMALL = {"appearance_dim": 3, "geometry_dim": 2, "alpha": 0.1, "encoder_width": 0.2}
 MODELS = {
     "deformable": {"fold_penalty": 3.0, "mean_penalty": 1000.0, "variation_penalty": 0.1},
     "abp": {},
@@ -47,14 +49,27 @@ def train(name, devices, examples):
     keras.utils.set_random_seed(1)
     rows = Rows()
     with devices.strategy.scope():
-        model = make_model(ModelConfig(name, **SMALL, **MODELS[name]), 32, 1)
+        settings = ModelConfig(name, **SMALL, **MODELS[name])
+        model = make_model(settings, 32, 1)
         # XLA compiles the warp anew for each device and size of batch.
         model.jit_compile_warp = False
         optimizer = Adam(1e-3, epsilon=1e-8)
+        encoder = make_encoder(settings, model, 32, 1)
+        metropolis = name == "abp"
+        proposals = EncoderProposals(model, encoder, Adam(1e-3, epsilon=1e-8), False, metropolis)
+        decorrelation = None if metropolis else Decorrelation(model, 0.5)
     chains = Chains(examples.ids, model.latent_dims, 0)
     with devices.strategy.scope():
         learner = AlternatingBackprop(
-            model, chains, optimizer, total_steps=6, langevin_steps=1, sigma="1", step_size="0.3"
+            model,
+            chains,
+            optimizer,
+            total_steps=6,
+            langevin_steps=1,
+            sigma="1",
+            step_size="0.3",
+            proposals=proposals,
+            decorrelation=decorrelation,
         )
         learner = Averaging(Distributed(learner, devices) if devices.several else learner, 0.9)
     fit(
@@ -67,7 +82,7 @@ def train(name, devices, examples):
         shards=devices.shards,
     )
     values = {
-        "weight": model.get_weights(),
+        "weight": [*model.get_weights(), *encoder.get_weights()],
         "optimizer": [np.array(value) for value in optimizer.variables],
         "average": [value.numpy() for value in learner.average.values],
         "chain": [value.numpy() for value in chains.groups.values()],

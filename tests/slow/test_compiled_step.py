@@ -8,7 +8,7 @@ import tensorflow as tf
 from dgn_tf.config import CLIP_MODELS, Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.models.discriminator import Discriminator
-from dgn_tf.models.factory import make_model
+from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.training.ema import Averaging
 from dgn_tf.training.factory import make_learner
 
@@ -37,8 +37,17 @@ def learner(seed=0, ema=0.0, learning=None, **model):
     if config.learning.adversarial:
         deviation = config.learning.minibatch_deviation
         judge = Discriminator(SIDE, 3, 1.0, deviation, dtype=config.model.precision)
+    encoder = None
+    if config.learning.proposals != "none":
+        encoder = make_encoder(config.model, network, SIDE, 3)
     made = make_learner(
-        config.learning, examples, network, {}, config.model.precision, discriminator=judge
+        config.learning,
+        examples,
+        network,
+        {},
+        config.model.precision,
+        discriminator=judge,
+        encoder=encoder,
     )
     if ema:
         made = Averaging(made, ema)
@@ -53,7 +62,8 @@ def compiled(made, data, jit=True):
 
 SETTINGS = [
     {"model": "deformable_vae", "ema": 0.9},
-    {"model": "dynamic", "frames_per_chunk": 2},
+    {"model": "dynamic", "frames_per_chunk": 2, "learning": {"proposals": "encoder"}},
+    {"learning": {"proposals": "metropolis", "dreams": True, "decorrelation": 0.5}},
     {"model": "mocogan", "learning": {"noise": False, "simultaneous": True}},
     {"model": "abp", "precision": "mixed_float16"},
     {"appearance": "categorical", "refinement": 0.1, "smoothing": 0.05},

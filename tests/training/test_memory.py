@@ -5,7 +5,7 @@ import pytest
 
 from dgn_tf.config import CLIP_MODELS, MODELS, ModelConfig
 from dgn_tf.models.discriminator import Discriminator
-from dgn_tf.models.factory import make_model
+from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.ops.layers import leaf_layers
 from dgn_tf.training.memory import output_bytes, step_memory
 
@@ -32,6 +32,9 @@ def test_each_part_of_the_estimate_is_what_is_said():
     judge = Discriminator(64, 3, width=0.5)
     judged = step_memory(model, 2, discriminator=judge) - step_memory(model, 1, discriminator=judge)
     assert judged == pytest.approx(3 * inner + 2.9 * output_bytes(judge), abs=2)
+    encoder = make_encoder(ModelConfig(), model, 64, 3)
+    guessed = step_memory(model, 2, encoder=encoder) - step_memory(model, 1, encoder=encoder)
+    assert guessed == pytest.approx(3 * (inner + output_bytes(encoder)), abs=2)
 
 
 def test_a_draw_tries_every_class():

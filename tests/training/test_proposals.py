@@ -1,7 +1,6 @@
 """Chains that go on at a guess: which do, what the encoder learns, and exact resume."""
 
 import json
-import shutil
 
 import keras
 import numpy as np
@@ -51,7 +50,9 @@ def restart(guess, z, x, moving=(True, True)):
     proposals = EncoderProposals(Sum(), Fixed(guess), keras.optimizers.SGD())
     chains = {name: tf.constant(value, tf.float32) for name, value in z.items()}
     free = {name: tf.constant(each) for name, each in zip(chains, moving, strict=True)}
-    found, share = proposals.restart(tf.constant(x, tf.float32), chains, tf.constant(0.5), free)
+    ids = tf.range(len(x), dtype=tf.int64)
+    x = tf.constant(x, tf.float32)
+    found, share = proposals.restart(x, chains, tf.constant(0.5), free, ids)
     return {name: value.numpy().tolist() for name, value in found.items()}, float(share)
 
 
@@ -140,9 +141,9 @@ def test_chains_start_at_zero_but_classes_do_not():
 
 
 def test_settings_that_do_not_go_together_are_refused():
-    with pytest.raises(InputError, match="`dreams` belongs to `proposals=encoder`"):
+    with pytest.raises(InputError, match="`dreams` belongs to `proposals`"):
         Config(learning=TrainingConfig(dreams=True))
-    with pytest.raises(InputError, match="`proposals=encoder` is for `model=deformable` or abp"):
+    with pytest.raises(InputError, match="`proposals=encoder` is for models whose latents"):
         Config(model=ModelConfig(model="vae"), learning=TrainingConfig(proposals="encoder"))
     with pytest.raises(InputError, match="`encoder_rate`: '-1'"):
         TrainingConfig(encoder_rate="-1")
@@ -151,7 +152,7 @@ def test_settings_that_do_not_go_together_are_refused():
 def test_a_learner_with_proposals_must_be_handed_an_encoder():
     examples = Examples(np.zeros((4, 32, 32, 1), np.uint8), np.arange(4), tuple("abcd"))
     settings = ModelConfig(model="abp", appearance_dim=2, alpha=0.1)
-    with pytest.raises(ValueError, match="`proposals=encoder` needs an encoder"):
+    with pytest.raises(ValueError, match="`proposals` needs an encoder"):
         make_learner(TrainingConfig(proposals="encoder"), examples, make_model(settings, 32, 1))
 
 
@@ -209,12 +210,75 @@ def test_inference_begins_at_the_guess_of_the_encoder_that_learned_beside_the_mo
 ):
     run = tmp_path / "run"
     assert run_app(train, *flags(data, run, "--epochs=1")).status == 0
-    command = (f"--run_dir={run}", f"--data=npz:{data}", "--steps=10", "--starts=1")
-    said = run_app(infer, *command, "--amortised", f"--output_dir={tmp_path}/guess")
+
+    def inferred(name, *more):
+        command = (f"--run_dir={run}", f"--data=npz:{data}", f"--output_dir={tmp_path}/{name}")
+        said = run_app(infer, *command, *more)
+        assert said.status == 0, said.err
+        report = json.loads((tmp_path / name / "report.json").read_text())
+        z = np.load(tmp_path / name / "latents.npz")["z_appearance"]
+        return z, [report[name] for name in ("amortised", "steps", "starts")]
+
+    guessed, settings = inferred("guess")
+    assert settings == [True, 20, 1]
+    from_zero, settings = inferred("zero", "--noamortised", "--steps=20", "--starts=1")
+    assert settings == [False, 20, 1]
+    assert np.abs(guessed - from_zero).max() > 1e-3
+    # A run that is not at its end has the encoder in its checkpoint.
+    (run / "encoder.keras").unlink()
+    np.testing.assert_array_equal(inferred("again")[0], guessed)
+
+
+def test_a_run_begins_with_the_encoder_of_the_one_it_follows(data, run_app, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run_app(train, *flags(data, first, "--epochs=2")).status == 0
+    still = "--encoder_rate=1e-12", f"--init_from={first}"
+    assert run_app(train, *flags(data, second, "--epochs=1", *still)).status == 0
+    old, new = (keras.models.load_model(run / "encoder.keras") for run in (first, second))
+    for mine, other in zip(old.get_weights(), new.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-7)
+
+
+def test_metropolis_proposals_leave_the_posterior_as_it_is():
+    rng = np.random.default_rng(0)
+    model, count, sigma = LinearModel(4, 2), 4000, 0.4
+    weights = rng.normal(size=(2, 4)).astype("f")
+    model.layer.set_weights([weights])
+    x = np.repeat(rng.normal(size=(1, 4)), count, axis=0).astype("f")
+    precision = np.eye(2) + weights @ weights.T / (4 * sigma**2)
+    covariance = np.linalg.inv(precision)
+    mean = covariance @ weights @ x[0] / (4 * sigma**2)
+    # A guess that is wrong by more than a standard deviation.
+    guess = {"appearance": np.repeat(mean[None] + [0.3, -0.2], count, axis=0)}
+    optimizer = keras.optimizers.SGD()
+    proposals = EncoderProposals(model, Fixed(guess), optimizer, metropolis=True)
+    # Wider than the posterior, whose tails are then reached in the steps below.
+    proposals.spread["appearance"].assign(2 * covariance.diagonal())
+    ids, moving = tf.range(count, dtype=tf.int64), {"appearance": tf.constant(True)}
+    z = {"appearance": tf.constant(rng.normal(size=(count, 2)), tf.float32)}
+    shares = []
+    for step in range(60):
+        optimizer.iterations.assign(step)
+        z, share = proposals.restart(tf.constant(x), z, tf.constant(sigma), moving, ids)
+        shares.append(float(share))
+    found = z["appearance"].numpy()
+    error = np.sqrt(covariance.diagonal() / count)
+    np.testing.assert_array_less(np.abs(found.mean(0) - mean), 4 * error)
+    np.testing.assert_allclose(np.cov(found.T), covariance, rtol=0.12, atol=0.1 * covariance.max())
+    assert 0.1 < np.mean(shares[20:]) < 0.9
+
+
+def test_the_width_of_metropolis_proposals_follows_the_error_of_the_guess(data, run_app, tmp_path):
+    run = tmp_path / "run"
+    said = run_app(train, *flags(data, run, "--epochs=2", "--proposals=metropolis"))
     assert said.status == 0, said.err
-    shutil.move(run / "encoder.keras", tmp_path)
-    said = run_app(infer, *command, "--amortised", f"--output_dir={tmp_path}/none")
-    assert said.status == 2 and "has no encoder.keras" in said.err
+    keras.utils.set_random_seed(0)
+    model, encoder = LinearModel(5, 2), LinearEncoder(5, 2)
+    proposals = EncoderProposals(model, encoder, keras.optimizers.SGD(0.0), metropolis=True)
+    x, z = tf.zeros([3, 5]), {"appearance": tf.constant([[2.0, 0.0]] * 3)}
+    for _ in range(200):
+        proposals.learn(x, z, tf.zeros([]))
+    np.testing.assert_allclose(proposals.spread["appearance"], [4.0, 0.0], atol=1e-3)
 
 
 def test_learning_with_a_discriminator_uses_them_too(data, run_app, tmp_path):

@@ -43,6 +43,16 @@ def load(data: DataConfig, progress: Progress | None = None) -> Examples:
     Raises:
         InputError: the data cannot be used.
     """
+    if data.stills:
+        # As many clips as have the images that are wanted; `where` chooses among clips.
+        clips = load(
+            dataclasses.replace(
+                data, stills=0, frames=data.stills, limit=-(-data.limit // data.stills)
+            ),
+            progress,
+        )
+        images = clips.stills()
+        return images.subset(np.arange(min(data.limit, len(images)))) if data.limit else images
     source, rest = source_of(data.data)
     spec = with_kind(data.data)
     _check_frames(source, spec, data)
@@ -105,7 +115,10 @@ def _check_frames(source: Source, spec: str, data: DataConfig) -> None:
             f"`frames={data.frames}`: {spec} holds images; clips come from one of {forms}."
         )
     if not data.frames and not source.images:
-        raise InputError(f"{spec} holds clips: give `frames`, how many frames each has.")
+        raise InputError(
+            f"{spec} holds clips: give `frames`, how many frames each has, or `stills` to take "
+            "the frames as images."
+        )
     given = {"stride": data.stride != 1, "fps": data.fps != 0}
     if any(used and name not in source.timing for name, used in given.items()):
         raise InputError(f"{spec} {source.refusal}.")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from dgn_tf.config import Config, InferenceConfig
@@ -14,7 +15,7 @@ from dgn_tf.evaluation.transfer.settings import TransferSettings, training_of, t
 from dgn_tf.evaluation.transfer.table import view_errors
 from dgn_tf.inference.encoder import make_inference, make_langevin_inference
 from dgn_tf.runs.directory import Run
-from dgn_tf.runs.restoring import load_run
+from dgn_tf.runs.restoring import find_encoder, load_run
 from dgn_tf.types import EncodedModel, LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
@@ -68,9 +69,11 @@ class Member:
         Returns:
             `view_errors` by label: a model with an encoder has two, one for each inference.
         """
+        encoder = find_encoder(self._tuned)
+        inference = self._resolved(encoder)
         settings = {
-            "steps": self._inference.steps,
-            "starts": self._inference.starts,
+            "steps": inference.steps,
+            "starts": inference.starts,
             "seed": self.seed,
             "examples": test.fingerprint(),
         }
@@ -78,7 +81,8 @@ class Member:
         if path.exists() and (kept := json.loads(path.read_text()))["settings"] == settings:
             return kept["errors"]
         _, model = load_run(self._tuned)
-        errors = {self.method: view_errors(model, test, views, self._latents(model, test))}
+        latents = self._latents(model, test, encoder)
+        errors = {self.method: view_errors(model, test, views, latents)}
         if isinstance(model, EncodedModel):
             latents = self._latents(model, test, by_langevin=True)
             errors[f"{self.method}, Langevin"] = view_errors(model, test, views, latents)
@@ -89,14 +93,21 @@ class Member:
         """The numbers of parameters as text, and reconstructions [N, S, S, C] of N examples."""
         _, model = load_run(self._tuned)
         counts = [f"{n.count_params():,} ({name})" for name, n in model.networks.items()]
-        images, _ = decode(model, self._latents(model, shown))
+        images, _ = decode(model, self._latents(model, shown, find_encoder(self._tuned)))
         return " + ".join(counts), images
 
+    def _resolved(self, encoder: keras.Model | None) -> InferenceConfig:
+        return self._inference.resolved(self._config.learning, encoder is not None)
+
     def _latents(
-        self, model: LatentModel, test: Examples, by_langevin: bool = False
+        self,
+        model: LatentModel,
+        test: Examples,
+        encoder: keras.Model | None = None,
+        by_langevin: bool = False,
     ) -> LatentArrays:
         make = make_langevin_inference if by_langevin else make_inference
-        infer = make(model, self._inference.resolved(self._config.learning))
+        infer = make(model, self._resolved(encoder), encoder)
         with progress_bar(f"{self.name}: inference") as report:
             return infer(as_float(test.images), test.ids, progress=report)
 

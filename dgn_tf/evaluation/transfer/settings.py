@@ -2,10 +2,12 @@
 
 import dataclasses
 
-from dgn_tf.config import MODELS, Config, ModelConfig
+from dgn_tf.config import ENCODED_MODELS, MODELS, Config, ModelConfig, TrainingConfig
 from dgn_tf.config.fields import last_value, require_at_least, require_schedule, setting
 from dgn_tf.models.factory import make_model
 from dgn_tf.utils.errors import InputError
+
+_OF_PROPOSALS = ("proposals", "dreams", "encoder_rate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,10 @@ def check_training(config: Config) -> None:
 def training_of(config: Config, method: str, seed: int) -> Config:
     """The settings of the first training of a method."""
     learning = dataclasses.replace(config.learning, seed=seed)
+    if method in ENCODED_MODELS:
+        # They have an encoder of their own.
+        unused = {f: TrainingConfig.__dataclass_fields__[f].default for f in _OF_PROPOSALS}
+        learning = dataclasses.replace(learning, **unused)
     return dataclasses.replace(config, model=fair(config, method), learning=learning)
 
 

@@ -50,6 +50,7 @@ OTHER = Config(
         5,
         True,
         3,
+        "IV",
     ),
     learning=TrainingConfig(
         9,
@@ -72,6 +73,7 @@ OTHER = Config(
     execution=ExecutionConfig("off", 4, "mirrored"),
 )
 JUDGED = Config(
+    data=DataConfig(stills=5),
     learning=TrainingConfig(
         adversarial=True,
         likelihood_weight=0.1,
@@ -85,7 +87,8 @@ JUDGED = Config(
         chain_start="zero",
         dreams=True,
         encoder_rate="1e-3",
-    )
+        decorrelation=0.25,
+    ),
 )
 LABELLED = Config(DataConfig(label="digit"), ModelConfig(appearance="label", refinement=0.1))
 

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dgn_tf import amortise, evaluate, infer
+from dgn_tf import amortise, evaluate, export, infer
 from dgn_tf.inference.amortized import fit_encoder
 from dgn_tf.inference.energy import squared_error
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.models.autoencoder import Encoder
+from dgn_tf.runs.trained import load_trained
+from dgn_tf.serving.saved_model import answers_of
 
 
 class Stripes(keras.Model):
@@ -87,24 +89,67 @@ def test_inference_begins_with_its_guess_and_needs_few_steps(learned):
     np.testing.assert_allclose(starts["geometry"][:50], encoder(x)["geometry"][0], atol=1e-6)
 
 
-def test_the_program_learns_it_and_the_others_use_it(tiny_run, run_app, tmp_path):
-    given = (f"--run_dir={tiny_run.folder}",)
-    data = f"--data=npz:{tmp_path}/other.npz"
+@pytest.fixture
+def amortised(tiny_run, run_app):
+    """The folder of a run with an encoder, which goes away again."""
+    said = run_app(amortise, f"--run_dir={tiny_run.folder}", "--epochs=2", "--width=0.1")
+    assert said.status == 0, said.err
+    yield tiny_run.folder
+    (tiny_run.folder / "encoder.keras").unlink()
+
+
+def test_a_run_without_one_says_how_to_make_it(tiny_run, run_app, tmp_path):
+    said = run_app(
+        infer,
+        f"--run_dir={tiny_run.folder}",
+        "--data=x",
+        "--amortised",
+        f"--output_dir={tmp_path}/a",
+    )
+    assert said.status == 2 and "has no encoder.keras: run dgn_tf.amortise" in said.err
+
+
+def test_the_others_begin_with_it_if_they_are_not_told_otherwise(amortised, run_app, tmp_path):
     images = np.random.default_rng(5).integers(0, 256, (6, 32, 32), dtype=np.uint8)
     np.savez(tmp_path / "other.npz", images=images)
-    out = f"--output_dir={tmp_path}/out"
-    refused = run_app(infer, *given, data, out, "--amortised", "--steps=10")
-    assert refused.status == 2 and "has no encoder.keras: run dgn_tf.amortise" in refused.err
-    said = run_app(amortise, *given, "--epochs=2", "--width=0.1")
+    given = f"--run_dir={amortised}", f"--data=npz:{tmp_path}/other.npz"
+    for number, (more, used) in enumerate((((), True), (("--noamortised", "--steps=10"), False))):
+        said = run_app(infer, *given, *more, f"--output_dir={tmp_path}/{number}")
+        assert said.status == 0, said.err
+        report = json.loads((tmp_path / f"{number}/report.json").read_text())
+        assert report["amortised"] is used and report["steps"] == (20 if used else 10)
+    said = run_app(evaluate, *given)
     assert said.status == 0, said.err
-    try:
-        said = run_app(infer, *given, data, out, "--amortised", "--steps=10", "--starts=1")
+    report = json.loads((amortised / "evaluation/held_out/report.json").read_text())
+    assert report["origin"]["inference"]["amortised"] is True
+    (amortised / "encoder.keras").write_bytes(b"broken")
+    refused = run_app(evaluate, *given)
+    assert refused.status == 2 and "cannot be read" in refused.err
+
+
+def test_an_export_holds_it_and_answers_with_it(amortised, run_app, tmp_path):
+    out = f"--output_dir={tmp_path}"
+    said = run_app(export, f"--run_dir={amortised}", out, "--name=tiny")
+    assert said.status == 0, said.err
+    encoder = keras.models.load_model(amortised / "encoder.keras")
+    x = np.random.default_rng(0).uniform(size=(3, 32, 32, 1)).astype("f")
+    guess = encoder(2 * x - 1)["appearance"][0]
+    path = tmp_path / "tiny" / "1"
+    found = answers_of(path, {"encode": {"image": x}})["encode"]
+    np.testing.assert_allclose(found["z_appearance"], guess, atol=1e-5)
+    loaded = load_trained(None, str(path))
+    np.testing.assert_array_equal(loaded.encoder()(2 * x - 1)["appearance"][0], guess)
+    assert loaded.encoder(False) is None
+    pixels = np.random.default_rng(5).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    np.savez(tmp_path / "new.npz", images=pixels)
+    latents = []
+    for source in (f"--run_dir={amortised}", f"--saved_model={path}"):
+        folder = tmp_path / source[2:5]
+        said = run_app(infer, source, f"--data=npz:{tmp_path}/new.npz", f"--output_dir={folder}")
         assert said.status == 0, said.err
-        assert json.loads((tmp_path / "out/report.json").read_text())["amortised"] is True
-        said = run_app(evaluate, *given, data, "--amortised", "--steps=10", "--starts=1")
-        assert said.status == 0, said.err
-        (tiny_run.folder / "encoder.keras").write_bytes(b"broken")
-        refused = run_app(evaluate, *given, data, "--amortised")
-        assert refused.status == 2 and "cannot be read" in refused.err
-    finally:
-        (tiny_run.folder / "encoder.keras").unlink()
+        assert json.loads((folder / "report.json").read_text())["amortised"] is True
+        latents.append(np.load(folder / "latents.npz")["z_appearance"])
+    np.testing.assert_allclose(*latents, atol=1e-6)
+    said = run_app(export, f"--run_dir={amortised}", out, "--name=plain", "--noamortised")
+    assert said.status == 0, said.err
+    assert load_trained(None, f"{tmp_path}/plain").encoder() is None

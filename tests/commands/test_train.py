@@ -9,7 +9,7 @@ from PIL import Image
 
 from dgn_tf import train
 from dgn_tf.runs.directory import Run
-from dgn_tf.runs.restoring import load_run
+from dgn_tf.runs.restoring import find_encoder, load_run
 from dgn_tf.training.callbacks import read_metrics
 from dgn_tf.training.checkpoints import Checkpoints
 
@@ -314,3 +314,40 @@ def test_a_model_with_an_encoder_trains_and_goes_on_exactly(run_app, tiny_run, t
     assert all(once[name].tobytes() == twice[name].tobytes() for name in once)
     assert not any(name.startswith("chains") for name in once)
     assert read_metrics(tmp_path / "once" / "metrics.jsonl")[-1]["divergence"] > 0
+
+
+def test_a_dynamic_model_begins_with_a_model_of_stills_and_its_encoder(run_app, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32), dtype=np.uint8)
+    clip, frame = np.divmod(np.arange(12), 3)
+    np.savez(tmp_path / "clips.npz", images=pixels, clip=clip, frame=frame)
+    command = (
+        f"--data=npz:{tmp_path}/clips.npz",
+        "--side=32",
+        "--channels=1",
+        "--appearance_dim=2",
+        "--geometry_dim=2",
+        "--alpha=0.1",
+        "--encoder_width=0.1",
+        "--batch_size=4",
+        "--langevin_steps=1",
+        "--epochs=1",
+        "--picture_epochs=1000",
+        "--proposals=encoder",
+        "--encoder_rate=1e-12",
+        "--learning_rate=1e-12",
+    )
+    said = run_app(train, *command, "--stills=3", f"--run_dir={tmp_path}/stills")
+    assert said.status == 0, said.err
+    assert "data: 12 images of 32x32x1" in said.out.splitlines()
+    clips = (*command, "--model=dynamic", "--frames=3", f"--init_from={tmp_path}/stills")
+    said = run_app(train, *clips, "--emission=IV", f"--run_dir={tmp_path}/clips")
+    assert said.status == 0, said.err
+    (_, stills), (_, model) = load_run(tmp_path / "stills"), load_run(tmp_path / "clips")
+    for old, new in zip(stills.get_weights(), model.emission.get_weights(), strict=True):
+        np.testing.assert_allclose(new, old, atol=1e-6)
+    encoders = [find_encoder(tmp_path / name) for name in ("stills", "clips")]
+    x = np.float32(pixels[:4, ..., None] / 127.5 - 1)
+    guess = encoders[1](x[:, None])["geometry"][0]
+    np.testing.assert_allclose(guess, encoders[0](x)["geometry"][0], atol=1e-5)
+    # Table V has other layers.
+    refused(run_app(train, *clips, f"--run_dir={tmp_path}/other"), "has other networks")

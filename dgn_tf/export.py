@@ -18,7 +18,7 @@ from dgn_tf.runs.directory import Run
 from dgn_tf.runs.trained import Trained, load_trained, model_name
 from dgn_tf.serving import convert, saved_model
 from dgn_tf.serving.card import measured_numbers
-from dgn_tf.serving.portable import image_generator, portable
+from dgn_tf.serving.portable import image_generator, portable, portable_encoder
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
@@ -58,9 +58,10 @@ def define_flags() -> None:
     define.DEFINE_multi_enum(
         "part",
         None,
-        list(convert.OUTPUTS),
+        list(convert.PARTS),
         "tflite: geometry (the displacement; the default), appearance (the canonical image), "
-        "generator (the image, with the warp). Repeat --part for several.",
+        "generator (the image, with the warp), encoder (an image to a guess of its latents). "
+        "Repeat --part for several.",
     )
     define.DEFINE_multi_enum(
         "quantization",
@@ -150,20 +151,23 @@ def _metrics(run: Run) -> dict[str, float]:
 
 def _write_tflite(target: Path, trained: Trained) -> None:
     plain = image_generator(portable(trained.config, trained.model))
-    parts = convert.make_parts(plain)
+    encoder = None if trained.config.data.frames else trained.encoder()
+    parts = convert.make_parts(plain, None if encoder is None else portable_encoder(encoder))
     wanted = FLAGS.part or (["geometry"] if "geometry" in parts else ["generator"])
     missing = [name for name in wanted if name not in parts]
     if missing:
         raise InputError(
-            f"--part={missing[0]}: the model of {trained.flag} has no geometry: it has "
-            "the generator alone."
+            f"--part={missing[0]}: the model of {trained.flag} has no such part; it has "
+            f"{', '.join(parts)}."
         )
     latents = convert.calibration_latents(plain, trained.chains)
+    if convert.ENCODER in wanted:
+        latents = [convert.with_images(plain, each) for each in latents]
     quantizations = FLAGS.quantization or convert.QUANTIZATIONS
     chosen = {name: parts[name] for name in wanted}
     print(f"{'part':<11} {'numbers':<8} {'kB':>7}  error at the 99th percentile, at most")
     for part, quantization, made in convert.write_tflite(target, chosen, quantizations, *latents):
-        unit = "px" if part == "geometry" else "of [0, 1]"
+        unit = {"geometry": "px", convert.ENCODER: "of z"}.get(part, "of [0, 1]")
         print(
             f"{part:<11} {quantization:<8} {len(made.content) / 1e3:7.1f}  "
             f"{made.errors[0]:.4f}, {made.errors[1]:.4f} {unit}",

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.serving.signatures import Signatures, unit
+from dgn_tf.serving.signatures import Signatures, signed, unit
 from dgn_tf.types import LatentArrays, LatentModel, Tensor
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write
@@ -19,6 +19,8 @@ from dgn_tf.utils.files import atomic_write
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
 # A part of a model, and what it makes.
 OUTPUTS = {"geometry": "displacement", "appearance": "canonical", "generator": "image"}
+ENCODER = "encoder"
+PARTS = (*OUTPUTS, ENCODER)
 # Latents that ranges are measured on, and others that errors are measured on.
 _CALIBRATION, _TEST = 300, 200
 
@@ -30,21 +32,23 @@ class Conversion(NamedTuple):
         content: of the file.
         errors: at the 99th percentile and at most, over pixels and examples: for a displacement the
             length of the difference in pixels, for images the greatest of the channels' differences
-            on the scale [0, 1].
+            on the scale [0, 1], for an encoder the greatest difference of an example's latents.
     """
 
     content: bytes
     errors: tuple[float, float]
 
 
-def make_parts(model: LatentModel) -> Signatures:
+def make_parts(model: LatentModel, encoder: keras.Model | None = None) -> Signatures:
     """Functions of one example that a device may need, by part.
 
     geometry: z_geometry [1, d_g] to displacement; appearance: z_appearance [1, d_a] to canonical in
-    [0, 1]; generator: both to image. A model without geometry has the generator alone.
+    [0, 1]; generator: both to image; encoder: image [1, S, S, C] in [0, 1] to the latents that it
+    guesses. A model without geometry has generator and encoder alone.
 
     Args:
         model: of images, as `portable` makes it; of clips, its `image_generator`.
+        encoder: of images, as `portable_encoder` makes it, or None for no such part.
     """
     dims = dict(model.latent_dims)
 
@@ -62,6 +66,14 @@ def make_parts(model: LatentModel) -> Signatures:
         parts["appearance"] = _function(
             lambda z: {OUTPUTS["appearance"]: unit(model.part("appearance", z))},
             {"appearance": dims["appearance"]},
+        )
+    if encoder is not None:
+        size = [encoder.settings[name] for name in ("side", "channels")]
+        spec = tf.TensorSpec([1, size[0], *size], tf.float32, "image")
+        parts[ENCODER] = tf.function(
+            lambda x: {f"z_{name}": mean for name, (mean, _) in encoder(signed(x)).items()},
+            input_signature=[spec],
+            autograph=False,
         )
     return parts
 
@@ -92,6 +104,19 @@ def calibration_latents(
     split = max(1, round(len(rows) * _CALIBRATION / count))
     calibration, test = rows[:split], rows[split:] if len(rows) > split else rows
     return _chosen(drawn, calibration), _chosen(drawn, test)
+
+
+def with_images(model: LatentModel, latents: LatentArrays) -> LatentArrays:
+    """Latents [n, d] by input name, and as "image" the images in [0, 1] that a model makes of them.
+
+    Args:
+        model: as of `make_parts`.
+        latents: some of `calibration_latents`.
+    """
+    z = {name: latents[f"z_{name}"] for name in model.latent_dims}
+    rows = range(len(next(iter(z.values()))))
+    made = [unit(model({n: tf.constant(each[i : i + 1]) for n, each in z.items()})) for i in rows]
+    return {**latents, "image": np.concatenate(made)}
 
 
 def _chosen(latents: LatentArrays, rows: np.ndarray) -> LatentArrays:
@@ -141,7 +166,7 @@ def convert(
         function: one of `make_parts`.
         quantization: "float32"; "float16" weights; "dynamic": int8 weights; "int8": integers
             throughout, with inputs and outputs in float32.
-        calibration: latents [n, d] by input, to measure ranges on.
+        calibration: latents [n, d] (and images) by input, to measure ranges on.
         test: others, to measure errors on.
 
     Returns:
@@ -165,7 +190,7 @@ def convert(
     found = run(content, {name: test[name] for name in names})
     wanted = np.concatenate(
         [
-            next(iter(function(*(test[name][i : i + 1] for name in names)).values())).numpy()
+            _joined(function(*(test[name][i : i + 1] for name in names)))
             for i in range(len(test[names[0]]))
         ]
     )
@@ -184,16 +209,21 @@ def run(content: bytes, inputs: LatentArrays) -> np.ndarray:
 
     Args:
         content: of the file.
-        inputs: [n, d] by name.
+        inputs: [n, ...] by name.
 
     Returns:
-        [n, ...].
+        [n, ...]; several outputs one after the other in the last axis, in the order of their names.
     """
     with _quiet():
         runner = require_litert()(model_content=content).get_signature_runner()
     rows = zip(*inputs.values(), strict=True)
     results = [runner(**{n: z[None] for n, z in zip(inputs, row, strict=True)}) for row in rows]
-    return np.concatenate([next(iter(result.values())) for result in results])
+    return np.concatenate([_joined(result) for result in results])
+
+
+def _joined(outputs: Mapping[str, Any]) -> np.ndarray:
+    """The outputs of one example, in the order of their names."""
+    return np.concatenate([np.asarray(outputs[name]) for name in sorted(outputs)], axis=-1)
 
 
 def require_litert() -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from dgn_tf.inference.energy import squared_error
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.models.autoencoder import Encoder
 from dgn_tf.runs.trained import load_trained
+from dgn_tf.serving.lite import LiteModel
 from dgn_tf.serving.saved_model import answers_of
 
 
@@ -153,3 +154,15 @@ def test_an_export_holds_it_and_answers_with_it(amortised, run_app, tmp_path):
     said = run_app(export, f"--run_dir={amortised}", out, "--name=plain", "--noamortised")
     assert said.status == 0, said.err
     assert load_trained(None, f"{tmp_path}/plain").encoder() is None
+
+
+def test_it_becomes_a_file_for_devices(amortised, run_app, tmp_path):
+    command = f"--run_dir={amortised}", "--format=tflite", f"--output_dir={tmp_path}"
+    kinds = "--part=encoder", "--quantization=float32", "--quantization=int8"
+    said = run_app(export, *command, *kinds, "--name=tiny")
+    assert said.status == 0, said.err
+    assert said.out.count(" of z\n") == 2
+    encoder = keras.models.load_model(amortised / "encoder.keras")
+    x = np.random.default_rng(0).uniform(size=(1, 32, 32, 1)).astype("f")
+    found = LiteModel(tmp_path / "tiny" / "encoder_float32.tflite")(image=x)["z_appearance"]
+    np.testing.assert_allclose(found, encoder(2 * x - 1)["appearance"][0], atol=1e-5)

@@ -201,7 +201,7 @@ def test_only_a_run_becomes_a_savedmodel(exported, run_app, flags, message):
         (("--run_dir=none",), "--run_dir=none holds no run"),
         (("--name=a/b",), "--name=a/b: must be letters"),
         (("--part=geometry",), "--part belongs to --format=tflite"),
-        (("--format=tflite", "--part=geometry"), "has no geometry: it has the generator alone"),
+        (("--format=tflite", "--part=geometry"), "has no such part; it has generator"),
         (("--format=tflite", "--amortised"), "--amortised belongs to --format=saved_model"),
         (("--amortised",), "has no encoder.keras: run dgn_tf.amortise"),
         (("--format=onnx",), "onnx"),

@@ -66,6 +66,8 @@ def check_training(config: Config) -> None:
 def training_of(config: Config, method: str, seed: int) -> Config:
     """The settings of the first training of a method."""
     learning = dataclasses.replace(config.learning, seed=seed)
+    if method != "deformable":
+        learning = dataclasses.replace(learning, decorrelation=0.0)
     if method in ENCODED_MODELS:
         # They have an encoder of their own.
         unused = {f: TrainingConfig.__dataclass_fields__[f].default for f in _OF_PROPOSALS}

@@ -177,7 +177,9 @@ def _write_tflite(target: Path, trained: Trained) -> None:
 
 
 def _write_web(target: Path, trained: Trained) -> None:
-    folder = write_web(target, trained.config, trained.model, trained.directions, trained.folders)
+    config, model = trained.config, trained.model
+    encoder = None if config.data.frames else trained.encoder()
+    folder = write_web(target, config, model, trained.directions, trained.folders, encoder)
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.2f} MB. Open {folder / 'index.html'} in a browser.")
 

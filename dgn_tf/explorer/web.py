@@ -1,7 +1,7 @@
 """The explorer's sliders as a folder of static files: no server, no installation, no network.
 
-The page computes the generators itself. They are a dense layer and transposed convolutions, for
-which a runtime would be twenty times the size of the model.
+The page computes the generators and the encoder itself. They are a dense layer and convolutions,
+for which a runtime would be twenty times the size of the model.
 """
 
 import base64
@@ -19,7 +19,7 @@ from dgn_tf.models.autoencoder import EncodedGenerator
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
-from dgn_tf.types import LatentModel
+from dgn_tf.types import LatentModel, one_hot_groups
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_folder
 from dgn_tf.visualize.directions import Directions
@@ -39,6 +39,7 @@ def write_web(
     model: LatentModel,
     directions: Mapping[str, Directions] | None,
     classes: Sequence[str] | None = None,
+    encoder: keras.Model | None = None,
 ) -> Path:
     """Writes `target`/web with index.html, which a browser can open from a disk or any server.
 
@@ -49,6 +50,7 @@ def write_web(
         directions: along which the sliders move, for each group that is not one-hot; None takes
             `prior_directions`.
         classes: names of the classes of a labeled model, or None.
+        encoder: that guesses the latents of photographs, which the page then takes; or None.
 
     Returns:
         The folder; one that was there before is replaced.
@@ -56,12 +58,15 @@ def write_web(
     Raises:
         InputError: the model has layers that the page has not, or the folder cannot be written.
     """
-    networks, weights = _networks(config, model)
+    networks, arrays = _networks(config, model)
+    guessing, more = _guessing(model, encoder, sum(array.size for array in arrays))
+    weights = np.concatenate([array.ravel() for array in arrays + more])
     shape = config.data.side, config.data.channels
     description = {
         **describe(target.name, model, shape, directions or prior_directions(model), classes),
         "border": config.model.border,
         "networks": networks,
+        "encoder": guessing,
         "weights": base64.b64encode(weights.astype("<f2").tobytes()).decode(),
     }
     folder = target / FOLDER
@@ -76,7 +81,44 @@ def write_web(
     return folder
 
 
-def _networks(config: Config, model: LatentModel) -> tuple[dict, np.ndarray]:
+def _guessing(
+    model: LatentModel, encoder: keras.Model | None, start: int
+) -> tuple[dict | None, list[np.ndarray]]:
+    """The layers of an encoder that guesses all latents, and its weights; (None, []) without."""
+    encoder = model.encoder if isinstance(model, EncodedGenerator) else encoder
+    if encoder is None or one_hot_groups(model):
+        return None, []
+    layers, arrays = [], []
+    dims, each = encoder.settings["latent_dims"], 2 if encoder.settings["variance"] else 1
+    for layer in encoder.network.layers:
+        if not isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
+            continue
+        kernel, bias = (np.asarray(weight, np.float32) for weight in layer.get_weights())
+        if isinstance(layer, keras.layers.Dense):
+            # A convolution without a border of the 4x4 map, of the means alone.
+            heads = np.split(np.arange(bias.size), np.cumsum(np.repeat(list(dims.values()), each)))
+            means = np.concatenate(heads[: each * len(dims) : each])
+            kernel, bias = kernel[:, means].reshape(4, 4, -1, means.size), bias[means]
+            stride = 4
+        else:
+            stride = layer.strides[0]
+        side, _, inputs, outputs = kernel.shape
+        layers.append(
+            {
+                "kernel": side,
+                "stride": stride,
+                "inputs": inputs,
+                "outputs": outputs,
+                "start": start,
+                "relu": layer.activation.__name__ == "relu",
+            }
+        )
+        arrays += [kernel, bias]
+        start += kernel.size + bias.size
+    return {"layers": layers, "dims": dims}, arrays
+
+
+def _networks(config: Config, model: LatentModel) -> tuple[dict, list[np.ndarray]]:
     """The layers of each group, and their weights one after the other, float32."""
     inner = model.generator if isinstance(model, EncodedGenerator) else model
     plain = isinstance(inner, DeformableGenerator | PlainGenerator)
@@ -97,7 +139,7 @@ def _networks(config: Config, model: LatentModel) -> tuple[dict, np.ndarray]:
         if group == "geometry":
             smoothing = part.settings["smoothing"] * part.settings["side"]
             networks[group] |= {"maxPixels": part.max_pixels, "smoothing": smoothing}
-    return networks, np.concatenate([array.ravel() for array in weights])
+    return networks, weights
 
 
 def _layers(decoder: keras.Model, start: int) -> tuple[list[dict], list[np.ndarray]]:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from dgn_tf.inference.energy import squared_error
+from dgn_tf.inference.starts import guess_of
 from dgn_tf.types import LatentArrays, LatentModel, Latents, Tensor
 
 
@@ -49,7 +50,7 @@ def fit_encoder(
 
     def guessed(x: Tensor, z: Latents) -> tuple[Tensor, Latents]:
         """The squared error of the guess of latents z, and the guess."""
-        guess = {name: mean for name, (mean, _) in encoder(x).items()}
+        guess = guess_of(encoder, x)
         errors = [tf.reduce_mean(tf.square(guess[name] - z[name]) / spread[name]) for name in z]
         return tf.add_n(errors) / len(errors), guess
 

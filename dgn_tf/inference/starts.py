@@ -18,6 +18,11 @@ _COMPARED_SIDE = 32
 _OTHER_CLASS = 1e9
 
 
+def guess_of(encoder: Encoder, x: Tensor) -> Latents:
+    """The latents [B, d] that an encoder guesses of x, of the groups that it knows."""
+    return {name: mean for name, (mean, _) in encoder(x).items()}
+
+
 def first_starts(
     model: LatentModel, x: Tensor, known: Latents, encoder: Encoder | None = None
 ) -> Latents:
@@ -32,7 +37,7 @@ def first_starts(
     count = tf.shape(x)[0]
     z = {name: tf.zeros([count, dim]) for name, dim in model.latent_dims.items()}
     if encoder is not None:
-        z = {name: mean for name, (mean, _) in encoder(x).items()}
+        z |= guess_of(encoder, x)
     for name in model.class_groups:
         z = _in_every_class(z, name, count)
     return z | known

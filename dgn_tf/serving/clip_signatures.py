@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from dgn_tf.inference.starts import Encoder
 from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.serving.checks import checked, checked_latent, same_batch
 from dgn_tf.serving.signatures import (
-    Encoder,
     Outputs,
     Signatures,
     encode_function,

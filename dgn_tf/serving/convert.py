@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dgn_tf.inference.starts import guess_of
 from dgn_tf.serving.signatures import Signatures, signed, unit
 from dgn_tf.types import LatentArrays, LatentModel, Tensor
 from dgn_tf.utils.errors import InputError
@@ -71,7 +72,7 @@ def make_parts(model: LatentModel, encoder: keras.Model | None = None) -> Signat
         size = [encoder.settings[name] for name in ("side", "channels")]
         spec = tf.TensorSpec([1, size[0], *size], tf.float32, "image")
         parts[ENCODER] = tf.function(
-            lambda x: {f"z_{name}": mean for name, (mean, _) in encoder(signed(x)).items()},
+            lambda x: {f"z_{name}": z for name, z in guess_of(encoder, signed(x)).items()},
             input_signature=[spec],
             autograph=False,
         )

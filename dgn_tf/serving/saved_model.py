@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from dgn_tf.config import Config
 from dgn_tf.config.fields import last_value
+from dgn_tf.inference.starts import Encoder
 from dgn_tf.serving.card import model_card
 from dgn_tf.serving.clip_signatures import clip_signatures
 from dgn_tf.serving.portable import portable, portable_encoder
 from dgn_tf.serving.signatures import (
-    Encoder,
     Signatures,
     encode_function,
     image_signatures,

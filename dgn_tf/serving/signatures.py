@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from dgn_tf.inference.energy import squared_error
 from dgn_tf.inference.graph import infer_in_graph
+from dgn_tf.inference.starts import Encoder, guess_of
 from dgn_tf.ops.resizing import enlarged_field
 from dgn_tf.ops.warp import warp
 from dgn_tf.serving.checks import checked, checked_latent, require, same_batch
@@ -22,8 +23,6 @@ from dgn_tf.types import EncodedModel, LatentModel, Latents, Parts, Tensor
 # Functions with an input signature, `tf.function`, by name.
 Signatures = dict[str, Any]
 Outputs = dict[str, Tensor]
-# (Mean [B, d], log-variance or None) by group, of observations [B, ...] in [-1, 1].
-Encoder = Callable[[Tensor], Mapping[str, tuple[Tensor, Tensor | None]]]
 
 MAX_STEPS = 2000
 # Beyond it the prior alone diverges: a step multiplies z by 1 - delta^2 / 2.
@@ -128,7 +127,7 @@ def encode_function(
 
     def encode(value: Tensor) -> Outputs:
         x = signed(checked(name, value, [None, *shape], 0.0, 1.0, "in [0, 1]"))
-        return output({group: mean for group, (mean, _) in encoder(x).items()})
+        return output(guess_of(encoder, x))
 
     return signature(encode, [tf.TensorSpec([None, *shape], tf.float32, name)])
 
@@ -182,7 +181,7 @@ def reconstruct_function(
 
         def encode(value: Tensor) -> Outputs:
             x = observed(value)
-            return answer(x, {group: mean for group, (mean, _) in model.encode(x).items()})
+            return answer(x, guess_of(model.encode, x))
 
         return signature(encode, [spec])
 

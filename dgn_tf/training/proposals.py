@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from dgn_tf.inference.energy import energy
 from dgn_tf.inference.noise import example_normal, log_uniform
+from dgn_tf.inference.starts import guess_of
 from dgn_tf.ops.cross_replica import all_reduce_mean, batch_mean, in_replicas
 from dgn_tf.training.gradient_step import gradients_of
 from dgn_tf.types import LatentModel, Latents, Tensor
@@ -65,7 +66,7 @@ class EncoderProposals:
 
     def guess(self, x: Tensor) -> Latents:
         """The encoder's guess [B, d] of the groups that it proposes, of x in [-1, 1]."""
-        return {name: mean for name, (mean, _) in self.encoder(x).items()}
+        return guess_of(self.encoder, x)
 
     def restart(
         self, x: Tensor, z: Latents, sigma: Tensor, moving: dict[str, Tensor], ids: Tensor

@@ -11,7 +11,7 @@ from dgn_tf import export
 from dgn_tf.config import Config, DataConfig, ModelConfig
 from dgn_tf.explorer.describe import describe
 from dgn_tf.explorer.web import write_web
-from dgn_tf.models.factory import make_model
+from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.directions import principal_directions
 
@@ -39,6 +39,46 @@ def decoded(network, weights, z):
         maps = maps + (biases if len(biases) == maps.shape[2] else biases.reshape(maps.shape))
         maps = np.maximum(maps, 0) if layer["relu"] else maps
     return np.tanh(maps)
+
+
+def encoded(network, weights, image):
+    """An encoder as the page reads it: convolutions of images [S, S, C] with a border of zeros."""
+    maps = np.asarray(image, np.float64)
+    for layer in network["layers"]:
+        kernel, stride, side = layer["kernel"], layer["stride"], len(maps) // layer["stride"]
+        count = kernel * kernel * layer["inputs"] * layer["outputs"]
+        numbers = weights[layer["start"] : layer["start"] + count + layer["outputs"]]
+        filters = numbers[:count].reshape(kernel, kernel, layer["inputs"], layer["outputs"])
+        before = (kernel - stride) // 2
+        padded = np.pad(maps, ((before, kernel), (before, kernel), (0, 0)))
+        made = np.empty((side, side, layer["outputs"]))
+        for y, x in np.ndindex(side, side):
+            rows, columns = (slice(stride * i, stride * i + kernel) for i in (y, x))
+            made[y, x] = np.einsum("klio,kli->o", filters, padded[rows, columns])
+        maps = made + numbers[count:]
+        maps = np.maximum(maps, 0) if layer["relu"] else maps
+    return maps.ravel()
+
+
+@pytest.mark.parametrize("model", ["deformable", "deformable_vae"])
+def test_the_page_is_given_the_encoder(model, tmp_path):
+    keras.utils.set_random_seed(0)
+    settings = ModelConfig(
+        model=model, appearance_dim=2, geometry_dim=3, alpha=0.1, encoder_width=0.3
+    )
+    config = Config(data=DataConfig(side=32, channels=1), model=settings)
+    network = make_model(settings, 32, 1)
+    own = model == "deformable_vae"
+    encoder = network.encoder if own else make_encoder(settings, network, 32, 1)
+    folder = write_web(tmp_path / "a", config, network, None, None, None if own else encoder)
+    found = model_of(folder)
+    weights = np.frombuffer(base64.b64decode(found["weights"]), "<f2").astype(np.float64)
+    image = np.random.default_rng(0).uniform(-1, 1, (32, 32, 1)).astype("f")
+    guess = {name: mean[0] for name, (mean, _) in encoder(image[None]).items()}
+    assert found["encoder"]["dims"] == {"appearance": 2, "geometry": 3}
+    made = encoded(found["encoder"], weights, image)
+    np.testing.assert_allclose(made, np.concatenate(list(guess.values())), atol=5e-4)
+    assert np.abs(made).max() > 0.02
 
 
 def test_a_folder_holds_the_page_and_the_model(served, run_app, tmp_path):
@@ -74,7 +114,7 @@ def test_a_run_is_exported_too(tiny_run, run_app, tmp_path):
     assert said.status == 0, said.err
     found = model_of(tmp_path / "run" / "web")
     assert (found["name"], found["deforms"], found["channels"]) == ("run", False, 1)
-    assert list(found["networks"]) == ["appearance"]
+    assert list(found["networks"]) == ["appearance"] and found["encoder"] is None
 
 
 @pytest.mark.parametrize("settings", [{"refinement": 0.1}, {"model": "deforming_autoencoder"}])

@@ -43,7 +43,7 @@ def test_it_answers_its_golden_requests_as_a_server_loads_it():
 
 @pytest.mark.parametrize(("quantization", "limit"), [("float32", 1e-3), ("int8", 0.5)])
 def test_its_geometry_fits_a_device(quantization, limit):
-    config, model, latents, _ = exported.load(SHIPPED)
+    config, model, latents, *_ = exported.load(SHIPPED)
     plain = portable(config, model)
     made = convert.convert(
         convert.make_parts(plain)["geometry"],

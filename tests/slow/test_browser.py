@@ -245,7 +245,7 @@ def web(request, run_app, served, tmp_path_factory):
 
 
 def test_the_static_page_paints_what_the_model_paints(page, web):
-    folder, (_, model, latents, _) = web
+    folder, (_, model, latents, *_) = web
     rng = np.random.default_rng(0)
     with file_server(folder) as address:
         opened(page, address)
@@ -273,7 +273,7 @@ def test_the_static_page_paints_what_the_model_paints(page, web):
 
 
 def test_the_static_page_opens_from_a_disk(page, web):
-    folder, (_, model, latents, _) = web
+    folder, (_, model, latents, *_) = web
     opened(page, (folder / "index.html").as_uri())
     move(page, "geometry-1", times=15)
     z = page.evaluate("latentsNow()")

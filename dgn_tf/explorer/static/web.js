@@ -1,5 +1,6 @@
-// The part of the page that needs no server: the generators and the warp, in the browser.
-// MODEL.networks describes the layers; MODEL.weights has their float16 numbers, as base64.
+// The part of the page that needs no server: generators, warp and encoder, in the browser.
+// MODEL.networks and MODEL.encoder describe the layers; MODEL.weights has their float16 numbers,
+// as base64.
 "use strict";
 
 // Pixels of the image with the grid for a pixel of the model, cells of the grid, and how it looks.
@@ -44,6 +45,45 @@ function transposedConvolution(map, size, layer) {
   }
   if (relu) for (let i = 0; i < made.length; i++) made[i] = Math.max(0, made[i]);
   return made;
+}
+
+// Keras' padding "same"; a stride as wide as the kernel has none.
+function convolution(map, size, layer) {
+  const { kernel, stride, inputs, outputs, start, relu } = layer;
+  const side = size / stride, before = (kernel - stride) >> 1;
+  const made = new Float32Array(side * side * outputs);
+  const first = start + kernel * kernel * inputs * outputs;
+  for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) {
+    const to = (y * side + x) * outputs;
+    for (let o = 0; o < outputs; o++) made[to + o] = numbers[first + o];
+    for (let ky = 0; ky < kernel; ky++) for (let kx = 0; kx < kernel; kx++) {
+      const row = y * stride + ky - before, column = x * stride + kx - before;
+      if (row < 0 || row >= size || column < 0 || column >= size) continue;
+      for (let c = 0; c < inputs; c++) {
+        const value = map[(row * size + column) * inputs + c];
+        const from = start + ((ky * kernel + kx) * inputs + c) * outputs;
+        if (value) for (let o = 0; o < outputs; o++) made[to + o] += value * numbers[from + o];
+      }
+    }
+    if (relu) for (let o = 0; o < outputs; o++) made[to + o] = Math.max(0, made[to + o]);
+  }
+  return made;
+}
+
+// The latents that the encoder guesses of an image in [-1, 1].
+function guess(picture) {
+  let map = picture, size = MODEL.side;
+  for (const layer of MODEL.encoder.layers) {
+    map = convolution(map, size, layer);
+    size /= layer.stride;
+  }
+  const latents = {};
+  let from = 0;
+  for (const [group, dim] of Object.entries(MODEL.encoder.dims)) {
+    latents[group] = Array.from(map.slice(from, from + dim));
+    from += dim;
+  }
+  return latents;
 }
 
 function decode(network, z) {
@@ -187,4 +227,64 @@ async function draw(latents) {
     canonical: asCanvas(canonical, MODEL.side) } : shown;
 }
 
+// The center square of a photograph, as a canvas and as values in [-1, 1].
+function centerSquare(image) {
+  const { side, channels } = MODEL, edge = Math.min(image.width, image.height);
+  const canvas = make("canvas", { width: side, height: side });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, (image.width - edge) / 2, (image.height - edge) / 2, edge, edge,
+    0, 0, side, side);
+  const { data } = context.getImageData(0, 0, side, side);
+  const values = Float32Array.from({ length: side * side * channels }, (_, i) => {
+    const from = 4 * Math.floor(i / channels);
+    const [red, green, blue] = data.slice(from, from + 3);
+    // Gray as Pillow has it.
+    const level = channels === 1 ? 0.299 * red + 0.587 * green + 0.114 * blue : data[from + i % 3];
+    return level / 127.5 - 1;
+  });
+  return { canvas, values };
+}
+
+async function takePhotograph(file) {
+  try {
+    const { canvas, values } = centerSquare(await createImageBitmap(file));
+    const latents = guess(values), { picture } = compute(latents);
+    const error = values.reduce((sum, value, i) => sum + (value - picture[i]) ** 2 / 4, 0);
+    show(byId("photograph"), canvas);
+    byId("original").hidden = false;
+    chooseSource({ name: file.name, latents });
+    await begin(latents);
+    say(`${file.name}: squared error ${error.toFixed(1)}. The sliders now move it.`);
+  } catch {
+    say(`${file.name} is no image that this browser can read.`, true);
+  }
+}
+
+// One photograph at a time: it is taken apart here, and leaves the page for nowhere.
+function acceptPhotograph() {
+  const drop = byId("drop"), file = byId("file");
+  byId("photographs").hidden = false;
+  file.multiple = false;
+  drop.querySelector("b").textContent = "Choose a photograph";
+  drop.querySelector("span").append(" It stays on this device.");
+  file.addEventListener("change", async () => {
+    if (file.files.length) await takePhotograph(file.files[0]);
+    file.value = "";
+  });
+  for (const name of ["dragover", "drop"]) {
+    document.addEventListener(name, (event) => event.preventDefault());
+  }
+  drop.addEventListener("dragover", () => drop.classList.add("over"));
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    drop.classList.remove("over");
+    if (event.dataTransfer.files.length) takePhotograph(event.dataTransfer.files[0]);
+  });
+  document.addEventListener("source", () => {
+    if (!state.source) byId("original").hidden = true;
+  });
+}
+
+if (MODEL.encoder) acceptPhotograph();
 startPage();

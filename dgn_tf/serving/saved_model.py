@@ -153,7 +153,7 @@ def export_saved_model(
 
 
 def _write_functions(
-    path: Path, plain: Any, functions: Signatures, encoder: keras.Model | None
+    path: Path, plain: Any, functions: Signatures, encoder: keras.Model | None = None
 ) -> None:
     archive = keras.export.ExportArchive()
     # `exported.load` finds the weights by their order here. The archive itself finds what functions

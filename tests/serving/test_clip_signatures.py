@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.inference.posterior import Inference
-from dgn_tf.models.factory import make_model
+from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.serving import saved_model
 from dgn_tf.serving.convert import make_parts
 from dgn_tf.serving.portable import portable
@@ -235,3 +235,22 @@ def test_low_precision_becomes_float32():
     assert plain.appearance.compute_dtype == "float32" and not plain.jit_compile_warp
     found = answer(functions["generate"], {f"z_{n}": v for n, v in z.items()})
     np.testing.assert_allclose(found["image"], (model(z) + 1) / 2, atol=0.05)
+
+
+def test_an_encoder_of_clips_answers_with_what_it_guesses(eagerly):
+    config, model, _ = make(FRAMES, model="dynamic", width=0.05, encoder_width=0.1)
+    encoder = make_encoder(config.model, model, 32, 1)
+    functions = model_signatures(config, portable(config, model), encoder)
+    x = np.random.default_rng(0).uniform(size=(2, FRAMES, 32, 32, 1)).astype("f")
+    found = answer(functions["encode"], {"clip": x})
+    guess = {name: z for name, (z, _) in encoder(2 * x - 1).items()}
+    for name, z in guess.items():
+        first, noise = model.unpack(name, z)
+        close(found[f"z_{name}"], first)
+        close(found[f"noise_{name}"], noise)
+    request = {"clip": x, **saved_model.GOLDEN_NUMBERS, "step_size": np.float32(1e-4)}
+    near = answer(functions["reconstruct"], {**request, "seed": np.int64(-1)})
+    # Steps that hardly move: it has begun at the guess.
+    for name in found.keys() & near.keys():
+        np.testing.assert_allclose(near[name], found[name], atol=1e-3)
+    assert np.abs(found["noise_geometry"]).max() > 2e-3

@@ -7,7 +7,7 @@ import scipy.stats
 import tensorflow as tf
 
 from dgn_tf.inference.energy import energy, squared_error
-from dgn_tf.inference.langevin import langevin
+from dgn_tf.inference.langevin import langevin, langevin_loop
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.training.alternating import AlternatingBackprop
@@ -81,6 +81,22 @@ def test_the_steps_are_equation_7_group_after_group(steps, noisy):
         noise=tensors(noise) if noisy else None,
     )
     assert list(result) == ["a", "b"]
+    for name in by_hand:
+        np.testing.assert_allclose(result[name], by_hand[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [langevin, langevin_loop], ids=["unrolled", "loop"])
+def test_a_descent_with_momentum_goes_on_by_its_last_step(steps):
+    model, x, latents, _ = linear_example()
+    step_size, sigma, momentum = 0.3, 0.7, 0.6
+    by_hand, running = dict(latents), {name: 0.0 for name in latents}
+    for _ in range(4):
+        for name in by_hand:
+            slope = hand_slope(model, x, by_hand, name, sigma)
+            running[name] = slope + momentum * running[name]
+            by_hand[name] = by_hand[name] - step_size**2 / 2 * running[name]
+    given = {"steps": 4, "step_size": step_size, "sigma": sigma, "momentum": momentum}
+    result = steps(model, tf.constant(x), tensors(latents), **given)
     for name in by_hand:
         np.testing.assert_allclose(result[name], by_hand[name], rtol=1e-4, atol=1e-5)
 

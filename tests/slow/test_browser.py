@@ -21,7 +21,7 @@ from PIL import Image
 
 from dgn_tf import export
 from dgn_tf.config import DataConfig
-from dgn_tf.data.examples import as_bytes
+from dgn_tf.data.examples import as_bytes, as_float
 from dgn_tf.data.sources import load
 from dgn_tf.serving import exported
 from dgn_tf.visualize.images import as_images
@@ -272,6 +272,32 @@ def test_the_static_page_paints_what_the_model_paints(page, web):
         assert np.abs(canvas(page, "picture") - before).mean() > 1
 
 
+def test_the_static_page_takes_a_photograph_apart(page, web, tmp_path):
+    folder, (_, model, latents, _, encoder) = web
+    opened(page, (folder / "index.html").as_uri())
+    assert page.is_visible("#photographs") == (encoder is not None)
+    if encoder is None:
+        return
+    z = {name: np.float32(values[3])[None] for name, values in latents.items()}
+    image = as_bytes(model(z).numpy())[0]
+    guess = page.evaluate("x => guess(Float32Array.from(x))", as_float(image).ravel().tolist())
+    for name, (mean, _) in encoder(as_float(image)[None]).items():
+        np.testing.assert_allclose(guess[name], mean[0], atol=0.02)
+    Image.fromarray(image).save(tmp_path / "head.png")
+    (tmp_path / "notes.png").write_text("no image")
+    before = canvas(page, "picture")
+    page.set_input_files("#file", tmp_path / "head.png")
+    until(page, "byId('status').textContent.includes('head.png: squared error')")
+    assert page.is_visible("#photograph")
+    # The painted head comes back, which is not the mean head of before.
+    shown, wanted = canvas(page, "picture"), as_images(image[None], 384 // image.shape[1])[0]
+    assert np.abs(shown - wanted).mean() < 0.5 * np.abs(before - wanted).mean()
+    page.set_input_files("#file", tmp_path / "notes.png")
+    until(page, "byId('status').textContent.includes('notes.png is no image')")
+    page.click("#random")
+    assert not page.is_visible("#photograph")
+
+
 def test_the_static_page_opens_from_a_disk(page, web):
     folder, (_, model, latents, *_) = web
     opened(page, (folder / "index.html").as_uri())
@@ -281,4 +307,3 @@ def test_the_static_page_opens_from_a_disk(page, web):
     wanted = as_images(as_bytes(image.numpy()), 384 // image.shape[1])[0]
     # On screen it is enlarged by the browser's filter, not by ours.
     assert np.abs(canvas(page, "picture") - wanted).mean() < 3
-    assert not page.is_visible("#photographs")

@@ -1,9 +1,9 @@
 """Times a training step and what it is made of; by request, whole trainings and other programs.
 
     python -m dgn_tf.benchmark --output=runs/benchmark
-    python -m dgn_tf.benchmark --flagfile=flags/quickstart.cfg --parts=steps,phases
+    python -m dgn_tf.benchmark --side=32 --langevin_steps=5 --parts=steps,phases
     python -m dgn_tf.benchmark --parts=clips --frames=8 --clips=25 --width=0.2
-    python -m dgn_tf.benchmark --parts=pytorch --flagfile=flags/quickstart.cfg
+    python -m dgn_tf.benchmark --parts=pytorch --limit=2000
     python -m dgn_tf.benchmark --parts=quality --settings=paper,quickstart --seconds=600
 
 The parts:

@@ -20,6 +20,7 @@ _FIXED = (
     "noise",
     "simultaneous",
     "proposals",
+    "decorrelation",
     "freeze",
     "adversarial",
     "ema",

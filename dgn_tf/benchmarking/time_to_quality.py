@@ -29,7 +29,7 @@ from dgn_tf.data.sources import load
 from dgn_tf.evaluation.metrics.errors import pca_msre, squared_errors
 from dgn_tf.evaluation.metrics.r2 import factor_r2
 from dgn_tf.inference.encoder import make_inference
-from dgn_tf.models.factory import make_model
+from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.training.callbacks import ProgressReport
 from dgn_tf.training.factory import compiles_step, make_learner
 from dgn_tf.training.loop import fit
@@ -157,8 +157,9 @@ def lasting(config: Config, examples: Examples, seconds: float) -> Config:
     """The settings with as many epochs as a training here has in about `seconds`."""
     learning, ticks = config.learning, Ticks()
     per_epoch = steps_per_epoch(len(examples), learning.batch_size)
+    model = new_model(config, examples)
     fit(
-        make_learner(learning, examples, new_model(config, examples)),
+        make_learner(learning, examples, model, encoder=new_encoder(config, model)),
         examples,
         batch_size=learning.batch_size,
         epochs=-(-(_TIMED + 1) // per_epoch),
@@ -177,6 +178,13 @@ def new_model(config: Config, examples: Examples) -> LatentModel:
     return make_model(config.model, examples.side, examples.channels)
 
 
+def new_encoder(config: Config, model: LatentModel) -> keras.Model | None:
+    """The untrained encoder that proposes latents, if the settings ask for one."""
+    data = config.data
+    proposing = config.learning.proposals != "none"
+    return make_encoder(config.model, model, data.side, data.channels) if proposing else None
+
+
 def train(
     config: Config, train_set: Examples, test_set: Examples, due: list[float], steps: int
 ) -> list[dict[str, float]]:
@@ -188,15 +196,16 @@ def train(
         test_set: what is measured; its factor `yaw`, if there is one, is predicted from the latents
             of each group ("r2_" and the group's name).
         due: seconds at which to measure.
-        steps: Langevin steps of the inference.
+        steps: Langevin steps of the inference, from the encoder's guess or from zero.
 
     Returns:
         For each measurement "seconds", "step", "msre" and the "r2_" of each group.
     """
     learning, model = config.learning, new_model(config, train_set)
+    encoder = new_encoder(config, model)
     scale, x = test_set.side / 32, as_float(test_set.images)
     settings = InferenceConfig(steps, starts=1, step_size=_STEP_SIZE * scale, sigma=_SIGMA * scale)
-    inference = make_inference(model, settings)
+    inference = make_inference(model, settings, encoder)
 
     def measured() -> dict[str, float]:
         latents = inference(x, test_set.ids)
@@ -208,7 +217,7 @@ def train(
 
     measurements = Measurements(due, measured)
     fit(
-        make_learner(learning, train_set, model),
+        make_learner(learning, train_set, model, encoder=encoder),
         train_set,
         batch_size=learning.batch_size,
         epochs=learning.epochs,

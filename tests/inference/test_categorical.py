@@ -16,6 +16,7 @@ from dgn_tf.inference.energy import class_energies, class_parts, energy
 from dgn_tf.inference.langevin import langevin
 from dgn_tf.inference.noise import example_normal, gumbel
 from dgn_tf.inference.posterior import Inference
+from dgn_tf.inference.starts import first_starts
 from dgn_tf.models.factory import make_model
 from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.training.chains import Chains
@@ -208,3 +209,17 @@ def test_a_run_from_training_to_measuring(run_app, tmp_path):
     assert "classes found that agree with the labels" in said.out
     report = json.loads((tmp_path / "run/evaluation/held_out/report.json").read_text())
     assert 3 / 8 <= report["numbers"]["clustering"] <= 1
+
+
+def test_a_guess_of_geometry_is_tried_in_every_class():
+    class Model:
+        latent_dims = {"appearance": 3, "geometry": 2}
+        class_groups = ("appearance",)
+
+    def encoder(x):
+        return {"geometry": (x[:, :2], None)}
+
+    x = tf.constant(np.arange(8.0).reshape(2, 4), tf.float32)
+    starts = first_starts(Model(), x, {}, encoder)
+    np.testing.assert_array_equal(starts["geometry"], np.tile(x[:, :2], (3, 1)))
+    np.testing.assert_array_equal(starts["appearance"], np.repeat(np.eye(3), 2, axis=0))

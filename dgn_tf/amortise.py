@@ -59,10 +59,7 @@ def main(_argv: Sequence[str]) -> None:
         )
     with atomic_write(run / ENCODER) as partial:
         encoder.save(partial)
-    print(
-        f"Learned: {run / ENCODER}. Use it with dgn_tf.infer or dgn_tf.evaluate "
-        "--amortised --steps=20."
-    )
+    print(f"Learned: {run / ENCODER}. Inference begins with its guess from now on.")
 
 
 def main_cli() -> None:

@@ -8,12 +8,14 @@ Usage: python -m dgn_tf.export --run_dir=runs/heads64
 import re
 from pathlib import Path
 
+import keras
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import check_source, define_settings_flags
 from dgn_tf.config import InferenceConfig
 from dgn_tf.explorer.web import write_web
+from dgn_tf.models.autoencoder import EncodedGenerator
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.trained import Trained, load_trained, model_name
 from dgn_tf.serving import convert, saved_model
@@ -151,8 +153,7 @@ def _metrics(run: Run) -> dict[str, float]:
 
 def _write_tflite(target: Path, trained: Trained) -> None:
     plain = image_generator(portable(trained.config, trained.model))
-    encoder = None if trained.config.data.frames else trained.encoder()
-    parts = convert.make_parts(plain, None if encoder is None else portable_encoder(encoder))
+    parts = convert.make_parts(plain, _lite_encoder(trained))
     wanted = FLAGS.part or (["geometry"] if "geometry" in parts else ["generator"])
     missing = [name for name in wanted if name not in parts]
     if missing:
@@ -174,6 +175,15 @@ def _write_tflite(target: Path, trained: Trained) -> None:
             flush=True,
         )
     print(f"Written into {target}.")
+
+
+def _lite_encoder(trained: Trained) -> keras.Model | None:
+    """The encoder of images that becomes a file, if it is asked for and there is one."""
+    if convert.ENCODER not in (FLAGS.part or ()) or trained.config.data.frames:
+        return None
+    own = isinstance(trained.model, EncodedGenerator)
+    encoder = trained.model.encoder if own else trained.encoder()
+    return None if encoder is None else portable_encoder(encoder)
 
 
 def _write_web(target: Path, trained: Trained) -> None:

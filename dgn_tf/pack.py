@@ -24,7 +24,18 @@ from dgn_tf.utils.progress import progress_bar
 
 FLAGS = absl_flags.FLAGS
 # How labels are used is up to the training.
-_SETTINGS = ("data", "side", "channels", "frames", "stride", "fps", "where", "limit", "data_dir")
+_SETTINGS = (
+    "data",
+    "side",
+    "channels",
+    "frames",
+    "stride",
+    "fps",
+    "where",
+    "limit",
+    "data_dir",
+    "stills",
+)
 
 
 def define_flags() -> None:

@@ -27,7 +27,7 @@ def define_flags() -> None:
     define_config_flags()
     absl_flags.DEFINE_string("run_dir", None, "Folder of all runs and the report.", required=True)
     define_settings_flags(TransferSettings)
-    define_settings_flags(InferenceConfig, ("steps", "starts"))
+    define_settings_flags(InferenceConfig, ("steps", "starts", "amortised"))
 
 
 def main(argv: list[str]) -> None:
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
     del argv
     config, settings = config_from_flags(FLAGS), settings_from_flags(TransferSettings, FLAGS)
     # Other flags with names of its settings are those of the training.
-    inference = InferenceConfig(steps=FLAGS.steps, starts=FLAGS.starts)
+    inference = InferenceConfig(steps=FLAGS.steps, starts=FLAGS.starts, amortised=FLAGS.amortised)
     report, origin = transfer(FLAGS.run_dir, config, settings, inference)
     folder = Path(FLAGS.run_dir) / "report"
     write_report(folder, report, origin)

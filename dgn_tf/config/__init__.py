@@ -75,6 +75,17 @@ class Config:
                 f"`proposals={learning.proposals}` is for models whose latents Langevin dynamics "
                 f"infers, and `model={model.model}` has an encoder of its own."
             )
+        idle = learning.adversarial and not learning.likelihood_weight
+        for name, used in (
+            (f"proposals={learning.proposals}", learning.proposals != "none"),
+            ("decorrelation", learning.decorrelation),
+        ):
+            if idle and used:
+                raise InputError(
+                    f"`{name}`: `likelihood_weight=0` infers no latents: leave it out."
+                )
+        if model.emission == "IV" and model.width != ModelConfig().width:
+            raise InputError("`width` is of Table V: with `emission=IV` give `alpha`.")
         if model.emission != "V" and model.model != "dynamic":
             raise InputError(f"`emission` is for `model=dynamic`, not {model.model}.")
         self._require_used()

@@ -11,7 +11,11 @@ STRATEGIES = ("one", "mirrored", "multi_worker")
 
 @dataclasses.dataclass(frozen=True)
 class ExecutionConfig:
-    """How the machine does the work. The results are the same up to rounding."""
+    """How the machine does the work. The results are the same up to rounding.
+
+    With `dreams` they depend on the number of devices too: the encoder learns recombinations of
+    examples that are on the same device.
+    """
 
     jit: str = setting(
         "auto",

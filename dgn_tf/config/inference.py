@@ -18,12 +18,12 @@ class InferenceConfig:
     steps: int | None = setting(
         None,
         "Langevin steps, rounded up to tens. By default 20 from the guess of an encoder, 300 from "
-        "zero.",
+        "zero and with --noise.",
     )
     starts: int | None = setting(
         None,
         "Starts for each image; after a quarter of the steps the best goes on alone. More starts "
-        "find better fits and take longer. By default 1 from the guess of an encoder, else 4.",
+        "find better fits and take longer. By default 1 where 20 steps are, else 4.",
     )
     amortised: bool | None = setting(
         None,
@@ -61,7 +61,8 @@ class InferenceConfig:
             training: of the model; step size and sigma are those that it ended with.
             guessed: whether an encoder's guess is there to begin with, which needs fewer steps.
         """
-        usual = _FROM_GUESS if guessed else _FROM_ZERO
+        # A sample of the posterior needs its steps wherever it begins.
+        usual = _FROM_GUESS if guessed and not self.noise else _FROM_ZERO
         return dataclasses.replace(
             self,
             steps=self.steps or usual["steps"],

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -131,10 +131,14 @@ class Examples:
             factors={name: values[chosen] for name, values in self.factors.items()},
         )
 
-    def stills(self) -> "Examples":
+    def stills(self, moving: Collection[str] | None = None) -> "Examples":
         """The frames of clips as single images, each with the factors of its clip or its own.
 
-        A factor [N, F, ...] is taken to be the frames'. An image is named "clip@frame".
+        An image is named "clip@frame".
+
+        Args:
+            moving: names of the factors [N, F, ...] that are the frames'; None for all that have
+                such a shape.
 
         Raises:
             ValueError: these are images.
@@ -144,15 +148,16 @@ class Examples:
         frames = self.frames
         names = tuple(f"{name}@{frame}" for name in self.names for frame in range(frames))
 
-        def of_frames(values: np.ndarray) -> np.ndarray:
+        def of_frames(name: str, values: np.ndarray) -> np.ndarray:
             own = values.ndim > 1 and values.shape[1] == frames
+            own = own and (moving is None or name in moving)
             return values.reshape(-1, *values.shape[2:]) if own else np.repeat(values, frames, 0)
 
         return Examples(
             images=self.images[:].reshape(-1, *self.images.shape[2:]),
             ids=np.array([stable_id(name.encode()) for name in names], np.int64),
             names=names,
-            factors={name: of_frames(values) for name, values in self.factors.items()},
+            factors={name: of_frames(name, values) for name, values in self.factors.items()},
         )
 
     def mean_image(self) -> np.ndarray:

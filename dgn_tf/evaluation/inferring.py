@@ -13,7 +13,7 @@ from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.fields import require, setting
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.file_names import file_names
-from dgn_tf.data.sources import load
+from dgn_tf.data.sources import load, other_data
 from dgn_tf.data.sources.files import load_files, load_photograph
 from dgn_tf.evaluation import results
 from dgn_tf.inference.encoder import make_inference
@@ -224,13 +224,8 @@ def _directions(trained: Trained, task: InferenceTask) -> dict[str, Directions] 
 def _load(config: Config, task: InferenceTask) -> Examples:
     if task.recombine:
         return load_files(task.recombine, config.data.side, config.data.channels)
-    data = dataclasses.replace(
-        config.data,
-        data=task.data,
-        where="",
-        limit=task.limit,
-        data_dir=task.data_dir or config.data.data_dir,
-    )
+    data = other_data(config.data, task.data, task.limit)
+    data = dataclasses.replace(data, data_dir=task.data_dir or config.data.data_dir)
     with progress_bar("Reading images") as report:
         return load(data, report)
 

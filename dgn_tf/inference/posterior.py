@@ -16,9 +16,9 @@ class Inference:
 
     The energy of an image has local minima in the field's latents. Each image is therefore
     started from zero and from the `starts - 1` best of 1,024 prior samples; after a quarter of the
-    steps the start with the lowest energy goes on alone. Without noise the steps are a descent:
-    ten steps that raise the energy of an example are taken back, and its step size is halved; ten
-    that lower it let its step size grow by a fifth.
+    steps the start with the lowest energy goes on alone. Without noise the steps are a descent
+    with momentum: ten steps that raise the energy of an example are taken back, and its step size
+    is halved; ten that lower it let its step size grow by a fifth.
 
     A model with classes (`class_groups`) is started from zero in every class, instead of once, and
     a start stays in its class: the posterior of the classes is found by trying them all.

@@ -62,6 +62,21 @@ def make_encoder(
     return Encoder(dims, side, channels, width, variance=False, dtype=precision)
 
 
+def encoder_settings(encoder: Encoder | ClipEncoder) -> dict[str, Any]:
+    """What `encoder_of` makes an encoder without its weights from, ready for JSON."""
+    return {"kind": type(encoder).__name__, "settings": encoder.settings}
+
+
+def encoder_of(described: Any) -> Encoder | ClipEncoder:
+    """The untrained encoder that `encoder_settings` describes.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is no such description.
+    """
+    kinds = {kind.__name__: kind for kind in (Encoder, ClipEncoder)}
+    return kinds[described["kind"]](**described["settings"])
+
+
 def _noise_dim(model: ClipModel, name: str) -> int:
     """Length of what moves a group from one frame to the next; 0 if nothing does."""
     _, later = model.unpack(name, tf.zeros([1, model.latent_dims[name]]))

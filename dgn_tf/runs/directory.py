@@ -50,8 +50,8 @@ class Run:
 
     It holds config.json, flags.cfg (the same as a flagfile), data.json (what it learns from),
     checkpoints/, tensorboard/, metrics.jsonl, samples/ and, at the end, model.keras and
-    directions.npz (the principal directions of its latents); dgn_tf.amortise adds encoder.keras,
-    dgn_tf.evaluate reports in evaluation/.
+    directions.npz (the principal directions of its latents), with proposals also encoder.keras,
+    which dgn_tf.amortise adds to other runs; dgn_tf.evaluate adds reports in evaluation/.
 
     Args:
         folder: of the run; nothing is made yet.

@@ -10,7 +10,7 @@ from dgn_tf.config import InferenceConfig
 from dgn_tf.config.fields import require_at_least, setting
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import class_labels
-from dgn_tf.data.sources import load, source_of, with_kind
+from dgn_tf.data.sources import load, other_data, source_of, with_kind
 from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.runs.directory import Run
@@ -140,13 +140,8 @@ class EvaluatedRun:
         Raises:
             InputError: they cannot be read, or lack the labels that a labeled model is given.
         """
-        data = dataclasses.replace(
-            self.config.data,
-            data=spec,
-            limit=limit,
-            where=where,
-            data_dir=self._data_dir or self.config.data.data_dir,
-        )
+        data = other_data(self.config.data, spec, limit, where)
+        data = dataclasses.replace(data, data_dir=self._data_dir or data.data_dir)
         with progress_bar(f"Reading {spec}") as report:
             examples = load(data, report)
         # Labels that are missing are missed now, not after the inference of other data.
@@ -204,7 +199,9 @@ class EvaluatedRun:
         return f"but `{name}={self.run_dir}` holds `model={self.config.model.model}`"
 
     def rival(self, run_dir: str) -> "EvaluatedRun":
-        """Another run to compare with, whose latents are inferred in the same way.
+        """Another run to compare with, whose latents are inferred with the same settings.
+
+        What they leave open each run decides: one with an encoder begins at its guess.
 
         Raises:
             InputError: it cannot be read, or has learned from other data than this one.

@@ -155,8 +155,14 @@ def initialize_encoder(encoder: keras.Model, run_dir: Folder) -> None:
     Args:
         encoder: an untrained one, of a model that `initialize_from` has accepted.
         run_dir: folder of the trained run.
+
+    Raises:
+        InputError: that of the run cannot be read.
     """
-    trained = find_encoder(run_dir)
+    try:
+        trained = find_encoder(run_dir)
+    except InputError as error:
+        raise InputError(f"`init_from`: {error}") from None
     if trained is None:
         return
     stills = isinstance(encoder, ClipEncoder) and not isinstance(trained, ClipEncoder)
@@ -195,8 +201,8 @@ def find_encoder(run_dir: Folder, wanted: bool | None = None) -> keras.Model | N
         except Exception as error:
             # A broken file makes Keras raise nearly anything.
             raise InputError(
-                f"{path} cannot be read ({type(error).__name__}): run dgn_tf.amortise again, or "
-                "give `noamortised`."
+                f"{path} cannot be read ({type(error).__name__}): remove it to begin at zero, or, "
+                "with --proposals, to take what the newest checkpoint has."
             ) from error
     encoder = _unfinished_encoder(run)
     if encoder is None and wanted:

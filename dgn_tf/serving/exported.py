@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from dgn_tf.config import Config
-from dgn_tf.models.factory import make_model
+from dgn_tf.models.factory import encoder_of, make_model
 from dgn_tf.serving.saved_model import (
     CONFIG,
     ENCODER,
@@ -82,7 +82,7 @@ def load(path: Path) -> Exported:
         latents = folders = encoder = None
         if (folder / ENCODER).is_file():
             described = json.loads((folder / ENCODER).read_text(encoding="utf-8"))
-            encoder = keras.saving.deserialize_keras_object(described)
+            encoder = encoder_of(described)
             _fill(encoder, reader, ENCODER_WEIGHTS)
         if (folder / LATENTS).is_file():
             latents = read_npz(str(folder / LATENTS))

@@ -15,6 +15,7 @@ import tensorflow as tf
 from dgn_tf.config import Config
 from dgn_tf.config.fields import last_value
 from dgn_tf.inference.starts import Encoder
+from dgn_tf.models.factory import encoder_settings
 from dgn_tf.serving.card import model_card
 from dgn_tf.serving.clip_signatures import clip_signatures
 from dgn_tf.serving.portable import portable, portable_encoder
@@ -139,8 +140,8 @@ def export_saved_model(
         if directions:
             write_directions(partial / DIRECTIONS, directions)
         if encoder is not None:
-            described = keras.saving.serialize_keras_object(encoder)
-            write_text(partial / ENCODER, json.dumps(described, indent=2) + "\n")
+            described = json.dumps(encoder_settings(encoder), indent=2)
+            write_text(partial / ENCODER, described + "\n")
         if folders:
             write_text(partial / FOLDERS, json.dumps(folders) + "\n")
         _write_golden(partial, folder.name, requests, answers)

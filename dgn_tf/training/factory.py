@@ -85,6 +85,7 @@ def make_learner(
     # Mirrored in the scope of a strategy, chains stay where they are outside of it.
     chains = _chains(learning, examples, model, given or {}, devices.shards)
     with devices.strategy.scope():
+        shared = _shared(learning, examples, precision)
         likelihood = AlternatingBackprop(
             model,
             chains,
@@ -93,9 +94,9 @@ def make_learner(
             head_start=learning.head_start,
             noise=learning.noise,
             simultaneous=learning.simultaneous,
-            proposals=_proposals(learning, examples, model, encoder, precision),
+            proposals=_proposals(learning, shared, model, encoder, precision),
             decorrelation=_decorrelation(learning, model),
-            **_shared(learning, examples, precision),
+            **shared,
         )
     if devices.several:
         return Distributed(likelihood, devices)
@@ -146,17 +147,17 @@ def _chains(
 
 def _proposals(
     learning: TrainingConfig,
-    examples: Examples,
+    shared: dict[str, Any],
     model: Any,
     encoder: keras.Model | None,
     precision: str,
 ) -> EncoderProposals | None:
-    """What proposes where chains go on, if the settings ask for it."""
+    """What proposes where chains go on, if the settings ask for it; `shared` as of `_shared`."""
     if learning.proposals == "none":
         return None
     if encoder is None:
         raise ValueError("`proposals` needs an encoder")
-    schedule = RunSchedule(learning.encoder_rate, _total_steps(learning, examples))
+    schedule = RunSchedule(learning.encoder_rate, shared["total_steps"], shared["scale"])
     optimizer = scaled(Adam(schedule, epsilon=1e-8), precision)
     metropolis = learning.proposals == "metropolis"
     return EncoderProposals(model, encoder, optimizer, learning.dreams, metropolis, learning.seed)

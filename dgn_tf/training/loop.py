@@ -194,7 +194,7 @@ def _rescue(
         callbacks.on_train_end({})
         raise Diverged(
             f"step {step} gave numbers that are not finite, after {progress.rescues} returns to a "
-            "checkpoint: lower `step_size` and `learning_rate`, or raise `sigma`."
+            "checkpoint: lower `step_size`, `learning_rate` (and `encoder_rate`), or raise `sigma`."
         )
     progress = before
     progress.rescues = rescues

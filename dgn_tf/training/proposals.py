@@ -34,9 +34,9 @@ class EncoderProposals:
         encoder: gives {group: (mean [B, d], None)} of images or clips, of the groups that it
             proposes.
         optimizer: of the encoder.
-        dreams: whether the encoder also learns from images that the model paints of the geometry of
-            each example in a batch and the other latents of its neighbor: their latents are known
-            exactly. A replica's neighbors are in its part of the batch.
+        dreams: whether the encoder also learns from images that the model paints of the last group
+            of latents, the geometry, of each example in a batch and the others of its neighbor:
+            their latents are known exactly. A replica's neighbors are in its part of the batch.
         metropolis: whether proposals are drawn and accepted, instead of compared.
         seed: keys the draws, with the step and the example's id.
     """
@@ -122,7 +122,8 @@ class EncoderProposals:
         """
         lessons = [(x, z)]
         if self.dreams:
-            mixed = {n: v if n == "geometry" else tf.roll(v, 1, axis=0) for n, v in z.items()}
+            *_, kept = z
+            mixed = {n: v if n == kept else tf.roll(v, 1, axis=0) for n, v in z.items()}
             lessons.append((tf.stop_gradient(self.model(mixed)), mixed))
         variables = self.encoder.trainable_variables
         with tf.GradientTape() as tape:

@@ -41,3 +41,5 @@ def test_a_guess_needs_fewer_steps_and_starts():
     assert chosen(False) == (300, 4, False)
     assert chosen(True) == (20, 1, True)
     assert chosen(True, steps=7, starts=3) == (7, 3, True)
+    # Samples of the posterior need theirs.
+    assert chosen(True, noise=True) == (300, 4, True)

@@ -277,7 +277,7 @@ def test_the_static_page_takes_a_photograph_apart(page, web, tmp_path):
     opened(page, (folder / "index.html").as_uri())
     assert page.is_visible("#photographs") == (encoder is not None)
     if encoder is None:
-        return
+        pytest.skip("the small model has no encoder, and so no box for photographs")
     z = {name: np.float32(values[3])[None] for name, values in latents.items()}
     image = as_bytes(model(z).numpy())[0]
     guess = page.evaluate("x => guess(Float32Array.from(x))", as_float(image).ravel().tolist())

@@ -64,8 +64,8 @@ SETTINGS = [
     {"model": "deformable_vae", "ema": 0.9},
     {"model": "dynamic", "frames_per_chunk": 2, "learning": {"proposals": "encoder"}},
     {"learning": {"proposals": "metropolis", "dreams": True, "decorrelation": 0.5}},
+    {"model": "abp", "precision": "mixed_float16", "learning": {"proposals": "encoder"}},
     {"model": "mocogan", "learning": {"noise": False, "simultaneous": True}},
-    {"model": "abp", "precision": "mixed_float16"},
     {"appearance": "categorical", "refinement": 0.1, "smoothing": 0.05},
     {"model": "abp", "learning": {"adversarial": True, "r1_every": 2, "minibatch_deviation": True}},
 ]

@@ -145,6 +145,12 @@ def test_settings_that_do_not_go_together_are_refused():
         Config(learning=TrainingConfig(dreams=True))
     with pytest.raises(InputError, match="`proposals=encoder` is for models whose latents"):
         Config(model=ModelConfig(model="vae"), learning=TrainingConfig(proposals="encoder"))
+    for name, value in (("proposals", "encoder"), ("decorrelation", 0.5)):
+        learning = TrainingConfig(adversarial=True, likelihood_weight=0.0, **{name: value})
+        with pytest.raises(InputError, match=f"`{name}.*`likelihood_weight=0` infers no latents"):
+            Config(learning=learning)
+    with pytest.raises(InputError, match="`width` is of Table V"):
+        Config(DataConfig(frames=4), ModelConfig(model="dynamic", emission="IV", width=0.5))
     with pytest.raises(InputError, match="`encoder_rate`: '-1'"):
         TrainingConfig(encoder_rate="-1")
 
@@ -190,13 +196,22 @@ def rows(folder):
     return [json.loads(line) | {"images_per_second": None} for line in lines]
 
 
-def test_a_run_goes_on_exactly_and_keeps_the_encoder(data, run_app, tmp_path):
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--dreams",),
+        ("--proposals=metropolis",),
+        ("--model=deformable", "--geometry_dim=2", "--decorrelation=0.5"),
+    ],
+    ids=["encoder", "metropolis", "decorrelation"],
+)
+def test_a_run_goes_on_exactly_and_keeps_the_encoder(data, run_app, tmp_path, more):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     schedule = "--encoder_rate=1e-3", "--learning_rate=1e-3"
-    said = run_app(train, *flags(data, whole, "--epochs=3", "--dreams", *schedule))
+    said = run_app(train, *flags(data, whole, "--epochs=3", *more, *schedule))
     assert said.status == 0, said.err
     for epochs in (1, 3):
-        said = run_app(train, *flags(data, parts, f"--epochs={epochs}", "--dreams", *schedule))
+        said = run_app(train, *flags(data, parts, f"--epochs={epochs}", *more, *schedule))
         assert said.status == 0, said.err
     assert rows(whole) == rows(parts)
     assert {"restarted", "proposal_error"} <= rows(whole)[-1].keys()

@@ -11,7 +11,13 @@ from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources.builders import damaged, read_builder
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.synthetic.heads import Heads, HeadsConfig
-from dgn_tf.data.synthetic.heads_clips import HeadsClips, HeadsClipsConfig, clip_names
+from dgn_tf.data.synthetic.heads_clips import (
+    MOVED,
+    SWAY,
+    HeadsClips,
+    HeadsClipsConfig,
+    clip_names,
+)
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import Progress
 
@@ -89,4 +95,5 @@ HEADS_CLIPS = Source(
     refusal="is drawn frame by frame: leave out `stride` and `fps`",
     drawn=True,
     held_out="heads_clips:test",
+    moving=(*SWAY, *MOVED),
 )

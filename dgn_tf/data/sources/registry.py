@@ -51,7 +51,7 @@ def load(data: DataConfig, progress: Progress | None = None) -> Examples:
             ),
             progress,
         )
-        images = clips.stills()
+        images = clips.stills(source_of(data.data)[0].moving)
         return images.subset(np.arange(min(data.limit, len(images)))) if data.limit else images
     source, rest = source_of(data.data)
     spec = with_kind(data.data)
@@ -98,6 +98,25 @@ def with_kind(spec: str) -> str:
     """
     source, rest = source_of(spec)
     return f"{source.kind}:{spec}" if rest == spec else spec
+
+
+def other_data(trained: DataConfig, spec: str, limit: int = 0, where: str = "") -> DataConfig:
+    """The settings to load other data with, in the size and channels of what a run learned from.
+
+    Args:
+        trained: what the run learned from.
+        spec: the other data, in a form of `data`. Data that can hold images are taken as images by
+            a run on stills.
+        limit: on their number, 0 for all.
+        where: LABEL=VALUE that they must have, or empty.
+
+    Raises:
+        InputError: `source_of` does not know them.
+    """
+    other = dataclasses.replace(trained, data=spec, limit=limit, where=where)
+    if trained.stills and source_of(spec)[0].images:
+        other = dataclasses.replace(other, stills=0, stride=1, fps=0.0)
+    return other
 
 
 def _forms() -> str:

@@ -40,6 +40,8 @@ class Source:
         table: the setting that names a CSV file of what files do not say themselves, "landmarks" or
             "labels".
         landmarks: whether it can bring landmarks, in pixels of its images.
+        moving: of clips, the factors that every frame has its own of, where their shape does not
+            tell; None where it does.
         stored_size: (width, height) of the images before they became squares, given what follows
             the kind; None where that is not known.
     """
@@ -59,4 +61,5 @@ class Source:
     class_folders: bool = False
     table: str = ""
     landmarks: bool = False
+    moving: tuple[str, ...] | None = None
     stored_size: Callable[[str], tuple[int, int]] | None = None

@@ -8,7 +8,7 @@ import numpy as np
 
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.sources import load
+from dgn_tf.data.sources import load, other_data
 from dgn_tf.evaluation.report import Figure, Report
 from dgn_tf.evaluation.transfer.member import Member
 from dgn_tf.evaluation.transfer.settings import TransferSettings, check_training, tuning_of
@@ -65,6 +65,7 @@ def transfer(
         **dataclasses.asdict(settings),
         "steps": inference.steps,
         "starts": inference.starts,
+        "amortised": inference.amortised,
         "methods": settings.names,
     }
     return transfer_report(results, parameters, [figure]), origin
@@ -76,7 +77,7 @@ def _unseen(config: Config, settings: TransferSettings) -> tuple[Examples, np.nd
     Raises:
         InputError: the target has no view label, or too few examples.
     """
-    data = dataclasses.replace(config.data, data=settings.target, where="", limit=0)
+    data = other_data(config.data, settings.target)
     with progress_bar(f"Reading {settings.target}") as report:
         target = load(data, report)
     views = target.factors.get(settings.view)

@@ -1,5 +1,6 @@
 """One method with one seed: trained, fine-tuned and tested."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dgn_tf.config import Config, InferenceConfig
+from dgn_tf.config import ENCODED_MODELS, Config, InferenceConfig
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.evaluation.transfer.settings import TransferSettings, training_of, tuning_of
@@ -47,7 +48,7 @@ class Member:
         self.method, self.seed = method, seed
         self.name = f"{method}-{seed}"
         self._config, self._settings = training_of(config, method, seed), settings
-        self._inference = InferenceConfig(steps=inference.steps, starts=inference.starts, seed=seed)
+        self._inference = dataclasses.replace(inference, seed=seed)
         self._source, self._tuned = folder / self.name, folder / f"{self.name}-tuned"
 
     def train(self) -> None:
@@ -69,11 +70,12 @@ class Member:
         Returns:
             `view_errors` by label: a model with an encoder has two, one for each inference.
         """
-        encoder = find_encoder(self._tuned)
+        encoder = self._encoder()
         inference = self._resolved(encoder)
         settings = {
             "steps": inference.steps,
             "starts": inference.starts,
+            "amortised": inference.amortised,
             "seed": self.seed,
             "examples": test.fingerprint(),
         }
@@ -93,8 +95,13 @@ class Member:
         """The numbers of parameters as text, and reconstructions [N, S, S, C] of N examples."""
         _, model = load_run(self._tuned)
         counts = [f"{n.count_params():,} ({name})" for name, n in model.networks.items()]
-        images, _ = decode(model, self._latents(model, shown, find_encoder(self._tuned)))
+        images, _ = decode(model, self._latents(model, shown, self._encoder()))
         return " + ".join(counts), images
+
+    def _encoder(self) -> keras.Model | None:
+        """What the inference begins with; a model with an encoder of its own has no other."""
+        encoded = self._config.model.model in ENCODED_MODELS
+        return None if encoded else find_encoder(self._tuned, self._inference.amortised)
 
     def _resolved(self, encoder: keras.Model | None) -> InferenceConfig:
         return self._inference.resolved(self._config.learning, encoder is not None)

@@ -4,6 +4,7 @@ import dataclasses
 
 from dgn_tf.config import ENCODED_MODELS, MODELS, Config, ModelConfig, TrainingConfig
 from dgn_tf.config.fields import last_value, require_at_least, require_schedule, setting
+from dgn_tf.data.sources import other_data
 from dgn_tf.models.factory import make_model
 from dgn_tf.utils.errors import InputError
 
@@ -86,11 +87,11 @@ def tuning_of(config: Config, settings: TransferSettings, source: str) -> Config
     learning = config.learning
     return dataclasses.replace(
         config,
-        data=dataclasses.replace(
+        data=other_data(
             config.data,
-            data=settings.target,
-            where=f"{settings.view}={settings.frontal:g}",
-            limit=settings.tuned,
+            settings.target,
+            settings.tuned,
+            f"{settings.view}={settings.frontal:g}",
         ),
         learning=dataclasses.replace(
             learning,

@@ -233,6 +233,9 @@ function centerSquare(image) {
   const canvas = make("canvas", { width: side, height: side });
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
+  // What is transparent stands on white, as in the program.
+  context.fillStyle = "white";
+  context.fillRect(0, 0, side, side);
   context.drawImage(image, (image.width - edge) / 2, (image.height - edge) / 2, edge, edge,
     0, 0, side, side);
   const { data } = context.getImageData(0, 0, side, side);
@@ -247,18 +250,21 @@ function centerSquare(image) {
 }
 
 async function takePhotograph(file) {
+  let image;
   try {
-    const { canvas, values } = centerSquare(await createImageBitmap(file));
-    const latents = guess(values), { picture } = compute(latents);
-    const error = values.reduce((sum, value, i) => sum + (value - picture[i]) ** 2 / 4, 0);
-    show(byId("photograph"), canvas);
-    byId("original").hidden = false;
-    chooseSource({ name: file.name, latents });
-    await begin(latents);
-    say(`${file.name}: squared error ${error.toFixed(1)}. The sliders now move it.`);
+    image = await createImageBitmap(file);
   } catch {
     say(`${file.name} is no image that this browser can read.`, true);
+    return;
   }
+  const { canvas, values } = centerSquare(image);
+  const latents = guess(values), { picture } = compute(latents);
+  const error = values.reduce((sum, value, i) => sum + (value - picture[i]) ** 2 / 4, 0);
+  show(byId("photograph"), canvas);
+  byId("original").hidden = false;
+  chooseSource({ name: file.name, latents });
+  await begin(latents);
+  say(`${file.name}: squared error ${error.toFixed(1)}. The sliders now move it.`);
 }
 
 // One photograph at a time: it is taken apart here, and leaves the page for nowhere.

@@ -5,7 +5,7 @@ import pytest
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.sources import load
+from dgn_tf.data.sources import load, other_data
 from dgn_tf.utils.errors import InputError
 
 
@@ -42,6 +42,23 @@ def test_a_limit_counts_images_and_where_chooses_clips(path):
     assert len(few) == 7 and few.names == whole.names[:7]
     np.testing.assert_array_equal(few.ids, whole.ids[:7])
     assert set(load(settings(path, stills=3, where="clip=2")).factors["clip"]) == {2}
+
+
+def test_colors_of_a_clip_are_not_taken_for_numbers_of_its_frames():
+    clips = load(DataConfig(data="heads_clips:test", side=32, frames=3, limit=2))
+    stills = load(DataConfig(data="heads_clips:test", side=32, stills=3, limit=6))
+    np.testing.assert_array_equal(stills.factors["skin"], np.repeat(clips.factors["skin"], 3, 0))
+    for name in ("yaw", "pitch", "mouth_opening", "smile", "brow_raise"):
+        assert stills.factors[name].shape == (6,), name
+        np.testing.assert_array_equal(stills.factors[name], clips.factors[name].ravel())
+
+
+def test_other_data_of_a_run_on_stills_are_taken_as_images_where_they_can_be(path):
+    trained = settings(path, stills=3, stride=2)
+    heads = other_data(trained, "heads:test", limit=5)
+    assert (heads.stills, heads.stride, heads.limit, heads.side) == (0, 1, 5, 32)
+    clips = other_data(trained, "heads_clips:test", where="clip=1")
+    assert (clips.stills, clips.stride, clips.where) == (3, 2, "clip=1")
 
 
 def test_images_have_none_and_settings_that_contradict_are_refused(path):

@@ -9,7 +9,8 @@ import pytest
 from dgn_tf.serving import convert, exported, saved_model
 from dgn_tf.serving.portable import portable
 
-SHIPPED = pathlib.Path(__file__).parents[2] / "saved_models/heads64/1"
+SHIPPED = pathlib.Path(__file__).parents[2] / "saved_models/heads64/2"
+PLAIN = ("generate", "generate_png", "appearance", "displacement", "warp")
 
 
 def test_its_files_are_those_that_were_summed():
@@ -34,7 +35,7 @@ def test_it_answers_its_golden_requests_as_a_server_loads_it():
         if signature != "reconstruct":
             (requests if kind == "inputs" else wanted).setdefault(signature, {})[key] = value
     found = saved_model.answers_of(SHIPPED, requests)
-    assert set(found) == {"generate", "generate_png", "appearance", "displacement", "warp"}
+    assert set(found) == {*PLAIN, "encode"}
     for signature, outputs in wanted.items():
         for key, value in outputs.items():
             if value.dtype.kind == "f":
@@ -52,3 +53,11 @@ def test_its_geometry_fits_a_device(quantization, limit):
     )
     # Pixels, at the 99th percentile.
     assert made.errors[0] < limit
+
+
+def test_its_encoder_guesses_heads_better_than_the_mean_head():
+    _, model, latents, _, encoder = exported.load(SHIPPED)
+    x = model({name: z[:20] for name, z in latents.items()})
+    guess = model({name: z for name, (z, _) in encoder(x).items()})
+    mean = model({name: z.mean(axis=0, keepdims=True) for name, z in latents.items()})
+    assert np.mean((guess - x) ** 2) < 0.3 * np.mean((mean - x) ** 2)

@@ -225,7 +225,7 @@ def test_the_commands_of_the_readme_get_an_image(server, tmp_path):
     readme = (root / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"^    (curl (?:.*\\\n)*.*)$", readme, re.MULTILINE)
     assert len(commands) == 2
-    with rest_server(server(root / "saved_models/heads64/1"), "heads64") as url:
+    with rest_server(server(root / "saved_models/heads64/2"), "heads64") as url:
         answers = []
         for command in commands:
             here = command.replace("localhost:8501", url).replace("python", sys.executable)

@@ -194,7 +194,7 @@ def test_photographs_are_inferred_edited_and_recombined(page, explorer, photogra
     until(page, "document.querySelectorAll('#board-table td img').length == 4")
     name, content = downloaded(page, "#save-latents")
     z = json.loads(content)
-    assert name == "latents.json" and (len(z["z_appearance"]), len(z["z_geometry"])) == (6, 6)
+    assert name == "latents.json" and (len(z["z_appearance"]), len(z["z_geometry"])) == (6, 12)
     name, content = downloaded(page, "#save-animation")
     assert name == "animation.gif" and Image.open(io.BytesIO(content)).n_frames == 60
     name, content = downloaded(page, "#save-board")

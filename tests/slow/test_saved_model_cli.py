@@ -8,7 +8,7 @@ import numpy as np
 
 from dgn_tf.serving import exported
 
-SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "saved_models" / "heads64" / "1"
+SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "saved_models" / "heads64" / "2"
 
 
 def test_the_official_tool_runs_the_shipped_model(tmp_path):

@@ -1,4 +1,4 @@
-"""Learn where inference may start, so that it takes 20 steps instead of 300.
+"""Learn where inference may start, so that it takes a fraction of the steps.
 
 Usage: python -m dgn_tf.amortise --run_dir=runs/quickstart
 """

@@ -8,7 +8,7 @@ from dgn_tf.config.training import TrainingConfig
 # Prior samples among which starts are looked for, and so the most starts.
 MAX_STARTS = 1024
 # What is enough from zero, and from the guess of an encoder.
-_FROM_ZERO, _FROM_GUESS = {"steps": 300, "starts": 4}, {"steps": 20, "starts": 1}
+_FROM_ZERO, _FROM_GUESS = {"steps": 300, "starts": 4}, {"steps": 100, "starts": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,13 +17,13 @@ class InferenceConfig:
 
     steps: int | None = setting(
         None,
-        "Langevin steps, rounded up to tens. By default 20 from the guess of an encoder, 300 from "
-        "zero and with --noise.",
+        "Langevin steps, rounded up to tens. By default 100 from the guess of an encoder (20 do "
+        "where it has learned long enough), 300 from zero and with --noise.",
     )
     starts: int | None = setting(
         None,
         "Starts for each image; after a quarter of the steps the best goes on alone. More starts "
-        "find better fits and take longer. By default 1 where 20 steps are, else 4.",
+        "find better fits and take longer. By default 1 where 100 steps are, else 4.",
     )
     amortised: bool | None = setting(
         None,

@@ -118,7 +118,7 @@ def test_the_others_begin_with_it_if_they_are_not_told_otherwise(amortised, run_
         said = run_app(infer, *given, *more, f"--output_dir={tmp_path}/{number}")
         assert said.status == 0, said.err
         report = json.loads((tmp_path / f"{number}/report.json").read_text())
-        assert report["amortised"] is used and report["steps"] == (20 if used else 10)
+        assert report["amortised"] is used and report["steps"] == (100 if used else 10)
     said = run_app(evaluate, *given)
     assert said.status == 0, said.err
     report = json.loads((amortised / "evaluation/held_out/report.json").read_text())

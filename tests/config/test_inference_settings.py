@@ -39,7 +39,7 @@ def test_a_guess_needs_fewer_steps_and_starts():
         return found.steps, found.starts, found.amortised
 
     assert chosen(False) == (300, 4, False)
-    assert chosen(True) == (20, 1, True)
+    assert chosen(True) == (100, 1, True)
     assert chosen(True, steps=7, starts=3) == (7, 3, True)
     # Samples of the posterior need theirs.
     assert chosen(True, noise=True) == (300, 4, True)

@@ -235,9 +235,9 @@ def test_inference_begins_at_the_guess_of_the_encoder_that_learned_beside_the_mo
         return z, [report[name] for name in ("amortised", "steps", "starts")]
 
     guessed, settings = inferred("guess")
-    assert settings == [True, 20, 1]
-    from_zero, settings = inferred("zero", "--noamortised", "--steps=20", "--starts=1")
-    assert settings == [False, 20, 1]
+    assert settings == [True, 100, 1]
+    from_zero, settings = inferred("zero", "--noamortised", "--steps=100", "--starts=1")
+    assert settings == [False, 100, 1]
     assert np.abs(guessed - from_zero).max() > 1e-3
     # A run that is not at its end has the encoder in its checkpoint.
     (run / "encoder.keras").unlink()

@@ -50,7 +50,6 @@ OTHER = Config(
         5,
         True,
         3,
-        "IV",
     ),
     learning=TrainingConfig(
         9,
@@ -90,7 +89,9 @@ JUDGED = Config(
         decorrelation=0.25,
     ),
 )
+STILLS_FIRST = Config(DataConfig(frames=4), ModelConfig("dynamic", emission="IV"))
 LABELLED = Config(DataConfig(label="digit"), ModelConfig(appearance="label", refinement=0.1))
+CONFIGS = (OTHER, JUDGED, STILLS_FIRST, LABELLED)
 
 
 def app(main=lambda argv: None):
@@ -107,7 +108,7 @@ def test_without_flags_the_settings_are_the_defaults(run_app):
     assert seen == [Config()]
 
 
-@pytest.mark.parametrize("config", [OTHER, JUDGED, LABELLED], ids=["other", "judged", "labelled"])
+@pytest.mark.parametrize("config", CONFIGS, ids=["other", "judged", "stills first", "labelled"])
 def test_a_flagfile_gives_every_setting_again(config, run_app, tmp_path):
     (tmp_path / "run.cfg").write_text(flagfile(config.settings()))
     seen = []
@@ -118,7 +119,7 @@ def test_a_flagfile_gives_every_setting_again(config, run_app, tmp_path):
 def test_no_setting_is_left_out_above():
     defaults = Config().settings()
     for name, (default, _) in defaults.items():
-        values = [config.settings()[name][0] for config in (OTHER, JUDGED, LABELLED)]
+        values = [config.settings()[name][0] for config in CONFIGS]
         assert any(value != default for value in values), name
 
 

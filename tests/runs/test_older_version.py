@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dgn_tf import infer, train
-from dgn_tf.runs.restoring import load_chains, load_encoder, load_run
+from dgn_tf.runs.restoring import find_encoder, load_chains, load_run
 from dgn_tf.serving import exported
 from dgn_tf.serving.saved_model import answers_of
 from dgn_tf.visualize.decoding import decode
@@ -43,7 +43,7 @@ def test_a_run_is_loaded(expected):
     config, model = load_run(STORED / "run")
     assert config.learning.ema == 0.9 and config.data.data == "npz:data.npz"
     assert_same_images(model, load_chains(STORED / "run"), expected)
-    assert load_encoder(STORED / "run").settings["latent_dims"] == model.latent_dims
+    assert find_encoder(STORED / "run").settings["latent_dims"] == model.latent_dims
 
 
 def test_a_keras_file_is_loaded(expected):

@@ -141,5 +141,5 @@ def test_a_model_without_encoder_is_inferred_by_langevin_dynamics():
         latent_dims = {"appearance": 1}
         given_groups = class_groups = ()
 
-    infer = make_inference(Decoder(), InferenceConfig(steps=20, step_size=0.1, sigma=0.5))
+    infer = make_inference(Decoder(), InferenceConfig(steps=20, starts=4, step_size=0.1, sigma=0.5))
     assert isinstance(infer, Inference) and infer.sigma == 0.5 and infer.chunks == 2

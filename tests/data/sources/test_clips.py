@@ -288,8 +288,8 @@ def test_examples_of_clips():
         ({"frames": 4, "stride": 0}, "`stride=0`: must be at least 1"),
         ({"frames": 4, "fps": -1.0}, "`fps=-1.0`: must be 0"),
         ({"frames": 4, "fps": float("nan")}, "`fps=nan`: must be 0"),
-        ({"stride": 2}, "give `frames` too"),
-        ({"fps": 2.0}, "give `frames` too"),
+        ({"stride": 2}, "give `frames` or `stills` too"),
+        ({"fps": 2.0}, "give `frames` or `stills` too"),
     ],
 )
 def test_impossible_numbers_of_frames(settings, message, load_data):

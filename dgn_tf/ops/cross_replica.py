@@ -45,6 +45,12 @@ class Adam(keras.optimizers.Adam):
         return list(grads_and_vars)
 
 
+def batch_count(values: Tensor) -> Tensor:
+    """The number of examples in a batch [B, ...], of all replicas together: a float32 scalar."""
+    count = tf.cast(tf.shape(values)[0], tf.float32)
+    return tf.distribute.get_replica_context().all_reduce(_SUM, count) if in_replicas() else count
+
+
 def batch_mean(values: Tensor) -> Tensor:
     """Mean over the batch, of all replicas where tf.distribute runs several; differentiable.
 

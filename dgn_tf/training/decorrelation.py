@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from dgn_tf.ops.cross_replica import batch_mean
+from dgn_tf.ops.cross_replica import batch_count, batch_mean
 from dgn_tf.types import LatentModel, Latents, Tensor
 
 # The moments are means over about so many of the latest examples.
@@ -45,7 +45,7 @@ class Decorrelation(tf.Module):
     def __call__(self, z: Latents) -> Latents:
         """The latents [B, d] of each group, with those of appearance moved."""
         appearance, geometry = z["appearance"], z["geometry"]
-        rate = tf.minimum(1.0, tf.cast(tf.shape(geometry)[0], tf.float32) / _WINDOW)
+        rate = tf.minimum(1.0, batch_count(geometry) / _WINDOW)
         mean_appearance = _toward(self.mean_appearance, batch_mean(appearance), rate)
         mean_geometry = _toward(self.mean_geometry, batch_mean(geometry), rate)
         away, other = geometry - mean_geometry, appearance - mean_appearance

@@ -102,17 +102,7 @@ def _guessing(
             stride = 4
         else:
             stride = layer.strides[0]
-        side, _, inputs, outputs = kernel.shape
-        layers.append(
-            {
-                "kernel": side,
-                "stride": stride,
-                "inputs": inputs,
-                "outputs": outputs,
-                "start": start,
-                "relu": layer.activation.__name__ == "relu",
-            }
-        )
+        layers.append(_convolution(layer, kernel, bias, stride, start))
         arrays += [kernel, bias]
         start += kernel.size + bias.size
     return {"layers": layers, "dims": dims}, arrays
@@ -161,19 +151,24 @@ def _layers(decoder: keras.Model, start: int) -> tuple[list[dict], list[np.ndarr
             bias, stride = bias.reshape(16, -1), 4
         else:
             kernel, stride = kernel.transpose(0, 1, 3, 2), layer.strides[0]
-        side, _, inputs, outputs = kernel.shape
-        layers.append(
-            {
-                "kernel": side,
-                "stride": stride,
-                "inputs": inputs,
-                "outputs": outputs,
-                "start": start,
-                "biases": bias.size,
-                "relu": layer.activation.__name__ == "relu",
-            }
-        )
+        layers.append(_convolution(layer, kernel, bias, stride, start))
         arrays += [kernel * scale, bias]
         start += kernel.size + bias.size
         scale = 1.0
     return layers, arrays
+
+
+def _convolution(
+    layer: keras.Layer, kernel: np.ndarray, bias: np.ndarray, stride: int, start: int
+) -> dict:
+    """What the page must know of a layer whose weights begin at `start`."""
+    side, _, inputs, outputs = kernel.shape
+    return {
+        "kernel": side,
+        "stride": stride,
+        "inputs": inputs,
+        "outputs": outputs,
+        "start": start,
+        "biases": bias.size,
+        "relu": layer.activation.__name__ == "relu",
+    }

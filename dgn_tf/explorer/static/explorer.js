@@ -140,22 +140,10 @@ function showLoaded() {
 }
 
 function acceptFiles() {
-  const drop = byId("drop");
-  byId("photographs").hidden = false;
   if (MODEL.given.length) {
-    drop.append(" The class that is chosen above is taken for theirs.");
+    byId("drop").append(" The class that is chosen above is taken for theirs.");
   }
-  byId("file").addEventListener("change", () => addFiles([...byId("file").files]));
-  // A file that is dropped beside the box must not replace the page.
-  for (const name of ["dragover", "drop"]) {
-    document.addEventListener(name, (event) => event.preventDefault());
-  }
-  drop.addEventListener("dragover", () => drop.classList.add("over"));
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    drop.classList.remove("over");
-    if (!byId("file").disabled) addFiles([...event.dataTransfer.files]);
-  });
+  offerPhotographs(addFiles);
   document.addEventListener("source", showLoaded);
   showLoaded();
 }

@@ -157,6 +157,23 @@ function saveLatents() {
   download(new Blob([text], { type: "application/json" }), "latents.json");
 }
 
+// Shows the box for photographs; `use` is given the files that are chosen or dropped on it.
+function offerPhotographs(use) {
+  const drop = byId("drop"), file = byId("file");
+  byId("photographs").hidden = false;
+  file.addEventListener("change", () => use([...file.files]));
+  // A file that is dropped beside the box must not replace the page.
+  for (const name of ["dragover", "drop"]) {
+    document.addEventListener(name, (event) => event.preventDefault());
+  }
+  drop.addEventListener("dragover", () => drop.classList.add("over"));
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    drop.classList.remove("over");
+    if (!file.disabled) use([...event.dataTransfer.files]);
+  });
+}
+
 function startPage() {
   byId("about").textContent = `${MODEL.name}, ${MODEL.side} × ${MODEL.side} pixels`;
   document.title = `${MODEL.name} · deformable generator`;

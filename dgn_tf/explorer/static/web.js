@@ -270,22 +270,12 @@ async function takePhotograph(file) {
 // One photograph at a time: it is taken apart here, and leaves the page for nowhere.
 function acceptPhotograph() {
   const drop = byId("drop"), file = byId("file");
-  byId("photographs").hidden = false;
   file.multiple = false;
   drop.querySelector("b").textContent = "Choose a photograph";
   drop.querySelector("span").append(" It stays on this device.");
-  file.addEventListener("change", async () => {
-    if (file.files.length) await takePhotograph(file.files[0]);
+  offerPhotographs(async (files) => {
+    if (files.length) await takePhotograph(files[0]);
     file.value = "";
-  });
-  for (const name of ["dragover", "drop"]) {
-    document.addEventListener(name, (event) => event.preventDefault());
-  }
-  drop.addEventListener("dragover", () => drop.classList.add("over"));
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    drop.classList.remove("over");
-    if (event.dataTransfer.files.length) takePhotograph(event.dataTransfer.files[0]);
   });
   document.addEventListener("source", () => {
     if (!state.source) byId("original").hidden = true;

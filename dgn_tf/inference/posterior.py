@@ -9,6 +9,7 @@ from dgn_tf.config import MAX_STARTS
 from dgn_tf.inference.dynamics import STEPS, Dynamics
 from dgn_tf.inference.starts import Encoder, PriorSamples, first_starts
 from dgn_tf.types import LatentArrays, LatentModel, Latents, Tensor
+from dgn_tf.utils.memory import keep_freed_memory
 
 
 class Inference:
@@ -56,6 +57,7 @@ class Inference:
             raise ValueError(
                 f"steps must be at least 1 and starts from 1 to {MAX_STARTS}, got {steps}, {starts}"
             )
+        keep_freed_memory()
         self.model = model
         self.chunks = -(-steps // STEPS)
         self.sigma = sigma

@@ -11,6 +11,7 @@ from dgn_tf.data.batches import Shards, batches, steps_per_epoch
 from dgn_tf.data.examples import Examples
 from dgn_tf.training.checkpoints import Checkpoints, Progress
 from dgn_tf.types import Learner, Tensor
+from dgn_tf.utils.memory import keep_freed_memory
 
 # How often a run goes back to a checkpoint after a number that is not finite.
 MAX_RESCUES = 3
@@ -66,6 +67,7 @@ def fit(
     Raises:
         Diverged: a number was not finite for the fourth time, or the first without checkpoints.
     """
+    keep_freed_memory()
     model, per_epoch = learner.model, steps_per_epoch(len(examples), batch_size, shards.count)
     total = epochs * per_epoch
     progress = progress or _saved(Progress(), checkpoints)

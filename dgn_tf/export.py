@@ -178,8 +178,13 @@ def _write_tflite(target: Path, trained: Trained) -> None:
 
 
 def _lite_encoder(trained: Trained) -> keras.Model | None:
-    """The encoder of images that becomes a file, if it is asked for and there is one."""
+    """The encoder of images that becomes a file, if it is asked for and there is one.
+
+    One with a guess for each class is none: which of them is right, only the generator can tell.
+    """
     if convert.ENCODER not in (FLAGS.part or ()) or trained.config.data.frames:
+        return None
+    if trained.model.class_groups:
         return None
     own = isinstance(trained.model, EncodedGenerator)
     encoder = trained.model.encoder if own else trained.encoder()

@@ -7,12 +7,12 @@ it inside a graph that is served.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from dgn_tf.inference.energy import energy
 from dgn_tf.inference.langevin import langevin, langevin_loop
 from dgn_tf.inference.noise import example_normal
+from dgn_tf.inference.starts import lowest_rows
 from dgn_tf.types import LatentModel, Latents, Tensor, one_hot_groups
 
 # Langevin steps in one graph; between two such graphs steps are taken back.
@@ -112,11 +112,7 @@ class Dynamics:
             scale: [starts * count, 1].
             count: how many images they are, an int or an int32 scalar.
         """
-        energies = self._energy(x, z)
-        # A start that diverged must not win over one that did not.
-        energies = tf.where(tf.math.is_nan(energies), np.inf, energies)
-        best = tf.argmin(tf.reshape(energies, [-1, count]), axis=0, output_type=tf.int32)
-        rows = best * count + tf.range(count)
+        rows = lowest_rows(self._energy(x, z), count)
         return {name: tf.gather(value, rows) for name, value in z.items()}, tf.gather(scale, rows)
 
     def _descending_langevin(self, x: Tensor, z: Latents, scale: Tensor) -> Latents:

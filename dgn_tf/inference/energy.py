@@ -19,9 +19,15 @@ def energy(model: LatentModel, x: Tensor, latents: Latents, sigma: Tensor) -> Te
         latents: a vector [B, d] for each latent group.
         sigma: standard deviation of a pixel on the [0, 1] scale.
     """
-    reconstruction = model.combine({name: model.part(name, z) for name, z in latents.items()})
+    classes = class_parts(model)
+    parts = {
+        name: tf.gather(classes[name], tf.argmax(z, axis=1))
+        if name in classes
+        else model.part(name, z)
+        for name, z in latents.items()
+    }
     prior = tf.add_n([tf.reduce_sum(tf.square(z), axis=1) for z in latents.values()]) / 2.0
-    return squared_error(x, reconstruction) / (2.0 * sigma**2) + prior
+    return squared_error(x, model.combine(parts)) / (2.0 * sigma**2) + prior
 
 
 def class_parts(model: LatentModel) -> Parts:

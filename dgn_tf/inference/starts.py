@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from dgn_tf.config import MAX_STARTS
+from dgn_tf.inference.energy import energy
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.types import ClipModel, LatentModel, Latents, Tensor, one_hot_groups
 
@@ -19,8 +20,22 @@ _OTHER_CLASS = 1e9
 
 
 def guess_of(encoder: Encoder, x: Tensor) -> Latents:
-    """The latents [B, d] that an encoder guesses of x, of the groups that it knows."""
+    """The latents that an encoder guesses of x, of the groups that it knows.
+
+    They are [B, d], or [B, k, d] if it has a guess for each of k classes.
+    """
     return {name: mean for name, (mean, _) in encoder(x).items()}
+
+
+def guess_in_class(model: LatentModel, guess: Latents, z: Latents) -> Latents:
+    """The guesses [B, d] for the classes of `z`, of a `guess_of` with one for each class."""
+    for name in model.class_groups:
+        chosen = tf.argmax(z[name], axis=1)
+        guess = {
+            other: tf.gather(each, chosen, batch_dims=1) if each.shape.rank == 3 else each
+            for other, each in guess.items()
+        }
+    return guess
 
 
 def first_starts(
@@ -41,6 +56,51 @@ def first_starts(
     for name in model.class_groups:
         z = _in_every_class(z, name, count)
     return z | known
+
+
+def lowest_start(
+    model: LatentModel, x: Tensor, starts: Latents, sigma: Tensor
+) -> tuple[Latents, Tensor]:
+    """The starts [B, d] of the lowest energy of each example, and these energies [B].
+
+    Args:
+        model: a model, trained or not.
+        x: images or clips [B, ...] in [-1, 1].
+        starts: [k * B, d] of each group: the first of every example, then the second, ...
+        sigma: standard deviation of a pixel on the [0, 1] scale.
+    """
+    count, all_starts = tf.shape(x)[0], tf.shape(next(iter(starts.values())))[0]
+    x_all = tf.tile(x, [all_starts // count] + [1] * (x.shape.rank - 1))
+    energies = energy(model, x_all, starts, sigma)
+    rows = lowest_rows(energies, count)
+    return {n: tf.gather(z, rows) for n, z in starts.items()}, tf.gather(energies, rows)
+
+
+def lowest_class(model: LatentModel, encoder: Encoder, sigma: float) -> Encoder:
+    """An encoder of all groups of a model with classes, of one with a guess for each class.
+
+    It guesses the class of the lowest energy, and the other groups for that class.
+
+    Args:
+        model: with classes.
+        encoder: of the other groups.
+        sigma: standard deviation of a pixel on the [0, 1] scale.
+    """
+
+    def encode(x: Tensor) -> dict[str, tuple[Tensor, Any]]:
+        starts = first_starts(model, x, {}, encoder)
+        lowest, _ = lowest_start(model, x, starts, tf.constant(sigma))
+        return {name: (z, None) for name, z in lowest.items()}
+
+    return encode
+
+
+def lowest_rows(energies: Tensor, count: Tensor) -> Tensor:
+    """Rows int32 [B] of the starts of the lowest energy, of energies [k * B]; `count` is B."""
+    # A start that diverged must not win over one that did not.
+    energies = tf.where(tf.math.is_nan(energies), float("inf"), energies)
+    best = tf.argmin(tf.reshape(energies, [-1, count]), axis=0, output_type=tf.int32)
+    return best * count + tf.range(count)
 
 
 class PriorSamples:
@@ -106,9 +166,14 @@ class PriorSamples:
 
 
 def _in_every_class(zero: Latents, name: str, count: Tensor) -> Latents:
-    """The latents [B, d] of the starts from zero, once with each class of a group."""
+    """The latents [B, d] or, one for each class, [B, k, d] of the starts, in each class."""
     classes = zero[name].shape[1]
-    tiled = {other: tf.tile(z, [classes, 1]) for other, z in zero.items()}
+    tiled = {
+        other: tf.reshape(tf.transpose(z, [1, 0, 2]), [-1, z.shape[2]])
+        if z.shape.rank == 3
+        else tf.tile(z, [classes, 1])
+        for other, z in zero.items()
+    }
     return {**tiled, name: tf.repeat(tf.eye(classes), count, axis=0)}
 
 

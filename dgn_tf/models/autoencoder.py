@@ -22,9 +22,11 @@ class Encoder(keras.Model):
         channels: 1 (gray) or 3 (RGB).
         width: filters per level over 16, 32, 64, ..., those of the geometric generator.
         variance: whether it gives log-variances beside the means.
+        classes: k of a group of classes: latents are then inferred anew for each class; 0 without.
 
     Raises:
-        ValueError: `side` is none of these, or `width` is not above 0.
+        ValueError: `side` is none of these, `width` is not above 0, or there are classes and
+            variances.
     """
 
     def __init__(
@@ -34,9 +36,12 @@ class Encoder(keras.Model):
         channels: int = 3,
         width: float = 1.0,
         variance: bool = True,
+        classes: int = 0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        if classes and variance:
+            raise ValueError("an encoder with classes has no variances: give variance=False")
         if side not in SIDES or width <= 0:
             raise ValueError(f"side must be one of {SIDES} and width above 0; got {side}, {width}")
         self.settings = {
@@ -45,6 +50,7 @@ class Encoder(keras.Model):
             "channels": channels,
             "width": width,
             "variance": variance,
+            "classes": classes,
         }
         levels = int(math.log2(side // 4))
         layers = [
@@ -59,7 +65,7 @@ class Encoder(keras.Model):
             )
             for level in range(levels)
         ]
-        numbers = sum(latent_dims.values()) * (2 if variance else 1)
+        numbers = sum(latent_dims.values()) * (2 if variance else 1) * max(1, classes)
         # float32 whatever the compute dtype, as the latents are.
         layers += [keras.layers.Flatten(), keras.layers.Dense(numbers, dtype="float32", name="fc")]
         self.network = keras.Sequential(
@@ -75,11 +81,14 @@ class Encoder(keras.Model):
 
         Returns:
             {group: (mean [B, d], log-variance [B, d])}, float32; the log-variance is None without
-            `variance`.
+            `variance`. With classes, the means are [B, k, d].
         """
-        dims = self.settings["latent_dims"]
+        dims, classes = self.settings["latent_dims"], self.settings["classes"]
         each = 2 if self.settings["variance"] else 1
-        heads = tf.split(self.network(x), [dim for dim in dims.values() for _ in range(each)], 1)
+        numbers = self.network(x)
+        if classes:
+            numbers = tf.reshape(numbers, [-1, classes, sum(dims.values())])
+        heads = tf.split(numbers, [dim for dim in dims.values() for _ in range(each)], axis=-1)
         pairs = (
             zip(heads[::2], heads[1::2], strict=True) if each == 2 else ((h, None) for h in heads)
         )

@@ -44,7 +44,8 @@ def make_encoder(
 ) -> Encoder | ClipEncoder:
     """The untrained encoder, without variances, of what is inferred of a model.
 
-    It has a guess for every group of `model` but those that are given or one-hot.
+    It has a guess for every group of `model` but those that are given or one-hot; where there are
+    classes, one for each class.
 
     Args:
         settings: of the networks.
@@ -59,7 +60,8 @@ def make_encoder(
         return ClipEncoder(first, noise, side, channels, width, dtype=precision)
     one_hot = one_hot_groups(model)
     dims = {name: dim for name, dim in model.latent_dims.items() if name not in one_hot}
-    return Encoder(dims, side, channels, width, variance=False, dtype=precision)
+    classes = sum(model.latent_dims[name] for name in model.class_groups)
+    return Encoder(dims, side, channels, width, False, classes, dtype=precision)
 
 
 def encoder_settings(encoder: Encoder | ClipEncoder) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from dgn_tf.config import Config
 from dgn_tf.config.fields import last_value
-from dgn_tf.inference.starts import Encoder
+from dgn_tf.inference.starts import Encoder, lowest_class
 from dgn_tf.models.factory import encoder_settings
 from dgn_tf.serving.card import model_card
 from dgn_tf.serving.clip_signatures import clip_signatures
@@ -79,6 +79,8 @@ def model_signatures(config: Config, plain: Any, encoder: Encoder | None = None)
     )
     guess = plain.encode if isinstance(plain, EncodedModel) else encoder
     if guess is not None:
+        if plain.class_groups:
+            guess = lowest_class(plain, guess, settings[1])
         functions["encode"] = encode_function(guess, shape, "image", named)
     return {"serving_default": functions["generate"], **functions}
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from dgn_tf.inference.energy import energy
 from dgn_tf.inference.noise import example_normal, log_uniform
-from dgn_tf.inference.starts import guess_of
+from dgn_tf.inference.starts import first_starts, guess_in_class, guess_of, lowest_start
 from dgn_tf.ops.cross_replica import all_reduce_mean, batch_mean, in_replicas
 from dgn_tf.training.gradient_step import gradients_of
 from dgn_tf.types import LatentModel, Latents, Tensor
@@ -21,18 +21,22 @@ class EncoderProposals:
     of the latents that the Langevin steps have found. All chains are thereby drawn to one
     consistent code, and those in a bad mode of the posterior leave it.
 
+    Where there are classes, the encoder has a guess for each of them, and the class of the lowest
+    energy is proposed with its guess: a chain that has settled in one class can reach another, for
+    which its own geometry would be wrong.
+
     What is exact: the Langevin steps are those of Eq. 7, wherever a chain goes on, and the networks
     learn from their results as in Eq. 9. What is not: taking the lower of two energies restarts a
     chain instead of accepting a Metropolis proposal, so that the states are no longer samples of
     the posterior, but nearer to its modes. With `metropolis` they are: the proposal is drawn from a
     normal distribution around the guess, as wide as the guess has been wrong lately, and accepted
-    as an independence sampler does. That is exact while encoder and width stand still; a chain that
-    has found a good place then takes hardly any proposal.
+    as an independence sampler does; a chain keeps its class then. That is exact while encoder and
+    width stand still; a chain that has found a good place then takes hardly any proposal.
 
     Args:
         model: the generator that learns.
         encoder: gives {group: (mean [B, d], None)} of images or clips, of the groups that it
-            proposes.
+            proposes; [B, k, d], where there are k classes.
         optimizer: of the encoder.
         dreams: whether the encoder also learns from images that the model paints of the last group
             of latents, the geometry, of each example in a batch and the others of its neighbor:
@@ -64,9 +68,9 @@ class EncoderProposals:
         # Variables must exist before a checkpoint can fill them.
         optimizer.build(encoder.trainable_variables)
 
-    def guess(self, x: Tensor) -> Latents:
-        """The encoder's guess [B, d] of the groups that it proposes, of x in [-1, 1]."""
-        return guess_of(self.encoder, x)
+    def guess(self, x: Tensor, z: Latents) -> Latents:
+        """The encoder's guess [B, d] of the groups that it proposes, in the classes of z."""
+        return guess_in_class(self.model, guess_of(self.encoder, x), z)
 
     def restart(
         self, x: Tensor, z: Latents, sigma: Tensor, moving: dict[str, Tensor], ids: Tensor
@@ -84,22 +88,41 @@ class EncoderProposals:
         Returns:
             Latents [B, d], and the share of the batch that takes the proposal.
         """
-        proposed, gain = dict(z), tf.zeros(tf.shape(ids))
-        for stream, (name, guess) in enumerate(self.guess(x).items()):
-            if self.metropolis:
-                width = tf.sqrt(self.spread[name])
-                draw = guess + width * self._normal(ids, stream, guess.shape[1])
-                # log q(z) - log q(draw), of the normal distribution around the guess.
-                ratio = _squares((draw - guess) / width) - _squares((z[name] - guess) / width)
-                gain += tf.where(moving[name], ratio / 2.0, 0.0)
-                guess = draw
-            proposed[name] = tf.where(moving[name], guess, z[name])
-        if self.metropolis:
-            gain -= log_uniform(self._normal(ids, len(self.spread), 1)[:, 0])
+        propose = self._drawn if self.metropolis else self._lowest
+        proposed, proposed_energy, gain = propose(x, z, sigma, moving, ids)
         # A proposal that is not finite is never taken.
-        taken = energy(self.model, x, proposed, sigma) < energy(self.model, x, z, sigma) + gain
+        taken = proposed_energy < energy(self.model, x, z, sigma) + gain
         latents = {name: tf.where(taken[:, None], proposed[name], z[name]) for name in z}
         return latents, tf.reduce_mean(tf.cast(taken, tf.float32))
+
+    def _lowest(
+        self, x: Tensor, z: Latents, sigma: Tensor, moving: dict[str, Tensor], _ids: Tensor
+    ) -> tuple[Latents, Tensor, Tensor]:
+        """The guess, in the class of the lowest energy; its energy [B], and no gain."""
+        given = {name: z[name] for name in self.model.given_groups}
+        starts = first_starts(self.model, x, given, self.encoder)
+        for name, start in starts.items():
+            each = tf.shape(start)[0] // tf.shape(x)[0]
+            starts[name] = tf.where(moving[name], start, tf.tile(z[name], [each, 1]))
+        return *lowest_start(self.model, x, starts, sigma), tf.zeros([])
+
+    def _drawn(
+        self, x: Tensor, z: Latents, sigma: Tensor, moving: dict[str, Tensor], ids: Tensor
+    ) -> tuple[Latents, Tensor, Tensor]:
+        """Draws around the guess, their energies [B], and what is added to those of the chains.
+
+        The chains leave the place that they have if the draw's energy is below the sum.
+        """
+        drawn, gain = dict(z), tf.zeros(tf.shape(ids))
+        for stream, (name, guess) in enumerate(self.guess(x, z).items()):
+            width = tf.sqrt(self.spread[name])
+            draw = guess + width * self._normal(ids, stream, guess.shape[1])
+            # log q(z) - log q(draw), of the normal distribution around the guess.
+            ratio = _squares((draw - guess) / width) - _squares((z[name] - guess) / width)
+            gain += tf.where(moving[name], ratio / 2.0, 0.0)
+            drawn[name] = tf.where(moving[name], draw, z[name])
+        gain -= log_uniform(self._normal(ids, len(self.spread), 1)[:, 0])
+        return drawn, energy(self.model, x, drawn, sigma), gain
 
     def _normal(self, ids: Tensor, stream: int, dim: int) -> Tensor:
         """Standard normal draws [B, dim], independent of all others of this step."""
@@ -142,7 +165,7 @@ class EncoderProposals:
 
     def _squared_errors(self, x: Tensor, z: Latents) -> Latents:
         """Squared errors [B, d] of the guess, of the groups that it knows."""
-        return {name: tf.square(mean - z[name]) for name, mean in self.guess(x).items()}
+        return {name: tf.square(mean - z[name]) for name, mean in self.guess(x, z).items()}
 
     @property
     def state(self) -> dict:

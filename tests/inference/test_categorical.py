@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from dgn_tf import evaluate, train
-from dgn_tf.config import Config, ModelConfig, TrainingConfig
+from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import class_labels
 from dgn_tf.evaluation.metrics.errors import clustering_accuracy
@@ -16,10 +16,14 @@ from dgn_tf.inference.energy import class_energies, class_parts, energy
 from dgn_tf.inference.langevin import langevin
 from dgn_tf.inference.noise import example_normal, gumbel
 from dgn_tf.inference.posterior import Inference
-from dgn_tf.inference.starts import first_starts
-from dgn_tf.models.factory import make_model
+from dgn_tf.inference.starts import first_starts, lowest_class
+from dgn_tf.models.autoencoder import Encoder
+from dgn_tf.models.factory import make_encoder, make_model
+from dgn_tf.serving.portable import portable
+from dgn_tf.serving.saved_model import model_signatures
 from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.training.chains import Chains
+from dgn_tf.training.proposals import EncoderProposals
 from dgn_tf.utils.errors import InputError
 
 CLASSES = 3
@@ -179,7 +183,8 @@ def test_labels_to_compare_with_are_missed_before_training():
             class_labels(examples, name)
 
 
-def test_a_run_from_training_to_measuring(run_app, tmp_path):
+@pytest.mark.parametrize("more", [(), ("--proposals=encoder", "--dreams", "--chain_start=zero")])
+def test_a_run_from_training_to_measuring(run_app, tmp_path, more):
     rng = np.random.default_rng(2)
     for name in ("train", "test"):
         images = rng.integers(0, 256, (8, 32, 32, 1), np.uint8)
@@ -198,6 +203,7 @@ def test_a_run_from_training_to_measuring(run_app, tmp_path):
         "--langevin_steps=1",
         "--epochs=2",
         f"--run_dir={tmp_path}/run",
+        *more,
     )
     assert said.status == 0, said.err
     sheets = {path.stem for path in (tmp_path / "run/samples/latest").iterdir()}
@@ -223,3 +229,87 @@ def test_a_guess_of_geometry_is_tried_in_every_class():
     starts = first_starts(Model(), x, {}, encoder)
     np.testing.assert_array_equal(starts["geometry"], np.tile(x[:, :2], (3, 1)))
     np.testing.assert_array_equal(starts["appearance"], np.repeat(np.eye(3), 2, axis=0))
+
+
+class Offsets:
+    """x is 10 c + z_g, a number, for class c; any class explains any x."""
+
+    latent_dims = {"appearance": 3, "geometry": 1}
+    given_groups, class_groups = (), ("appearance",)
+
+    def part(self, name, z):
+        return tf.matmul(z, [[0.0], [10.0], [20.0]]) if name == "appearance" else z
+
+    def combine(self, parts):
+        return parts["appearance"] + parts["geometry"]
+
+
+class PerClass(keras.Model):
+    """Guesses of z_g for each of three classes: x - 10 c, times a weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = self.add_weight(shape=(3,), initializer="ones", name="weight")
+
+    def call(self, x):
+        guess = self.weight * (x - [[0.0, 10.0, 20.0]])
+        return {"geometry": (guess[:, :, None], None)}
+
+
+def proposals(**settings):
+    return EncoderProposals(Offsets(), PerClass(), keras.optimizers.SGD(0.01), **settings)
+
+
+def restarted(proposing, x, classes, geometry, moving=True):
+    z = {"appearance": tf.one_hot(classes, 3), "geometry": tf.constant(geometry)[:, None]}
+    ids = tf.range(len(x), dtype=tf.int64)
+    free = {"appearance": tf.constant(moving), "geometry": tf.constant(True)}
+    z, share = proposing.restart(tf.constant(x)[:, None], z, tf.constant(0.5), free, ids)
+    return z["appearance"].numpy().argmax(1).tolist(), z["geometry"][:, 0].numpy(), float(share)
+
+
+def test_every_class_starts_with_its_own_guess():
+    x = tf.constant([[11.0], [19.0]])
+    starts = first_starts(Offsets(), x, {}, PerClass())
+    np.testing.assert_array_equal(starts["geometry"][:, 0], [11.0, 19.0, 1.0, 9.0, -9.0, -1.0])
+    np.testing.assert_array_equal(starts["appearance"], np.repeat(np.eye(3), 2, axis=0))
+    encoded = lowest_class(Offsets(), PerClass(), 0.5)(x)
+    np.testing.assert_array_equal(encoded["appearance"][0], [[0, 1, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(encoded["geometry"][0], [[1.0], [-1.0]])
+
+
+def test_a_chain_leaves_its_class_for_one_whose_guess_is_better():
+    # The second explains its x with its own class as well as the guess does.
+    found = restarted(proposals(), [11.0, 19.0], [0, 2], [11.0, -1.0])
+    assert found[0] == [1, 2] and found[1].tolist() == [1.0, -1.0] and found[2] == 0.5
+
+
+def test_a_chain_keeps_its_class_during_a_head_start_and_with_metropolis():
+    classes, geometry, share = restarted(proposals(), [1.0], [0], [5.0], moving=False)
+    assert classes == [0] and geometry.tolist() == [1.0] and share == 1.0
+    classes, geometry, share = restarted(proposals(metropolis=True), [1.0], [0], [5.0])
+    assert classes == [0] and share == 1.0 and -4.0 < geometry[0] < 5.0
+
+
+def test_only_the_guess_for_the_class_of_a_chain_learns():
+    proposing = proposals()
+    z = {"appearance": tf.one_hot([1], 3), "geometry": tf.constant([[3.0]])}
+    learned = proposing.learn(tf.constant([[12.0]]), z, tf.zeros([]))
+    assert float(learned["proposal_error"]) == pytest.approx(1.0)
+    # Down the gradient 2 (2 - 3) 2 of (2 w - 3)^2, at the rate 0.01.
+    np.testing.assert_allclose(proposing.encoder.weight, [1.0, 1.04, 1.0], rtol=1e-5)
+
+
+def test_encode_answers_with_the_class(model):
+    encoder = make_encoder(SETTINGS, model, 32, 1)
+    assert encoder.settings["classes"] == CLASSES
+    config = Config(data=DataConfig(side=32, channels=1), model=SETTINGS)
+    encode = model_signatures(config, portable(config, model), encoder)["encode"]
+    answer = encode(tf.zeros([2, 32, 32, 1]))
+    assert answer["z_geometry"].shape == [2, 2]
+    np.testing.assert_array_equal(np.sort(answer["z_appearance"])[:, -1], 1.0)
+
+
+def test_an_encoder_with_classes_has_no_variances():
+    with pytest.raises(ValueError, match="variance=False"):
+        Encoder({"geometry": 2}, classes=3)

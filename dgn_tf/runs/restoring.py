@@ -172,9 +172,9 @@ def initialize_encoder(encoder: keras.Model, run_dir: Folder) -> None:
         else:
             encoder.set_weights(trained.get_weights())
     except ValueError:
-        # Only dgn_tf.amortise makes one of another width.
+        # That of dgn_tf.amortise may have another width, and classes may have shared one guess.
         logging.warning(
-            "The encoder of %s has another width than --encoder_width: a new one begins.", run_dir
+            "The encoder of %s has other layers than that of this run: a new one begins.", run_dir
         )
 
 

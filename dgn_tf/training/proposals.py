@@ -103,7 +103,7 @@ class EncoderProposals:
         starts = first_starts(self.model, x, given, self.encoder)
         for name, start in starts.items():
             each = tf.shape(start)[0] // tf.shape(x)[0]
-            starts[name] = tf.where(moving[name], start, tf.tile(z[name], [each, 1]))
+            starts[name] = tf.where(moving[name], start, tf.tile(z[name], tf.stack([each, 1])))
         return *lowest_start(self.model, x, starts, sigma), tf.zeros([])
 
     def _drawn(

@@ -1,5 +1,6 @@
 """Latents of images that were not trained on."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -7,6 +8,12 @@ import tensorflow as tf
 
 from dgn_tf.config import MAX_STARTS
 from dgn_tf.inference.dynamics import STEPS, Dynamics
+from dgn_tf.inference.observations import (
+    checked_ids,
+    checked_labels,
+    checked_observations,
+    observation_shape,
+)
 from dgn_tf.inference.starts import Encoder, PriorSamples, first_starts
 from dgn_tf.types import LatentArrays, LatentModel, Latents, Tensor
 
@@ -76,7 +83,7 @@ class Inference:
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] of each group.
 
         Args:
-            images: images; clips [N, F, S, S, C] for a model of clips.
+            images: floating images of the model's size; clips [N, F, S, S, C] for a model of clips.
             ids: int64 [N], 0..N-1 by default; an image's latents depend on its id, not on its
                 neighbors.
             batch_size: images at a time.
@@ -84,21 +91,17 @@ class Inference:
             given: one-hot labels [N, d] of each group that the model does not infer.
 
         Raises:
-            ValueError: there are no images, or other groups are given than the model needs.
+            InputError: there are no images; their shape or type is not the model's, or a number is
+                not finite or out of range; ids or labels are not one for each image.
         """
-        if len(images) == 0:
-            raise ValueError("there are no images to infer latents for")
-        given = given or {}
-        if set(given) != set(self.model.given_groups):
-            raise ValueError(
-                f"the model needs to be given {list(self.model.given_groups)}, not {list(given)}"
-            )
-        ids = np.arange(len(images), dtype=np.int64) if ids is None else np.asarray(ids, np.int64)
+        images = checked_observations(images, self._shape)
+        given = checked_labels(self.model, given, len(images))
+        ids = checked_ids(ids, len(images))
         library = self._library() if self.starts > 1 else None
         batches = range(0, len(images), batch_size)
         results = []
         for number, first in enumerate(batches):
-            x = tf.constant(images[first : first + batch_size], tf.float32)
+            x = tf.constant(images[first : first + batch_size])
 
             def done(chunks, number=number):
                 if progress:
@@ -106,10 +109,14 @@ class Inference:
                     progress(number * steps + chunks * STEPS, len(batches) * steps)
 
             rows = slice(first, first + batch_size)
-            known = {name: tf.constant(value[rows], tf.float32) for name, value in given.items()}
+            known = {name: tf.constant(value[rows]) for name, value in given.items()}
             z = self._infer(x, tf.constant(ids[rows]), library, done, known)
             results.append({name: value.numpy() for name, value in z.items()})
         return {name: np.concatenate([r[name] for r in results]) for name in self.model.latent_dims}
+
+    @functools.cached_property
+    def _shape(self) -> list[int | None]:
+        return observation_shape(self.model)
 
     def starts_of(self, x: Tensor, library: PriorSamples | None, known: Latents) -> Latents:
         """Latents [starts * B, d]: zero (in every class), then prior samples of the lowest energy.

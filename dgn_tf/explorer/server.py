@@ -20,6 +20,7 @@ from dgn_tf.explorer import requests
 from dgn_tf.explorer.describe import describe
 from dgn_tf.explorer.jobs import Busy, Jobs
 from dgn_tf.explorer.painter import Painter
+from dgn_tf.serving.portable import portable
 from dgn_tf.types import LatentModel
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.directions import Directions
@@ -96,6 +97,8 @@ class ExplorerServer(ThreadingHTTPServer):
     ):
         # First of all: what follows takes seconds.
         super().__init__((host, port), _Handler)
+        # Compiling for a single image takes longer than all that it saves.
+        model = portable(config, model)
         shape = config.data.side, config.data.channels
         self.host, self.shape, self.dims = host, shape, dict(model.latent_dims)
         self.painter = Painter(model, directions)
@@ -121,6 +124,11 @@ class ExplorerServer(ThreadingHTTPServer):
         # Addresses cannot be rebound, only names; a server for this machine alone has one.
         listening = ipaddress.ip_address(str(self.server_address[0]))
         return not listening.is_loopback and _is_address(name)
+
+    def server_close(self) -> None:
+        """Closes the socket, once nothing is traced in the background."""
+        super().server_close()
+        self.jobs.close()
 
     def handle_error(self, request, client_address):
         """A browser that has gone away is no error."""

@@ -57,6 +57,10 @@ class EncoderInference:
                 progress(first + len(x), len(images))
         return {name: np.concatenate(rows) for name, rows in means.items()}
 
+    def warm_up(self) -> None:
+        """Traces what the inference of one image takes, so that the first is quick."""
+        self._encode(tf.zeros([1, *self._shape]))
+
     @functools.cached_property
     def _shape(self) -> list[int | None]:
         return observation_shape(self.model)

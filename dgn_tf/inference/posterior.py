@@ -33,7 +33,7 @@ class Inference:
     A clip starts from what fits its first frame, as above; the noises of the others are zero.
 
     Args:
-        model: a trained model.
+        model: a trained model, whose weights stay as they are.
         steps: Langevin steps, rounded up to tens (the paper: 300).
         step_size: delta of Eq. 7.
         sigma: standard deviation of a pixel on the [0, 1] scale.
@@ -97,7 +97,6 @@ class Inference:
         images = checked_observations(images, self._shape)
         given = checked_labels(self.model, given, len(images))
         ids = checked_ids(ids, len(images))
-        library = self._library() if self.starts > 1 else None
         batches = range(0, len(images), batch_size)
         results = []
         for number, first in enumerate(batches):
@@ -110,9 +109,17 @@ class Inference:
 
             rows = slice(first, first + batch_size)
             known = {name: tf.constant(value[rows]) for name, value in given.items()}
-            z = self._infer(x, tf.constant(ids[rows]), library, done, known)
+            z = self._infer(x, tf.constant(ids[rows]), self.chunks, done, known)
             results.append({name: value.numpy() for name, value in z.items()})
         return {name: np.concatenate([r[name] for r in results]) for name in self.model.latent_dims}
+
+    def warm_up(self) -> None:
+        """Traces and compiles what the inference of one image takes, so that the first is quick."""
+        x, ids = tf.zeros([1, *self._shape]), tf.zeros([1], tf.int64)
+        dims = self.model.latent_dims
+        known = {name: tf.one_hot([0], dims[name]) for name in self.model.given_groups}
+        # Before and after the choice among several starts.
+        self._infer(x, ids, min(2, self.chunks), lambda _: None, known)
 
     @functools.cached_property
     def _shape(self) -> list[int | None]:
@@ -132,26 +139,27 @@ class Inference:
         others = library.nearest(x, known, self.starts - 1, self.sigma)
         return {name: tf.concat([starts[name], others[name]], 0) for name in starts}
 
-    def _library(self) -> PriorSamples:
-        return PriorSamples(self.model, self.seed)
+    @functools.cached_property
+    def _library(self) -> PriorSamples | None:
+        return PriorSamples(self.model, self.seed) if self.starts > 1 else None
 
     def _infer(
         self,
         x: Tensor,
         ids: Tensor,
-        library: PriorSamples | None,
+        chunks: int,
         done: Callable[[int], None],
         known: Latents,
     ) -> Latents:
-        """Latents [B, d] of one batch; calls `done` with the number of tens of steps done."""
-        z = self.starts_of(x, library, known)
+        """Latents [B, d] of a batch after so many tens of steps; calls `done` with those done."""
+        z = self.starts_of(x, self._library, known)
         # All starts of all images are one batch, start after start.
         starts = len(next(iter(z.values()))) // len(x)
         x_all, ids_all = tf.tile(x, [starts] + [1] * (x.shape.rank - 1)), tf.tile(ids, [starts])
         scale = tf.ones([len(x_all), 1])
-        for chunk in range(1, self.chunks + 1):
+        for chunk in range(1, chunks + 1):
             z, scale = self._advance(x_all, z, ids_all, tf.constant(chunk, tf.int64), scale)
-            if chunk == max(1, self.chunks // 4) and starts > 1:
+            if chunk == max(1, chunks // 4) and starts > 1:
                 z, scale = self._dynamics.lowest(x_all, z, scale, len(x))
                 x_all, ids_all = x, ids
             done(chunk)

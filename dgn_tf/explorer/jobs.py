@@ -44,13 +44,10 @@ class Jobs:
         self._states: dict[int, dict] = {}
         self._lock = threading.Lock()
         self._working = False
-        # The first photograph should not wait for what is traced once.
-        self._warming = threading.Thread(target=self._inference.warm_up, daemon=True)
-        self._warming.start()
 
-    def close(self) -> None:
-        """Waits until nothing is traced any more, which must not outlive the interpreter."""
-        self._warming.join()
+    def warm_up(self) -> None:
+        """Traces what inferences have in common, which takes seconds."""
+        self._inference.warm_up()
 
     def start(self, image: np.ndarray, given: LatentArrays) -> int:
         """Begins to infer the latents of an image, uint8 [S, S, C]; returns the job's number.

@@ -4,6 +4,7 @@ import base64
 import ipaddress
 import json
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -125,10 +126,15 @@ class ExplorerServer(ThreadingHTTPServer):
         listening = ipaddress.ip_address(str(self.server_address[0]))
         return not listening.is_loopback and _is_address(name)
 
-    def server_close(self) -> None:
-        """Closes the socket, once nothing is traced in the background."""
-        super().server_close()
-        self.jobs.close()
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Answers until `shutdown`, and makes ready for the first photograph meanwhile."""
+        warming = threading.Thread(target=self.jobs.warm_up)
+        warming.start()
+        try:
+            super().serve_forever(poll_interval)
+        finally:
+            # TensorFlow must not trace while the interpreter ends.
+            warming.join()
 
     def handle_error(self, request, client_address):
         """A browser that has gone away is no error."""

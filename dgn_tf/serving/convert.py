@@ -41,10 +41,10 @@ class Conversion(NamedTuple):
 
 
 def make_parts(model: LatentModel, encoder: keras.Model | None = None) -> Signatures:
-    """Functions of one example that a device may need, by part.
+    """Functions of any number of examples that a device may need, by part.
 
-    geometry: z_geometry [1, d_g] to displacement; appearance: z_appearance [1, d_a] to canonical in
-    [0, 1]; generator: both to image; encoder: image [1, S, S, C] in [0, 1] to the latents that it
+    geometry: z_geometry [B, d_g] to displacement; appearance: z_appearance [B, d_a] to canonical in
+    [0, 1]; generator: both to image; encoder: image [B, S, S, C] in [0, 1] to the latents that it
     guesses. A model without geometry has generator and encoder alone.
 
     Args:

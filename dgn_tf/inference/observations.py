@@ -55,9 +55,7 @@ def checked_ids(ids: Sequence[int] | np.ndarray | None, count: int) -> np.ndarra
     return found.astype(np.int64)
 
 
-def checked_labels(
-    model: LatentModel, given: Mapping[str, Any] | None, count: int
-) -> LatentArrays:
+def checked_labels(model: LatentModel, given: Mapping[str, Any] | None, count: int) -> LatentArrays:
     """The latents of `count` images that a model does not infer, float32 [count, d] by group.
 
     Raises:

@@ -17,6 +17,7 @@ from dgn_tf.inference.starts import Encoder, guess_of
 from dgn_tf.ops.resizing import enlarged_field
 from dgn_tf.ops.warp import warp
 from dgn_tf.serving.checks import checked, checked_latent, require, same_batch
+from dgn_tf.serving.image_files import squares, upright
 from dgn_tf.serving.portable import deforming_generator
 from dgn_tf.types import EncodedModel, LatentModel, Latents, Parts, Tensor
 
@@ -41,7 +42,8 @@ def image_signatures(model: LatentModel) -> Signatures:
     * generate: z_appearance and z_geometry to image, canonical and displacement (Eq. 1).
     * generate_png: the same latents to image_bytes and canonical_bytes.
     * appearance: z_appearance to canonical; displacement: z_geometry to displacement.
-    * warp: images of any kind and size and z_geometry to warped (Fig. 12a).
+    * warp: images of any kind and size and z_geometry to warped (Fig. 12a); warp_bytes: the same
+      of JPEG and PNG files [B], each of a size of its own, to PNG files.
 
     A model without geometry has generate and generate_png alone, with z_appearance and image.
 
@@ -92,21 +94,38 @@ def _part_functions(
         (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
         return {"displacement": model.part("geometry", z)}
 
+    def moved(image: Tensor, field: Tensor) -> Tensor:
+        sizes = tf.shape(image)
+        field = enlarged_field(field, sizes[1], sizes[2])
+        return unit(warp(signed(image), field, border=deforming.border, jit_compile=False))
+
     def warp_image_batch(image: Tensor, z_geometry: Tensor) -> Outputs:
         image = checked("image", image, [None] * 4, 0.0, 1.0, "in [0, 1]")
         (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
         image, z = same_batch(("image", "z_geometry"), (image, z))
-        sizes = tf.shape(image)
-        field = enlarged_field(model.part("geometry", z), sizes[1], sizes[2])
-        border = deforming.border
-        return {"warped": unit(warp(signed(image), field, border=border, jit_compile=False))}
+        return {"warped": moved(image, model.part("geometry", z))}
+
+    def warp_files(image_bytes: Tensor, z_geometry: Tensor) -> Outputs:
+        files = checked("image_bytes", image_bytes, [None])
+        (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
+        files, z = same_batch(("image_bytes", "z_geometry"), (files, z))
+
+        def warped(one: tuple[Tensor, Tensor]) -> Tensor:
+            image = tf.cast(upright("image_bytes", one[0]), tf.float32)[None] / 255.0
+            return _png(moved(image, one[1][None])[0])
+
+        fields = model.part("geometry", z)
+        made = tf.map_fn(warped, (files, fields), fn_output_signature=tf.TensorSpec([], tf.string))
+        return {"warped_bytes": made}
 
     specs = {name: _latent_spec(name, dim) for name, dim in dims.items()}
     image = tf.TensorSpec([None] * 4, tf.float32, "image")
+    files = tf.TensorSpec([None], tf.string, "image_bytes")
     return {
         "appearance": (appearance, [specs["appearance"]]),
         "displacement": (displacement, [specs["geometry"]]),
         "warp": (warp_image_batch, [image, specs["geometry"]]),
+        "warp_bytes": (warp_files, [files, specs["geometry"]]),
     }
 
 
@@ -130,6 +149,26 @@ def encode_function(
         return output(guess_of(encoder, x))
 
     return signature(encode, [tf.TensorSpec([None, *shape], tf.float32, name)])
+
+
+def of_files(function: Any, shape: Sequence[int]) -> Any:
+    """The same signature with JPEG or PNG files in place of an observation.
+
+    Args:
+        function: a signature whose first input is an observation in [0, 1], such as image.
+        shape: of one observation, [S, S, C] or [F, S, S, C].
+
+    Returns:
+        A `tf.function` whose first input is image_bytes, string [B], or clip_bytes [B, F].
+    """
+    first, *others = function.input_signature
+    name = f"{first.name}_bytes"
+
+    def asked(files: Tensor, *values: Tensor) -> Outputs:
+        return function(squares(name, files, shape), *values)
+
+    files = tf.TensorSpec([None, *shape[:-3]], tf.string, name)
+    return signature(asked, [files, *others])
 
 
 def reconstruct_function(

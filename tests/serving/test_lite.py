@@ -49,7 +49,11 @@ IMAGE, FIELD = np.zeros((4, 4, 3)), np.zeros((4, 4, 2))
 @pytest.mark.parametrize(
     ("image", "field", "said"),
     [
-        (IMAGE, np.zeros((4, 5, 2)), r"displacement must have shape \[4, 4, 2\]; it has \[4, 5, 2\]"),
+        (
+            IMAGE,
+            np.zeros((4, 5, 2)),
+            r"displacement must have shape \[4, 4, 2\]; it has \[4, 5, 2\]",
+        ),
         (IMAGE, FIELD + np.nan, r"displacement must be finite; .* at \[0, 0, 0\]"),
         (IMAGE, FIELD + np.inf, "displacement must be finite"),
         (IMAGE + np.nan, FIELD, "image must be finite"),
@@ -121,9 +125,7 @@ def test_conversions_make_what_the_model_makes(parts, latents, capfd, part, quan
         ("encoder", "int8"),
     ],
 )
-def test_a_file_takes_any_number_of_examples(
-    served, parts, latents, tmp_path, part, quantization
-):
+def test_a_file_takes_any_number_of_examples(served, parts, latents, tmp_path, part, quantization):
     plain = portable(served.config, served.model)
     calibration, test = (convert.with_images(plain, each) for each in latents)
     made = convert.convert(parts[part], quantization, calibration, test)

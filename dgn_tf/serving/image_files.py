@@ -35,35 +35,36 @@ def squares(name: str, files: Tensor, shape: Sequence[int]) -> Tensor:
     *frames, side, _, channels = shape
     files = checked(name, files, [None, *frames])
     images = tf.map_fn(
-        lambda file: _square(upright(name, file), side, channels),
+        lambda file: _square(upright(file), side, channels),
         tf.reshape(files, [-1]),
         fn_output_signature=tf.TensorSpec([side, side, channels], tf.float32),
     )
     return tf.reshape(images, [-1, *shape]) / 255.0
 
 
-def upright(name: str, file: Tensor) -> Tensor:
+# A function of its own, which a SavedModel holds once for all signatures.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+def upright(file: Tensor) -> Tensor:
     """The image of a file at its own size, upright and opaque: uint8 [H, W, 3].
 
     Args:
-        name: of the input, for messages.
         file: string scalar, the content of a JPEG or PNG file.
     """
     content = tf.io.decode_raw(file, tf.uint8)
     is_jpeg = tf.equal(tf.strings.substr(file, 0, len(_JPEG)), _JPEG)
     is_png = tf.equal(tf.strings.substr(file, 0, len(_PNG)), _PNG)
-    with tf.control_dependencies([require(is_jpeg | is_png, f"{name} must be JPEG or PNG files")]):
+    with tf.control_dependencies([require(is_jpeg | is_png, "files must be JPEG or PNG images")]):
         file = tf.identity(file)
     pixels, orientation = tf.cond(
-        is_jpeg, lambda: _read_jpeg(name, file, content), lambda: _read_png(name, file, content)
+        is_jpeg, lambda: _read_jpeg(file, content), lambda: _read_png(file, content)
     )
     return _turned(pixels, orientation)
 
 
-def _read_jpeg(name: str, file: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
+def _read_jpeg(file: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
     """Pixels uint8 [H, W, 3] and orientation of a JPEG file."""
     sizes = tf.image.extract_jpeg_shape(file)
-    with tf.control_dependencies([_bounded(name, sizes[0], sizes[1])]):
+    with tf.control_dependencies([_bounded(sizes[0], sizes[1])]):
         pixels = tf.io.decode_jpeg(file, 3, dct_method="INTEGER_ACCURATE")
 
     def at_exif(place: Tensor) -> Tensor:
@@ -87,10 +88,10 @@ def _read_jpeg(name: str, file: Tensor, content: Tensor) -> tuple[Tensor, Tensor
     )
 
 
-def _read_png(name: str, file: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
+def _read_png(file: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
     """Pixels uint8 [H, W, 3] on white, and orientation of a PNG file."""
     sizes = _number(content, 20, 4), _number(content, 16, 4)
-    with tf.control_dependencies([_bounded(name, *sizes)]):
+    with tf.control_dependencies([_bounded(*sizes)]):
         file = tf.identity(file)
 
     def levels(dtype: tf.DType) -> Tensor:
@@ -128,13 +129,15 @@ def _png_chunk(content: Tensor, kind: bytes) -> Tensor:
     return tf.where(here(place), place + 8, -1)
 
 
-def _bounded(name: str, height: Tensor, width: Tensor) -> tf.Operation | None:
+def _bounded(height: Tensor, width: Tensor) -> tf.Operation | None:
     few = (height > 0) & (width > 0)
     few &= tf.cast(height, tf.int64) * tf.cast(width, tf.int64) <= MOST_SENT_PIXELS
-    reason = f"{name} must be images of at most {MOST_SENT_PIXELS} pixels; one has height and width"
+    reason = f"files must be images of at most {MOST_SENT_PIXELS} pixels; one has height and width"
     return require(few, reason, height, width)
 
 
+# A function of its own, too: there are many calls.
+@tf.function(autograph=False)
 def _number(content: Tensor, place: Tensor, size: int, little: Tensor | bool = False) -> Tensor:
     """The unsigned number of some bytes at a place, int32; beyond the end there are zeros."""
     places = tf.clip_by_value(place, 0, tf.size(content))[..., None] + tf.range(size)

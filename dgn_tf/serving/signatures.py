@@ -19,7 +19,7 @@ from dgn_tf.ops.warp import warp
 from dgn_tf.serving.checks import checked, checked_latent, require, same_batch
 from dgn_tf.serving.image_files import squares, upright
 from dgn_tf.serving.portable import deforming_generator
-from dgn_tf.types import EncodedModel, LatentModel, Latents, Parts, Tensor
+from dgn_tf.types import EncodedModel, LatentModel, Latents, Tensor
 
 # Functions with an input signature, `tf.function`, by name.
 Signatures = dict[str, Any]
@@ -54,78 +54,73 @@ def image_signatures(model: LatentModel) -> Signatures:
         {name: `tf.function` with an input signature}; each refuses what it cannot answer.
     """
     dims = dict(model.latent_dims)
-    latents = [_latent_spec(name, dim) for name, dim in dims.items()]
 
-    def made(values: Sequence[Tensor]) -> tuple[Outputs, Parts]:
+    def generated(*values: Tensor) -> Outputs:
         z = dict(zip(dims, _checked_latents(dims, values), strict=True))
         parts = {name: model.part(name, value) for name, value in z.items()}
-        images = {"image": unit(model.combine(parts))}
+        made = {"image": unit(model.combine(parts))}
         if "geometry" in dims:
-            images["canonical"] = unit(parts["appearance"])
-        return images, parts
+            made |= {"canonical": unit(parts["appearance"]), "displacement": parts["geometry"]}
+        return made
 
-    def generate(*values: Tensor) -> Outputs:
-        images, parts = made(values)
-        fields = {"displacement": parts["geometry"]} if "geometry" in dims else {}
-        return images | fields
+    latents = [_latent_spec(name, dim) for name, dim in dims.items()]
+    # Signatures ask each other for what they share: an export holds it once.
+    generate = signature(generated, latents)
 
     def generate_png(*values: Tensor) -> Outputs:
-        images, _ = made(values)
-        return {f"{name}_bytes": _png(image) for name, image in images.items()}
+        made = generate(*values)
+        images = [name for name in ("image", "canonical") if name in made]
+        return {f"{name}_bytes": _png(made[name]) for name in images}
 
-    functions = {"generate": (generate, latents), "generate_png": (generate_png, latents)}
-    if "geometry" in dims:
-        functions |= _part_functions(model, dims)
-    return {name: signature(*given) for name, given in functions.items()}
+    functions = {"generate": generate, "generate_png": signature(generate_png, latents)}
+    return functions | (_part_signatures(model, dims) if "geometry" in dims else {})
 
 
-def _part_functions(
-    model: LatentModel, dims: dict[str, int]
-) -> dict[str, tuple[Callable[..., Outputs], list[tf.TensorSpec]]]:
-    """The functions and input specs of a single part of a model that deforms."""
+def _part_signatures(model: LatentModel, dims: dict[str, int]) -> Signatures:
+    """The functions of a single part of a model that deforms."""
     deforming = deforming_generator(model)
     assert deforming is not None
 
-    def appearance(z_appearance: Tensor) -> Outputs:
+    def made_appearance(z_appearance: Tensor) -> Outputs:
         (z,) = _checked_latents({"appearance": dims["appearance"]}, [z_appearance])
         return {"canonical": unit(model.part("appearance", z))}
 
-    def displacement(z_geometry: Tensor) -> Outputs:
+    def made_displacement(z_geometry: Tensor) -> Outputs:
         (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
         return {"displacement": model.part("geometry", z)}
+
+    specs = {name: _latent_spec(name, dim) for name, dim in dims.items()}
+    displacement = signature(made_displacement, [specs["geometry"]])
 
     def moved(image: Tensor, field: Tensor) -> Tensor:
         sizes = tf.shape(image)
         field = enlarged_field(field, sizes[1], sizes[2])
         return unit(warp(signed(image), field, border=deforming.border, jit_compile=False))
 
-    def warp_image_batch(image: Tensor, z_geometry: Tensor) -> Outputs:
+    def warp_images(image: Tensor, z_geometry: Tensor) -> Outputs:
         image = checked("image", image, [None] * 4, 0.0, 1.0, "in [0, 1]")
-        (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
-        image, z = same_batch(("image", "z_geometry"), (image, z))
-        return {"warped": moved(image, model.part("geometry", z))}
+        field = displacement(z_geometry)["displacement"]
+        return {"warped": moved(*same_batch(("image", "z_geometry"), (image, field)))}
 
     def warp_files(image_bytes: Tensor, z_geometry: Tensor) -> Outputs:
         files = checked("image_bytes", image_bytes, [None])
-        (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
-        files, z = same_batch(("image_bytes", "z_geometry"), (files, z))
+        field = displacement(z_geometry)["displacement"]
+        files, field = same_batch(("image_bytes", "z_geometry"), (files, field))
 
         def warped(one: tuple[Tensor, Tensor]) -> Tensor:
-            image = tf.cast(upright("image_bytes", one[0]), tf.float32)[None] / 255.0
+            image = tf.cast(upright(one[0]), tf.float32)[None] / 255.0
             return _png(moved(image, one[1][None])[0])
 
-        fields = model.part("geometry", z)
-        made = tf.map_fn(warped, (files, fields), fn_output_signature=tf.TensorSpec([], tf.string))
+        made = tf.map_fn(warped, (files, field), fn_output_signature=tf.TensorSpec([], tf.string))
         return {"warped_bytes": made}
 
-    specs = {name: _latent_spec(name, dim) for name, dim in dims.items()}
     image = tf.TensorSpec([None] * 4, tf.float32, "image")
     files = tf.TensorSpec([None], tf.string, "image_bytes")
     return {
-        "appearance": (appearance, [specs["appearance"]]),
-        "displacement": (displacement, [specs["geometry"]]),
-        "warp": (warp_image_batch, [image, specs["geometry"]]),
-        "warp_bytes": (warp_files, [files, specs["geometry"]]),
+        "appearance": signature(made_appearance, [specs["appearance"]]),
+        "displacement": displacement,
+        "warp": signature(warp_images, [image, specs["geometry"]]),
+        "warp_bytes": signature(warp_files, [files, specs["geometry"]]),
     }
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dgn_tf.models.factory import make_encoder
 from dgn_tf.ops.resizing import enlarged_field
 from dgn_tf.ops.warp import warp as model_warp
-from dgn_tf.models.factory import make_encoder
 from dgn_tf.serving import convert
 from dgn_tf.serving.lite import LiteModel, enlarge, warp
 from dgn_tf.serving.portable import portable

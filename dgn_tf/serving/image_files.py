@@ -78,9 +78,9 @@ def _read_jpeg(file: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
         goes_on = tf.equal(_number(content, place, 1), 0xFF) & tf.not_equal(marker, 0xDA)
         return goes_on & tf.logical_not(at_exif(place))
 
-    def after(place: Tensor) -> Tensor:
+    def after(place: Tensor) -> list[Tensor]:
         filling = tf.equal(_number(content, place + 1, 1), 0xFF)
-        return place + tf.where(filling, 1, 2 + tf.maximum(_number(content, place + 2, 2), 2))
+        return [place + tf.where(filling, 1, 2 + tf.maximum(_number(content, place + 2, 2), 2))]
 
     place = tf.while_loop(searching, after, [tf.constant(2)])[0]
     return pixels, tf.cond(
@@ -117,9 +117,9 @@ def _png_chunk(content: Tensor, kind: bytes) -> Tensor:
     def here(place: Tensor) -> Tensor:
         return tf.equal(_number(content, place + 4, 4), int.from_bytes(kind))
 
-    def after(place: Tensor) -> Tensor:
+    def after(place: Tensor) -> list[Tensor]:
         # A length that no file has must not lead back.
-        return place + 12 + tf.clip_by_value(_number(content, place, 4), 0, tf.size(content))
+        return [place + 12 + tf.clip_by_value(_number(content, place, 4), 0, tf.size(content))]
 
     place = tf.while_loop(
         lambda place: (place < tf.size(content)) & tf.logical_not(here(place)),

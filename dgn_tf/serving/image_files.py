@@ -84,7 +84,9 @@ def _read_jpeg(file: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
 
     place = tf.while_loop(searching, after, [tf.constant(2)])[0]
     return pixels, tf.cond(
-        at_exif(place), lambda: _exif_orientation(content[place + 10 :]), lambda: tf.constant(1)
+        at_exif(place),
+        lambda: _exif_orientation(content[place + 10 : place + 2 + _number(content, place + 2, 2)]),
+        lambda: tf.constant(1),
     )
 
 
@@ -94,20 +96,26 @@ def _read_png(file: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
     with tf.control_dependencies([_bounded(*sizes)]):
         file = tf.identity(file)
 
+    # Of the kinds of files, alpha is a bit; others have a color or palette entries of it.
+    with_alpha = tf.bitwise.bitwise_and(_number(content, 25, 1), 4) > 0
+    transparent = with_alpha | (_png_chunk(content, b"tRNS") >= 0)
+    # Asked for 16 bits of a file with fewer, TensorFlow gives wrong numbers.
+    deep = tf.equal(_number(content, 24, 1), 16)
+
     def levels(dtype: tf.DType) -> Tensor:
         return tf.cast(tf.io.decode_png(file, 4, dtype=dtype), tf.float32)
 
-    # Asked for 16 bits of a file with fewer, TensorFlow gives wrong numbers.
-    deep = tf.equal(_number(content, 24, 1), 16)
-    found = tf.cond(deep, lambda: tf.round(levels(tf.uint16) / 257.0), lambda: levels(tf.uint8))
-    # Files of less than 8 bits without transparency get a wrong one.
-    kinds_with_alpha = tf.bitwise.bitwise_and(_number(content, 25, 1), 4) > 0
-    transparent = kinds_with_alpha | (_png_chunk(content, b"tRNS") >= 0)
-    alpha = tf.where(transparent, found[..., 3:] / 255.0, 1.0)
-    pixels = tf.cast(tf.round(255.0 + alpha * (found[..., :3] - 255.0)), tf.uint8)
+    def on_white() -> Tensor:
+        found = tf.cond(deep, lambda: tf.round(levels(tf.uint16) / 257.0), lambda: levels(tf.uint8))
+        color, alpha = found[..., :3], found[..., 3:] / 255.0
+        return tf.cast(tf.round(255.0 + alpha * (color - 255.0)), tf.uint8)
+
+    pixels = tf.cond(transparent | deep, on_white, lambda: tf.io.decode_png(file, 3))
     place = _png_chunk(content, b"eXIf")
     return pixels, tf.cond(
-        place >= 0, lambda: _exif_orientation(content[place:]), lambda: tf.constant(1)
+        place >= 0,
+        lambda: _exif_orientation(content[place : place + _number(content, place - 8, 4)]),
+        lambda: tf.constant(1),
     )
 
 
@@ -160,6 +168,7 @@ def _exif_orientation(tiff: Tensor) -> Tensor:
     short, long = (_number(tiff, places + 8, size, little) for size in (2, 4))
     values = tf.where(tf.equal(kinds, _SHORT), short, tf.where(tf.equal(kinds, _LONG), long, 0))
     stated = tf.equal(_number(tiff, places, 2, little), _ORIENTATION)
+    stated &= places + 12 <= tf.size(tiff)
     value = tf.reduce_max(tf.where(stated, values, 0))
     return tf.where(known & (value >= 1) & (value <= 8), value, 1)
 

@@ -111,6 +111,7 @@ RGB = drawing(60, 40)
         "right size",
     ],
 )
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_the_kinds_of_files_are_read(file):
     check(file)
 

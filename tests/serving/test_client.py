@@ -309,8 +309,8 @@ def test_a_proxy_is_asked_for_other_machines_only(client, proxy, monkeypatch):
 def test_the_commands_of_the_readme_get_an_image(server, tmp_path):
     root = pathlib.Path(__file__).parents[2]
     readme = (root / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^    (curl (?:.*\\\n)*.*)$", readme, re.MULTILINE)
-    assert len(commands) == 2
+    commands = re.findall(r"^    ((?:curl|printf) (?:.*\\\n)*.*)$", readme, re.MULTILINE)
+    assert len(commands) == 3
     with rest_server(server(root / "saved_models/heads64/2"), "heads64") as url:
         answers = []
         for command in commands:
@@ -319,4 +319,6 @@ def test_the_commands_of_the_readme_get_an_image(server, tmp_path):
             answers.append(said.stdout)
     with Image.open(tmp_path / "head.png") as image:
         assert image.size == (64, 64) and image.mode == "RGB"
-    assert "reconstruct" in json.loads(answers[1])["metadata"]["signature_def"]["signature_def"]
+    found = json.loads((tmp_path / "found.json").read_text())["outputs"]
+    assert np.shape(found["z_geometry"]) == (1, 12) and found["error"][0] < 20
+    assert "reconstruct" in json.loads(answers[2])["metadata"]["signature_def"]["signature_def"]

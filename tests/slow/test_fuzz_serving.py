@@ -40,7 +40,7 @@ USUAL = {"steps": 2, "seed": 0, "step_size": 0.1, "sigma": 0.0}
 
 
 # Beside the names of inputs, what refusals say.
-REASONS = ("diverged", "files must be", "Invalid JPEG data", "Invalid PNG data")
+REASONS = ("diverged", "files must be", "Invalid JPEG", "Invalid PNG")
 
 
 def _file(kind, mode):

@@ -148,7 +148,7 @@ def _bounded(height: Tensor, width: Tensor) -> tf.Operation | None:
 @tf.function(autograph=False)
 def _number(content: Tensor, place: Tensor, size: int, little: Tensor | bool = False) -> Tensor:
     """The unsigned number of some bytes at a place, int32; beyond the end there are zeros."""
-    places = tf.clip_by_value(place, 0, tf.size(content))[..., None] + tf.range(size)
+    places = tf.expand_dims(tf.clip_by_value(place, 0, tf.size(content)), -1) + tf.range(size)
     inside = places < tf.size(content)
     # An empty content has no byte to gather.
     padded = tf.pad(content, [[0, 1]])

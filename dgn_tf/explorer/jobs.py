@@ -40,14 +40,12 @@ class Jobs:
     ):
         self.model = model
         self._inference = make_inference(model, settings, encoder)
+        # As in `Painter`: the first photograph should not wait for what is traced once.
+        self._inference.warm_up()
         self._numbers = itertools.count(1)
         self._states: dict[int, dict] = {}
         self._lock = threading.Lock()
         self._working = False
-
-    def warm_up(self) -> None:
-        """Traces what inferences have in common, which takes seconds."""
-        self._inference.warm_up()
 
     def start(self, image: np.ndarray, given: LatentArrays) -> int:
         """Begins to infer the latents of an image, uint8 [S, S, C]; returns the job's number.

@@ -3,7 +3,6 @@
 import base64
 import json
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -113,16 +112,6 @@ class ExplorerServer(ThreadingHTTPServer):
     def address(self) -> str:
         """Where a browser finds the page."""
         return f"http://{self.place.host}:{self.server_address[1]}{self.place.url_prefix}/"
-
-    def serve_forever(self, poll_interval: float = 0.5) -> None:
-        """Answers until `shutdown`, and makes ready for the first photograph meanwhile."""
-        warming = threading.Thread(target=self.jobs.warm_up)
-        warming.start()
-        try:
-            super().serve_forever(poll_interval)
-        finally:
-            # TensorFlow must not trace while the interpreter ends.
-            warming.join()
 
     def handle_error(self, request, client_address):
         """A browser that has gone away is no error."""

@@ -322,6 +322,18 @@ def test_a_photograph_is_inferred_as_the_run_would(explorer, served, photograph)
     assert found["msre"] == pytest.approx(error, rel=1e-3)
 
 
+def test_the_first_photograph_waits_for_no_trace(served, photograph):
+    client = serving(served.config, served.model, principal_directions(served.model, served.chains))
+    dynamics = client.server.jobs._inference._dynamics
+    functions = dynamics._steps, dynamics._energy
+    before = [function.experimental_get_tracing_count() for function in functions]
+    assert min(before) >= 1
+    _, _, begun = client.ask("/api/infer", file_of(photograph))
+    assert client.wait(begun["job"])["state"] == "done"
+    assert [function.experimental_get_tracing_count() for function in functions] == before
+    client.close()
+
+
 def test_one_photograph_is_inferred_at_a_time(explorer, photograph, monkeypatch):
     free, asked = threading.Event(), []
 

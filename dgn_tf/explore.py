@@ -14,6 +14,7 @@ from absl import flags as absl_flags
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
 from dgn_tf.config import InferenceConfig
+from dgn_tf.explorer.address import Address
 from dgn_tf.explorer.server import ExplorerServer
 from dgn_tf.runs.trained import Trained, load_trained, model_name
 from dgn_tf.utils.errors import InputError
@@ -28,6 +29,18 @@ def define_flags() -> None:
         "127.0.0.1",
         "Address to listen at; by default only this machine sees the page. There is no password.",
     )
+    define.DEFINE_list(
+        "host_names",
+        [],
+        "Names by which browsers reach the page where they are not --host, such as "
+        "explore.example.org of a proxy in front of it. By other names it does not answer.",
+    )
+    define.DEFINE_string(
+        "url_prefix",
+        "",
+        "Path under which a proxy has the page, such as /heads, if it passes it on. The page works "
+        "under any path where the proxy takes it away.",
+    )
     define.DEFINE_integer("port", 0, "Port to listen at; 0 for any that is free.", 0, 65535)
     define.DEFINE_bool("open_browser", True, "Open the page in a browser, if there is a display.")
     define_settings_flags(InferenceConfig, ("steps", "amortised"))
@@ -37,9 +50,11 @@ def main(_argv: Sequence[str]) -> None:
     """Serves the page until Ctrl-C."""
     values = absl_flags.FLAGS
     settings = settings_from_flags(InferenceConfig, values)
+    names, prefix = tuple(values.host_names), values.url_prefix.removesuffix("/")
+    place = Address(values.host, values.port, names, prefix)
     trained = load_trained(values.run_dir, values.saved_model)
     name = model_name(values.run_dir, values.saved_model)
-    server = make_server(name, trained, values.host, values.port, settings)
+    server = make_server(name, trained, place, settings)
     print(f"Explore the model at {server.address} (Ctrl-C ends)", flush=True)
     if values.open_browser and _has_display():
         webbrowser.open(server.address)
@@ -52,15 +67,14 @@ def main(_argv: Sequence[str]) -> None:
 
 
 def make_server(
-    name: str, trained: Trained, host: str, port: int, settings: InferenceConfig
+    name: str, trained: Trained, place: Address, settings: InferenceConfig
 ) -> ExplorerServer:
     """The explorer of a model, which listens but does not answer yet.
 
     Args:
         name: of the model, for people.
         trained: the model.
-        host: where to listen.
-        port: 0 for any that is free.
+        place: where to listen, and by which names it may be reached.
         settings: of the inference of photographs.
 
     Raises:
@@ -78,14 +92,13 @@ def make_server(
             trained.model,
             trained.directions,
             trained.folders,
-            host=host,
-            port=port,
+            place=place,
             settings=settings,
             encoder=trained.encoder(settings.amortised),
         )
     except OSError as error:
         raise InputError(
-            f"--host={host} --port={port}: cannot listen there: {error.strerror}."
+            f"--host={place.host} --port={place.port}: cannot listen there: {error.strerror}."
         ) from None
 
 

@@ -40,6 +40,8 @@ class Jobs:
     ):
         self.model = model
         self._inference = make_inference(model, settings, encoder)
+        # As in `Painter`: the first photograph should not wait for what is traced once.
+        self._inference.warm_up()
         self._numbers = itertools.count(1)
         self._states: dict[int, dict] = {}
         self._lock = threading.Lock()

@@ -1,7 +1,6 @@
 """The explorer's server: pages, images and inference over HTTP, for this machine alone."""
 
 import base64
-import ipaddress
 import json
 import sys
 import traceback
@@ -10,16 +9,18 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import TypeAlias
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import keras
 
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.data.sources.files import load_bytes
 from dgn_tf.explorer import requests
+from dgn_tf.explorer.address import Address, split_address
 from dgn_tf.explorer.describe import describe
 from dgn_tf.explorer.jobs import Busy, Jobs
 from dgn_tf.explorer.painter import Painter
+from dgn_tf.serving.portable import portable
 from dgn_tf.types import LatentModel
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.directions import Directions
@@ -47,11 +48,11 @@ _HEADERS = {
 
 
 class Refused(InputError):
-    """A request that is answered with a status of its own."""
+    """A request that is answered with a status of its own, and perhaps sent elsewhere."""
 
-    def __init__(self, status: HTTPStatus, message: str):
+    def __init__(self, status: HTTPStatus, message: str, location: str | None = None):
         super().__init__(message)
-        self.status = status
+        self.status, self.location = status, location
 
 
 def read_static(name: str) -> bytes:
@@ -69,9 +70,7 @@ class ExplorerServer(ThreadingHTTPServer):
         directions: along which the sliders move, for each group that is not one-hot; None takes
             `prior_directions`.
         classes: names of the classes of a labeled model, or None.
-        host: where to listen. Addresses by other names than this and localhost are refused, so
-            that no page elsewhere can pass itself off as the explorer (DNS rebinding).
-        port: 0 for any that is free.
+        place: where to listen, and by which names it may be reached.
         settings: of the inference of photographs; what they leave open is as the run ended.
         encoder: whose guess the inference begins with, or None.
 
@@ -89,15 +88,16 @@ class ExplorerServer(ThreadingHTTPServer):
         directions: Mapping[str, Directions] | None,
         classes: Sequence[str] | None = None,
         *,
-        host: str,
-        port: int,
+        place: Address,
         settings: InferenceConfig,
         encoder: keras.Model | None = None,
     ):
         # First of all: what follows takes seconds.
-        super().__init__((host, port), _Handler)
+        super().__init__((place.host, place.port), _Handler)
+        # Compiling for a single image takes longer than all that it saves.
+        model = portable(config, model)
         shape = config.data.side, config.data.channels
-        self.host, self.shape, self.dims = host, shape, dict(model.latent_dims)
+        self.place, self.shape, self.dims = place, shape, dict(model.latent_dims)
         self.painter = Painter(model, directions)
         resolved = settings.resolved(config.learning, encoder is not None)
         self.jobs = Jobs(model, resolved, encoder)
@@ -111,35 +111,12 @@ class ExplorerServer(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """Where a browser finds the page."""
-        return f"http://{self.host}:{self.server_address[1]}/"
-
-    def knows(self, host: str) -> bool:
-        """Whether a Host header names this server in a way that no stranger can."""
-        name = _split(f"//{host}").hostname or ""
-        if name in (self.host, "localhost", "127.0.0.1"):
-            return True
-        # Addresses cannot be rebound, only names; a server for this machine alone has one.
-        listening = ipaddress.ip_address(str(self.server_address[0]))
-        return not listening.is_loopback and _is_address(name)
+        return f"http://{self.place.host}:{self.server_address[1]}{self.place.url_prefix}/"
 
     def handle_error(self, request, client_address):
         """A browser that has gone away is no error."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             traceback.print_exc()
-
-
-def _split(address: str) -> SplitResult:
-    try:
-        return urlsplit(address)
-    except ValueError:
-        raise InputError(f"{address} is not an address.") from None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(name))
-    except ValueError:
-        return False
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -165,6 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         if path in _FILES:
             name, kind = _FILES[path]
             return f"{kind}; charset=utf-8", read_static(name)
+        if path == self.server.place.url_prefix:
+            # The page's own addresses are relative, to a folder.
+            raise Refused(HTTPStatus.PERMANENT_REDIRECT, f"see {path}/.", f"{path}/")
         if path == "/model.js":
             text = f"const MODEL = {json.dumps(self.server.description)};\n"
             return "text/javascript; charset=utf-8", text.encode()
@@ -220,22 +200,27 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _check_sender(self) -> None:
-        host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
-        if not self.server.knows(host):
+        place, host = self.server.place, self.headers.get("Host", "")
+        if not place.knows(host, str(self.server.server_address[0])):
             raise Refused(
-                HTTPStatus.FORBIDDEN, f"this page is at {self.server.address}, not at {host}."
+                HTTPStatus.FORBIDDEN,
+                f"this page is at {self.server.address}, not at {host}: dgn_tf.explore "
+                "--host_names gives it other names.",
             )
-        if origin is not None and _split(origin).netloc != host:
+        origin = self.headers.get("Origin")
+        if origin is not None and not place.sends(origin, host):
             raise Refused(HTTPStatus.FORBIDDEN, "requests from other pages are refused.")
 
     def _answer(self, find: Callable[[str, Query], Answer]) -> None:
         self.unread = self.command == "POST"
+        location = None
         try:
             self._check_sender()
-            url = _split(self.path)
-            found, status = find(url.path, parse_qs(url.query)), HTTPStatus.OK
+            url = split_address(self.path)
+            path = self.server.place.inner_path(url.path)
+            found, status = find(path, parse_qs(url.query)), HTTPStatus.OK
         except Refused as error:
-            found, status = {"error": str(error)}, error.status
+            found, status, location = {"error": str(error)}, error.status, error.location
         except Busy as error:
             found, status = {"error": str(error)}, HTTPStatus.CONFLICT
         except InputError as error:
@@ -248,15 +233,17 @@ class _Handler(BaseHTTPRequestHandler):
             traceback.print_exc()
             found = {"error": f"the program failed: {type(error).__name__}."}
             status = HTTPStatus.INTERNAL_SERVER_ERROR
-        self._send(status, found)
+        self._send(status, found, location)
 
-    def _send(self, status: HTTPStatus, found: Answer) -> None:
+    def _send(self, status: HTTPStatus, found: Answer, location: str | None = None) -> None:
         if isinstance(found, dict):
             found = "application/json", json.dumps(found).encode()
         kind, content = found
         self.send_response(status)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
+        if location:
+            self.send_header("Location", location)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         if self.unread:

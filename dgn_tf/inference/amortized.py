@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from dgn_tf.inference.energy import squared_error
+from dgn_tf.inference.observations import checked_observations, observation_shape
 from dgn_tf.inference.starts import guess_of
 from dgn_tf.types import LatentArrays, LatentModel, Latents, Tensor
 
@@ -39,7 +40,12 @@ def fit_encoder(
         batch_size: images of the data in a step.
         seed: of the order of the images and of the pairs of chains.
         progress: called with (epochs done, epochs).
+
+    Raises:
+        InputError: the images' shape or type is not the model's, or a number is not finite or out
+            of range.
     """
+    images = checked_observations(images, observation_shape(model))
     rng = np.random.default_rng(seed)
     per_epoch = -(-len(images) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * per_epoch)

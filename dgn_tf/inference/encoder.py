@@ -1,5 +1,6 @@
 """Latents by an encoder in one pass, and what infers those of a given model."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from dgn_tf.config import InferenceConfig
+from dgn_tf.inference.observations import checked_observations, observation_shape
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.inference.starts import Encoder
 from dgn_tf.types import EncodedModel, LatentArrays, LatentModel
@@ -34,26 +36,34 @@ class EncoderInference:
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] of each group.
 
         Args:
-            images: the images.
+            images: floating images of the model's size.
             ids: without effect: there is no noise.
             batch_size: images at a time.
             progress: called with (images done, all images), or None.
             given: without effect: an encoder infers all groups.
 
         Raises:
-            ValueError: there are no images.
+            InputError: there are no images, their shape or type is not the model's, or a number is
+                not finite or out of range.
         """
         del ids, given
-        if len(images) == 0:
-            raise ValueError("there are no images to infer latents for")
+        images = checked_observations(images, self._shape)
         means: dict[str, list[np.ndarray]] = {name: [] for name in self.model.latent_dims}
         for first in range(0, len(images), batch_size):
-            x = tf.constant(images[first : first + batch_size], tf.float32)
+            x = tf.constant(images[first : first + batch_size])
             for name, (mean, _) in self._encode(x).items():
                 means[name].append(mean.numpy())
             if progress:
                 progress(first + len(x), len(images))
         return {name: np.concatenate(rows) for name, rows in means.items()}
+
+    def warm_up(self) -> None:
+        """Traces what the inference of one image takes, so that the first is quick."""
+        self._encode(tf.zeros([1, *self._shape]))
+
+    @functools.cached_property
+    def _shape(self) -> list[int | None]:
+        return observation_shape(self.model)
 
 
 def make_inference(

@@ -1,5 +1,6 @@
 """Latents of images that were not trained on."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -7,6 +8,12 @@ import tensorflow as tf
 
 from dgn_tf.config import MAX_STARTS
 from dgn_tf.inference.dynamics import STEPS, Dynamics
+from dgn_tf.inference.observations import (
+    checked_ids,
+    checked_labels,
+    checked_observations,
+    observation_shape,
+)
 from dgn_tf.inference.starts import Encoder, PriorSamples, first_starts
 from dgn_tf.types import LatentArrays, LatentModel, Latents, Tensor
 from dgn_tf.utils.memory import keep_freed_memory
@@ -27,7 +34,7 @@ class Inference:
     A clip starts from what fits its first frame, as above; the noises of the others are zero.
 
     Args:
-        model: a trained model.
+        model: a trained model, whose weights stay as they are.
         steps: Langevin steps, rounded up to tens (the paper: 300).
         step_size: delta of Eq. 7.
         sigma: standard deviation of a pixel on the [0, 1] scale.
@@ -78,7 +85,7 @@ class Inference:
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] of each group.
 
         Args:
-            images: images; clips [N, F, S, S, C] for a model of clips.
+            images: floating images of the model's size; clips [N, F, S, S, C] for a model of clips.
             ids: int64 [N], 0..N-1 by default; an image's latents depend on its id, not on its
                 neighbors.
             batch_size: images at a time.
@@ -86,21 +93,16 @@ class Inference:
             given: one-hot labels [N, d] of each group that the model does not infer.
 
         Raises:
-            ValueError: there are no images, or other groups are given than the model needs.
+            InputError: there are no images; their shape or type is not the model's, or a number is
+                not finite or out of range; ids or labels are not one for each image.
         """
-        if len(images) == 0:
-            raise ValueError("there are no images to infer latents for")
-        given = given or {}
-        if set(given) != set(self.model.given_groups):
-            raise ValueError(
-                f"the model needs to be given {list(self.model.given_groups)}, not {list(given)}"
-            )
-        ids = np.arange(len(images), dtype=np.int64) if ids is None else np.asarray(ids, np.int64)
-        library = self._library() if self.starts > 1 else None
+        images = checked_observations(images, self._shape)
+        given = checked_labels(self.model, given, len(images))
+        ids = checked_ids(ids, len(images))
         batches = range(0, len(images), batch_size)
         results = []
         for number, first in enumerate(batches):
-            x = tf.constant(images[first : first + batch_size], tf.float32)
+            x = tf.constant(images[first : first + batch_size])
 
             def done(chunks, number=number):
                 if progress:
@@ -108,10 +110,22 @@ class Inference:
                     progress(number * steps + chunks * STEPS, len(batches) * steps)
 
             rows = slice(first, first + batch_size)
-            known = {name: tf.constant(value[rows], tf.float32) for name, value in given.items()}
-            z = self._infer(x, tf.constant(ids[rows]), library, done, known)
+            known = {name: tf.constant(value[rows]) for name, value in given.items()}
+            z = self._infer(x, tf.constant(ids[rows]), self.chunks, done, known)
             results.append({name: value.numpy() for name, value in z.items()})
         return {name: np.concatenate([r[name] for r in results]) for name in self.model.latent_dims}
+
+    def warm_up(self) -> None:
+        """Traces and compiles what the inference of one image takes, so that the first is quick."""
+        x, ids = tf.zeros([1, *self._shape]), tf.zeros([1], tf.int64)
+        dims = self.model.latent_dims
+        known = {name: tf.one_hot([0], dims[name]) for name in self.model.given_groups}
+        # Before and after the choice among several starts.
+        self._infer(x, ids, min(2, self.chunks), lambda _: None, known)
+
+    @functools.cached_property
+    def _shape(self) -> list[int | None]:
+        return observation_shape(self.model)
 
     def starts_of(self, x: Tensor, library: PriorSamples | None, known: Latents) -> Latents:
         """Latents [starts * B, d]: zero (in every class), then prior samples of the lowest energy.
@@ -127,26 +141,27 @@ class Inference:
         others = library.nearest(x, known, self.starts - 1, self.sigma)
         return {name: tf.concat([starts[name], others[name]], 0) for name in starts}
 
-    def _library(self) -> PriorSamples:
-        return PriorSamples(self.model, self.seed)
+    @functools.cached_property
+    def _library(self) -> PriorSamples | None:
+        return PriorSamples(self.model, self.seed) if self.starts > 1 else None
 
     def _infer(
         self,
         x: Tensor,
         ids: Tensor,
-        library: PriorSamples | None,
+        chunks: int,
         done: Callable[[int], None],
         known: Latents,
     ) -> Latents:
-        """Latents [B, d] of one batch; calls `done` with the number of tens of steps done."""
-        z = self.starts_of(x, library, known)
+        """Latents [B, d] of a batch after so many tens of steps; calls `done` with those done."""
+        z = self.starts_of(x, self._library, known)
         # All starts of all images are one batch, start after start.
         starts = len(next(iter(z.values()))) // len(x)
         x_all, ids_all = tf.tile(x, [starts] + [1] * (x.shape.rank - 1)), tf.tile(ids, [starts])
         scale = tf.ones([len(x_all), 1])
-        for chunk in range(1, self.chunks + 1):
+        for chunk in range(1, chunks + 1):
             z, scale = self._advance(x_all, z, ids_all, tf.constant(chunk, tf.int64), scale)
-            if chunk == max(1, self.chunks // 4) and starts > 1:
+            if chunk == max(1, chunks // 4) and starts > 1:
                 z, scale = self._dynamics.lowest(x_all, z, scale, len(x))
                 x_all, ids_all = x, ids
             done(chunk)

@@ -79,9 +79,7 @@ def _check(image: tf.Tensor, displacement: tf.Tensor, border: str) -> None:
 
 
 def _warp_float32(image, displacement, border, jit_compile):
-    forward, image_gradient, displacement_gradient = (
-        _compiled() if jit_compile else (_forward, _image_gradient, _displacement_gradient)
-    )
+    forward, image_gradient, displacement_gradient = _compiled() if jit_compile else _plain()
 
     @tf.custom_gradient
     def core(image, displacement):
@@ -207,6 +205,13 @@ def _compiled():
         _in_pieces(xla(each), pieces) for each in (_image_gradient, _displacement_gradient)
     )
     return xla(_forward), *gradients
+
+
+@functools.cache
+def _plain():
+    """Forward pass and both gradients, each traced once however often a graph calls it."""
+    function = functools.partial(tf.function, autograph=False, reduce_retracing=True)
+    return function(_forward), function(_image_gradient), function(_displacement_gradient)
 
 
 def _in_pieces(gradient, pieces):

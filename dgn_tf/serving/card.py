@@ -92,8 +92,10 @@ def model_card(
         "",
         "## Signatures",
         "",
-        "Images are float32 in [0, 1] (outputs whose names end in `_bytes`: PNG files), "
-        "displacements (dx, dy) in pixels. The first size, the batch, may be any. A request that "
+        "Images are float32 in [0, 1]. Inputs whose names end in `_bytes` are JPEG or PNG files, "
+        "turned upright (EXIF), made opaque on white and, but for `warp_bytes`, cropped to the "
+        "center square and resized; outputs whose names end so are PNG files. Displacements are "
+        "(dx, dy) in pixels. The first size, the batch, may be any. A request that "
         "cannot be answered (a wrong shape, a NaN, latents beyond 1000, images outside [0, 1], "
         "steps outside 1 to 2000) gets an error that says why.",
         "",

@@ -5,11 +5,18 @@ import json
 import urllib.error
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
-# Outputs whose names end so are files.
+from dgn_tf.utils.arrays import checked_images
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.network import is_loopback
+
+# Inputs and outputs whose names end so are files.
 _BYTES = "_bytes"
+# Inputs that are images, in [0, 1].
+_IMAGES = ("image", "clip")
 
 
 class ServingError(RuntimeError):
@@ -18,6 +25,8 @@ class ServingError(RuntimeError):
 
 class RestClient:
     """A model on a TF Serving server, by its REST interface.
+
+    A proxy that the environment names (http_proxy, no_proxy) is asked for other machines only.
 
     Args:
         model: name it is served as.
@@ -36,6 +45,9 @@ class RestClient:
         chosen = "" if version is None else f"/versions/{version}"
         self._model = f"{url.rstrip('/')}/v1/models/{model}"
         self._chosen = f"{self._model}{chosen}"
+        # A proxy would look for a server on its own machine.
+        direct = [urllib.request.ProxyHandler({})] if _is_here(url) else []
+        self._opener = urllib.request.build_opener(*direct)
         self.timeout = timeout
 
     def predict(self, signature: str = "serving_default", **inputs: Any) -> dict[str, np.ndarray]:
@@ -44,14 +56,20 @@ class RestClient:
         Args:
             signature: for example "generate" or "reconstruct".
             **inputs: arrays and numbers by name, as MODEL_CARD.md lists them; all are needed.
+                Images are floating in [0, 1]; an input whose name ends in _bytes is a list of the
+                contents of files.
 
         Returns:
             {output: array}: float32, or for names that end in _bytes an object array of bytes.
 
         Raises:
+            InputError: images of another type or range, or files that are not bytes.
             ServingError: no server, or it refuses the request.
         """
-        columns = {name: np.asarray(value).tolist() for name, value in inputs.items()}
+        columns = {}
+        for name, value in inputs.items():
+            array = _checked(name, value)
+            columns[name] = _encoded(array.tolist()) if array.dtype == object else array.tolist()
         answer = self._ask(":predict", {"signature_name": signature, "inputs": columns})["outputs"]
         if not isinstance(answer, dict):
             # The name of a single output is left out; the server's metadata knows it.
@@ -82,7 +100,7 @@ class RestClient:
             self._chosen + path, data, {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
+            with self._opener.open(request, timeout=self.timeout) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise ServingError(_message(error)) from None
@@ -115,8 +133,11 @@ class GrpcClient:
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
         # Images of a batch are larger than the 4 MiB that gRPC takes by default.
-        sizes = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        self._channel = grpc.insecure_channel(address, options=sizes)
+        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        if _is_here(f"//{address}"):
+            # gRPC asks a proxy, too.
+            options.append(("grpc.enable_http_proxy", 0))
+        self._channel = grpc.insecure_channel(address, options=options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._model, self._version, self.timeout = model, version, timeout
 
@@ -125,12 +146,13 @@ class GrpcClient:
 
         Args:
             signature: for example "generate" or "reconstruct".
-            **inputs: arrays and numbers by name.
+            **inputs: arrays, numbers and files by name, as of `RestClient.predict`.
 
         Returns:
             {output: array}.
 
         Raises:
+            InputError: images of another type or range, or files that are not bytes.
             ServingError: no server, or it refuses the request.
         """
         import grpc
@@ -143,7 +165,7 @@ class GrpcClient:
         if self._version is not None:
             request.model_spec.version.value = self._version
         for name, value in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(_typed(name, value)))
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(_typed(name, _checked(name, value))))
         try:
             answer = self._stub.Predict(request, timeout=self.timeout)
         except grpc.RpcError as error:
@@ -157,10 +179,40 @@ class GrpcClient:
         self._channel.close()
 
 
-def _typed(name: str, value: Any) -> np.ndarray:
+def _is_here(url: str) -> bool:
+    return is_loopback(urlsplit(url).hostname or "")
+
+
+def _checked(name: str, value: Any) -> np.ndarray:
+    """An input as an array, of objects for files.
+
+    Raises:
+        InputError: it cannot be what its name says.
+    """
+    if name.endswith(_BYTES):
+        # NumPy's own arrays of bytes lose zeros at the end of a file.
+        files = np.array(value, object)
+        if files.size == 0 or not all(isinstance(file, bytes) for file in files.flat):
+            raise InputError(f"{name} must be a list of bytes, the contents of files.")
+        return files
+    if name in _IMAGES:
+        return checked_images(name, value, [None] * np.ndim(value), 0.0, 1.0)
+    return np.asarray(value)
+
+
+def _encoded(files: Any) -> Any:
+    """Contents of files, one or lists of them, as JSON has them."""
+    if isinstance(files, bytes):
+        return {"b64": base64.b64encode(files).decode()}
+    return [_encoded(one) for one in files]
+
+
+def _typed(name: str, array: np.ndarray) -> np.ndarray:
     """An input in the type that the server wants: unlike JSON, gRPC tells types apart."""
+    if array.dtype == object:
+        return array
     whole = {"steps": np.int32, "seed": np.int64}
-    return np.asarray(value, whole.get(name, np.float32))
+    return array.astype(whole.get(name, np.float32))
 
 
 def _array(name: str, value: list[Any]) -> np.ndarray:

@@ -41,10 +41,10 @@ class Conversion(NamedTuple):
 
 
 def make_parts(model: LatentModel, encoder: keras.Model | None = None) -> Signatures:
-    """Functions of one example that a device may need, by part.
+    """Functions of any number of examples that a device may need, by part.
 
-    geometry: z_geometry [1, d_g] to displacement; appearance: z_appearance [1, d_a] to canonical in
-    [0, 1]; generator: both to image; encoder: image [1, S, S, C] in [0, 1] to the latents that it
+    geometry: z_geometry [B, d_g] to displacement; appearance: z_appearance [B, d_a] to canonical in
+    [0, 1]; generator: both to image; encoder: image [B, S, S, C] in [0, 1] to the latents that it
     guesses. A model without geometry has generator and encoder alone.
 
     Args:
@@ -70,7 +70,7 @@ def make_parts(model: LatentModel, encoder: keras.Model | None = None) -> Signat
         )
     if encoder is not None:
         size = [encoder.settings[name] for name in ("side", "channels")]
-        spec = tf.TensorSpec([1, size[0], *size], tf.float32, "image")
+        spec = tf.TensorSpec([None, size[0], *size], tf.float32, "image")
         parts[ENCODER] = tf.function(
             lambda x: {f"z_{name}": z for name, z in guess_of(encoder, signed(x)).items()},
             input_signature=[spec],
@@ -273,5 +273,5 @@ def _quiet() -> Iterator[None]:
 
 
 def _function(python_function: Callable[..., dict[str, Tensor]], dims: Mapping[str, int]) -> Any:
-    specs = [tf.TensorSpec([1, dim], tf.float32, f"z_{name}") for name, dim in dims.items()]
+    specs = [tf.TensorSpec([None, dim], tf.float32, f"z_{name}") for name, dim in dims.items()]
     return tf.function(python_function, input_signature=specs, autograph=False)

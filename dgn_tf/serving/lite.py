@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from dgn_tf.utils.arrays import checked_images, checked_numbers
+from dgn_tf.utils.errors import InputError
+
 BORDERS = ("edge", "zeros")
 
 
@@ -24,14 +27,44 @@ class LiteModel:
 
         interpreter = Interpreter(model_path=str(path))
         self._run = interpreter.get_signature_runner()
+        # The sizes of each input, in which -1 stands for a free batch.
+        self._shapes = {
+            name: list(details["shape_signature"])
+            for name, details in self._run.get_input_details().items()
+        }
 
     def __call__(self, **inputs: Any) -> dict[str, np.ndarray]:
-        """Outputs by name of one example: float32 [1, ...].
+        """Outputs by name of any number of examples: float32 [B, ...].
 
         Args:
-            **inputs: z_geometry, or z_appearance, or both: float32 [1, d].
+            **inputs: z_geometry, or z_appearance, or both: [B, d]; of an encoder's file the image,
+                floating [B, S, S, C] in [0, 1].
+
+        Raises:
+            InputError: other inputs than the file has, different numbers of examples, or wrong
+                shapes, types or numbers.
         """
-        return self._run(**{name: np.asarray(z, np.float32) for name, z in inputs.items()})
+        if set(inputs) != set(self._shapes):
+            given = ", ".join(inputs) or "nothing"
+            raise InputError(f"the file takes {', '.join(self._shapes)}; it is given {given}.")
+        checked = {name: self._checked(name, value) for name, value in inputs.items()}
+        sizes = {name: len(value) for name, value in checked.items()}
+        if len(set(sizes.values())) > 1:
+            raise InputError(f"inputs must have the same number of examples; they have {sizes}.")
+        if all(shape[0] == -1 for shape in self._shapes.values()):
+            return self._run(**checked)
+        # A file of an earlier version takes one example at a time.
+        answers = [
+            self._run(**{name: value[row : row + 1] for name, value in checked.items()})
+            for row in range(next(iter(sizes.values())))
+        ]
+        return {name: np.concatenate([each[name] for each in answers]) for name in answers[0]}
+
+    def _checked(self, name: str, value: Any) -> np.ndarray:
+        shape = [None, *(int(size) for size in self._shapes[name][1:])]
+        if name == "image":
+            return checked_images(name, value, shape, 0.0, 1.0)
+        return checked_numbers(name, value, shape)
 
 
 def warp(image: np.ndarray, displacement: np.ndarray, border: str = "edge") -> np.ndarray:
@@ -47,18 +80,19 @@ def warp(image: np.ndarray, displacement: np.ndarray, border: str = "edge") -> n
         The shape of `image`: float32, or uint8 for uint8.
 
     Raises:
-        ValueError: shapes that do not fit, or an unknown border.
+        InputError: shapes that do not fit, another type, a NaN or an infinity, or an unknown
+            border.
     """
-    image, displacement = np.asarray(image), np.asarray(displacement, np.float32)
+    image = np.asarray(image)
     if border not in BORDERS:
-        raise ValueError(f"border must be one of {', '.join(BORDERS)}; got {border!r}.")
-    if image.ndim not in (2, 3) or displacement.shape != (*image.shape[:2], 2):
-        raise ValueError(
-            f"displacement must have shape [H, W, 2] with the H, W of image {image.shape}; got "
-            f"{displacement.shape}."
-        )
+        raise InputError(f"border must be one of {', '.join(BORDERS)}; got {border!r}.")
+    if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
+        raise InputError(f"image must be floating or uint8, not {image.dtype}.")
+    sizes = [None, None] if image.ndim == 2 else [None, None, None]
+    numbers = checked_numbers("image", image, sizes)
+    displacement = checked_numbers("displacement", displacement, [*image.shape[:2], 2])
     height, width = image.shape[:2]
-    pixels = image.reshape(height, width, -1).astype(np.float32)
+    pixels = numbers.reshape(height, width, -1)
     x = np.arange(width, dtype=np.float32) + displacement[..., 0]
     y = np.arange(height, dtype=np.float32)[:, None] + displacement[..., 1]
     if border == "edge":
@@ -83,8 +117,14 @@ def enlarge(displacement: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Returns:
         float32 [height, width, 2], (dx, dy) in pixels of the image.
+
+    Raises:
+        InputError: not such a field, or sizes below 1.
     """
-    displacement = np.asarray(displacement, np.float32)
+    if height < 1 or width < 1:
+        raise InputError(f"height and width must be at least 1, not {height} and {width}.")
+    size = np.shape(displacement)[:1] or [None]
+    displacement = checked_numbers("displacement", displacement, [*size, *size, 2])
     side, edge = displacement.shape[0], min(height, width)
 
     def places(size: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from dgn_tf.serving.signatures import (
     Signatures,
     encode_function,
     image_signatures,
+    of_files,
     reconstruct_function,
 )
 from dgn_tf.serving.warmup import Requests, write_warmup
@@ -31,6 +32,7 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
 from dgn_tf.visualize.directions import Directions, write_directions
+from dgn_tf.visualize.images import png_bytes
 
 # {signature: {output: array}}.
 Answers = dict[str, dict[str, np.ndarray]]
@@ -67,6 +69,7 @@ def model_signatures(config: Config, plain: Any, encoder: Encoder | None = None)
     settings = last_value(learning.step_size), last_value(learning.sigma)
     if data.frames:
         functions = clip_signatures(plain, *settings, encoder)
+        functions |= _of_files(functions, [data.frames, data.side, data.side, data.channels])
         return {"serving_default": functions["generate_clip"], **functions}
 
     def named(z: Latents) -> dict[str, Tensor]:
@@ -82,7 +85,14 @@ def model_signatures(config: Config, plain: Any, encoder: Encoder | None = None)
         if plain.class_groups:
             guess = lowest_class(plain, guess, settings[1])
         functions["encode"] = encode_function(guess, shape, "image", named)
+    functions |= _of_files(functions, shape)
     return {"serving_default": functions["generate"], **functions}
+
+
+def _of_files(functions: Signatures, shape: Sequence[int]) -> Signatures:
+    """The signatures that take an observation, for files: reconstruct_bytes, encode_bytes."""
+    names = [name for name in ("reconstruct", "encode") if name in functions]
+    return {f"{name}_bytes": of_files(functions[name], shape) for name in names}
 
 
 def export_saved_model(
@@ -190,6 +200,12 @@ def golden_requests(functions: Signatures, chains: LatentArrays | None = None) -
     """
     rng = np.random.default_rng(0)
 
+    def drawn_image(sizes: list[int]) -> np.ndarray:
+        # Large squares, which take little room.
+        corner = [*sizes[:-3], sizes[-3] // _SQUARE, sizes[-2] // _SQUARE, sizes[-1]]
+        small = rng.uniform(size=corner).astype(np.float32)
+        return small.repeat(_SQUARE, axis=-3).repeat(_SQUARE, axis=-2)
+
     def value(spec: Any) -> Any:
         if spec.shape.rank == 0:
             return GOLDEN_NUMBERS[spec.name]
@@ -199,11 +215,11 @@ def golden_requests(functions: Signatures, chains: LatentArrays | None = None) -
         sizes = [1, *(_GOLDEN_FRAMES if size is None else size for size in spec.shape[1:])]
         if spec.name == "image" and spec.shape[-1] is None:
             sizes = [1, 12, 20, 3]
+        if spec.dtype == tf.string:
+            files = [_file(drawn_image([12, 20, 3])) for _ in range(np.prod(sizes))]
+            return np.array(files, object).reshape(sizes)
         if spec.name in ("image", "clip"):
-            # Large squares, which take little room.
-            corner = [*sizes[:-3], sizes[-3] // _SQUARE, sizes[-2] // _SQUARE, sizes[-1]]
-            small = rng.uniform(size=corner).astype(np.float32)
-            return small.repeat(_SQUARE, axis=-3).repeat(_SQUARE, axis=-2)
+            return drawn_image(sizes)
         return rng.standard_normal(sizes).astype(np.float32)
 
     return {
@@ -211,6 +227,10 @@ def golden_requests(functions: Signatures, chains: LatentArrays | None = None) -
         for name, function in functions.items()
         if name != "serving_default"
     }
+
+
+def _file(image: np.ndarray) -> bytes:
+    return png_bytes(np.rint(255 * image).astype(np.uint8))
 
 
 def answer(function: Any, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -17,8 +17,9 @@ from dgn_tf.inference.starts import Encoder, guess_of
 from dgn_tf.ops.resizing import enlarged_field
 from dgn_tf.ops.warp import warp
 from dgn_tf.serving.checks import checked, checked_latent, require, same_batch
+from dgn_tf.serving.image_files import squares, upright
 from dgn_tf.serving.portable import deforming_generator
-from dgn_tf.types import EncodedModel, LatentModel, Latents, Parts, Tensor
+from dgn_tf.types import EncodedModel, LatentModel, Latents, Tensor
 
 # Functions with an input signature, `tf.function`, by name.
 Signatures = dict[str, Any]
@@ -41,7 +42,8 @@ def image_signatures(model: LatentModel) -> Signatures:
     * generate: z_appearance and z_geometry to image, canonical and displacement (Eq. 1).
     * generate_png: the same latents to image_bytes and canonical_bytes.
     * appearance: z_appearance to canonical; displacement: z_geometry to displacement.
-    * warp: images of any kind and size and z_geometry to warped (Fig. 12a).
+    * warp: images of any kind and size and z_geometry to warped (Fig. 12a); warp_bytes: the same
+      of JPEG and PNG files [B], each of a size of its own, to PNG files.
 
     A model without geometry has generate and generate_png alone, with z_appearance and image.
 
@@ -52,61 +54,73 @@ def image_signatures(model: LatentModel) -> Signatures:
         {name: `tf.function` with an input signature}; each refuses what it cannot answer.
     """
     dims = dict(model.latent_dims)
-    latents = [_latent_spec(name, dim) for name, dim in dims.items()]
 
-    def made(values: Sequence[Tensor]) -> tuple[Outputs, Parts]:
+    def generated(*values: Tensor) -> Outputs:
         z = dict(zip(dims, _checked_latents(dims, values), strict=True))
         parts = {name: model.part(name, value) for name, value in z.items()}
-        images = {"image": unit(model.combine(parts))}
+        made = {"image": unit(model.combine(parts))}
         if "geometry" in dims:
-            images["canonical"] = unit(parts["appearance"])
-        return images, parts
+            made |= {"canonical": unit(parts["appearance"]), "displacement": parts["geometry"]}
+        return made
 
-    def generate(*values: Tensor) -> Outputs:
-        images, parts = made(values)
-        fields = {"displacement": parts["geometry"]} if "geometry" in dims else {}
-        return images | fields
+    latents = [_latent_spec(name, dim) for name, dim in dims.items()]
+    # Signatures ask each other for what they share: an export holds it once.
+    generate = signature(generated, latents)
 
     def generate_png(*values: Tensor) -> Outputs:
-        images, _ = made(values)
-        return {f"{name}_bytes": _png(image) for name, image in images.items()}
+        made = generate(*values)
+        images = [name for name in ("image", "canonical") if name in made]
+        return {f"{name}_bytes": _png(made[name]) for name in images}
 
-    functions = {"generate": (generate, latents), "generate_png": (generate_png, latents)}
-    if "geometry" in dims:
-        functions |= _part_functions(model, dims)
-    return {name: signature(*given) for name, given in functions.items()}
+    functions = {"generate": generate, "generate_png": signature(generate_png, latents)}
+    return functions | (_part_signatures(model, dims) if "geometry" in dims else {})
 
 
-def _part_functions(
-    model: LatentModel, dims: dict[str, int]
-) -> dict[str, tuple[Callable[..., Outputs], list[tf.TensorSpec]]]:
-    """The functions and input specs of a single part of a model that deforms."""
+def _part_signatures(model: LatentModel, dims: dict[str, int]) -> Signatures:
+    """The functions of a single part of a model that deforms."""
     deforming = deforming_generator(model)
     assert deforming is not None
 
-    def appearance(z_appearance: Tensor) -> Outputs:
+    def made_appearance(z_appearance: Tensor) -> Outputs:
         (z,) = _checked_latents({"appearance": dims["appearance"]}, [z_appearance])
         return {"canonical": unit(model.part("appearance", z))}
 
-    def displacement(z_geometry: Tensor) -> Outputs:
+    def made_displacement(z_geometry: Tensor) -> Outputs:
         (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
         return {"displacement": model.part("geometry", z)}
 
-    def warp_image_batch(image: Tensor, z_geometry: Tensor) -> Outputs:
-        image = checked("image", image, [None] * 4, 0.0, 1.0, "in [0, 1]")
-        (z,) = _checked_latents({"geometry": dims["geometry"]}, [z_geometry])
-        image, z = same_batch(("image", "z_geometry"), (image, z))
-        sizes = tf.shape(image)
-        field = enlarged_field(model.part("geometry", z), sizes[1], sizes[2])
-        border = deforming.border
-        return {"warped": unit(warp(signed(image), field, border=border, jit_compile=False))}
-
     specs = {name: _latent_spec(name, dim) for name, dim in dims.items()}
+    displacement = signature(made_displacement, [specs["geometry"]])
+
+    def moved(image: Tensor, field: Tensor) -> Tensor:
+        sizes = tf.shape(image)
+        field = enlarged_field(field, sizes[1], sizes[2])
+        return unit(warp(signed(image), field, border=deforming.border, jit_compile=False))
+
+    def warp_images(image: Tensor, z_geometry: Tensor) -> Outputs:
+        image = checked("image", image, [None] * 4, 0.0, 1.0, "in [0, 1]")
+        field = displacement(z_geometry)["displacement"]
+        return {"warped": moved(*same_batch(("image", "z_geometry"), (image, field)))}
+
+    def warp_files(image_bytes: Tensor, z_geometry: Tensor) -> Outputs:
+        files = checked("image_bytes", image_bytes, [None])
+        field = displacement(z_geometry)["displacement"]
+        files, field = same_batch(("image_bytes", "z_geometry"), (files, field))
+
+        def warped(one: tuple[Tensor, Tensor]) -> Tensor:
+            image = tf.cast(upright(one[0]), tf.float32)[None] / 255.0
+            return _png(moved(image, one[1][None])[0])
+
+        made = tf.map_fn(warped, (files, field), fn_output_signature=tf.TensorSpec([], tf.string))
+        return {"warped_bytes": made}
+
     image = tf.TensorSpec([None] * 4, tf.float32, "image")
+    files = tf.TensorSpec([None], tf.string, "image_bytes")
     return {
-        "appearance": (appearance, [specs["appearance"]]),
-        "displacement": (displacement, [specs["geometry"]]),
-        "warp": (warp_image_batch, [image, specs["geometry"]]),
+        "appearance": signature(made_appearance, [specs["appearance"]]),
+        "displacement": displacement,
+        "warp": signature(warp_images, [image, specs["geometry"]]),
+        "warp_bytes": signature(warp_files, [files, specs["geometry"]]),
     }
 
 
@@ -130,6 +144,26 @@ def encode_function(
         return output(guess_of(encoder, x))
 
     return signature(encode, [tf.TensorSpec([None, *shape], tf.float32, name)])
+
+
+def of_files(function: Any, shape: Sequence[int]) -> Any:
+    """The same signature with JPEG or PNG files in place of an observation.
+
+    Args:
+        function: a signature whose first input is an observation in [0, 1], such as image.
+        shape: of one observation, [S, S, C] or [F, S, S, C].
+
+    Returns:
+        A `tf.function` whose first input is image_bytes, string [B], or clip_bytes [B, F].
+    """
+    first, *others = function.input_signature
+    name = f"{first.name}_bytes"
+
+    def asked(files: Tensor, *values: Tensor) -> Outputs:
+        return function(squares(name, files, shape), *values)
+
+    files = tf.TensorSpec([None, *shape[:-3]], tf.string, name)
+    return signature(asked, [files, *others])
 
 
 def reconstruct_function(

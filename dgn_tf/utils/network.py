@@ -1,5 +1,6 @@
-"""Whether there is a network, found out in seconds: without one a download hangs for minutes."""
+"""Whether there is a network, found out in seconds, and which hosts are this machine."""
 
+import ipaddress
 import queue
 import socket
 import threading
@@ -10,8 +11,21 @@ from urllib.parse import urlsplit
 PROBE_SECONDS = 5.0
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address of a host can only mean this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def any_reachable(urls: list[str]) -> bool:
-    """Whether a connection to the host of any of the URLs opens, within `PROBE_SECONDS`."""
+    """Whether a connection to the host of any of the URLs opens, within `PROBE_SECONDS`.
+
+    Without a network a download hangs for minutes.
+    """
     answers: queue.Queue[bool] = queue.Queue()
     # Daemon threads, since a name lookup has no time limit of its own and must not delay the exit.
     for url in urls:

@@ -86,7 +86,7 @@ def test_inference_begins_with_its_guess_and_needs_few_steps(learned):
         errors.append(float(tf.reduce_mean(squared_error(tf.constant(x), model(found)))))
     assert errors[1] < 0.5 * errors[0]
     infer_z = Inference(model, encoder=encoder, steps=10, starts=3)
-    starts = infer_z.starts_of(tf.constant(x), infer_z._library(), {})
+    starts = infer_z.starts_of(tf.constant(x), infer_z._library, {})
     np.testing.assert_allclose(starts["geometry"][:50], encoder(x)["geometry"][0], atol=1e-6)
 
 

@@ -199,7 +199,7 @@ def test_inference_of_a_clip_starts_standing_still(model):
     z = latents(model, 2)
     infer = Inference(model, steps=10, starts=3, step_size=0.05)
     x = tf.constant(decode_clips(model, z)[0])
-    starts = infer.starts_of(x, infer._library(), {})
+    starts = infer.starts_of(x, infer._library, {})
     for name, dim in model.frame_dims.items():
         assert starts[name].shape == (6, model.latent_dims[name])
         np.testing.assert_array_equal(starts[name][:, dim:], np.zeros_like(starts[name][:, dim:]))

@@ -5,10 +5,10 @@ import dataclasses
 import http.client
 import io
 import json
+import re
 import socket
 import threading
 import time
-import types
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ from PIL import Image
 from dgn_tf import explore
 from dgn_tf.config import Config, DataConfig, InferenceConfig, ModelConfig
 from dgn_tf.data.examples import as_bytes, as_float
+from dgn_tf.explorer.address import Address
 from dgn_tf.explorer.server import ExplorerServer
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.models.factory import make_model
@@ -26,6 +27,7 @@ from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.sheets import recombine
 
 SETTINGS = InferenceConfig(steps=10)
+HERE = Address("127.0.0.1", 0)
 Z = {"appearance": [0.5, -1.0, 2.0], "geometry": [1.0, -0.25]}
 
 
@@ -62,7 +64,7 @@ class Client:
         self.server.server_close()
 
 
-def serving(config, model, directions=None, classes=None):
+def serving(config, model, directions=None, classes=None, place=HERE):
     return Client(
         ExplorerServer(
             "heads",
@@ -70,8 +72,7 @@ def serving(config, model, directions=None, classes=None):
             model,
             directions,
             classes,
-            host="127.0.0.1",
-            port=0,
+            place=place,
             settings=SETTINGS,
         )
     )
@@ -112,7 +113,7 @@ def photograph():
         ("/", "text/html", b"<!doctype html>"),
         ("/style.css", "text/css", b"color-scheme"),
         ("/page.js", "text/javascript", b"function latentsNow"),
-        ("/backend.js", "text/javascript", b"/api/paint"),
+        ("/backend.js", "text/javascript", b"api/paint"),
     ],
 )
 def test_the_page_and_its_files_are_served(explorer, path, kind, part):
@@ -197,9 +198,79 @@ def test_what_is_not_for_this_page_is_refused(explorer, request_, status, messag
     ],
 )
 def test_a_name_that_others_could_give_is_not_known(listening, known, strange):
-    server = types.SimpleNamespace(host=listening, server_address=(listening, 80))
-    assert all(ExplorerServer.knows(server, host) for host in known)
-    assert not any(ExplorerServer.knows(server, host) for host in strange)
+    place = Address(listening)
+    assert all(place.knows(host, listening) for host in known)
+    assert not any(place.knows(host, listening) for host in strange)
+
+
+@pytest.fixture(scope="module")
+def proxied(served):
+    """An explorer that a proxy has at https://Explore.example.org/heads/x."""
+    place = Address(host_names=("Explore.example.org",), url_prefix="/heads/x")
+    client = serving(served.config, served.model, place=place)
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize("prefix", ["", "/heads/x"], ids=["taken away", "passed on"])
+@pytest.mark.parametrize(
+    "host", ["explore.example.org", "EXPLORE.example.org:443", "127.0.0.1:8000"]
+)
+def test_behind_a_proxy_the_page_works(proxied, prefix, host):
+    headers = {"Host": host, "Origin": "https://explore.example.org"}
+    status, _, page = proxied.ask(f"{prefix}/", headers=headers)
+    assert status == 200
+    names = re.findall(r'(?:src|href)="([^"]+)"', page.decode())
+    names = [name for name in names if not name.startswith("data:")]
+    assert len(names) == 4
+    for name in names:
+        assert (
+            not name.startswith("/") and proxied.ask(f"{prefix}/{name}", headers=headers)[0] == 200
+        )
+    # Of what the page asks for, nothing begins at the root.
+    _, _, script = proxied.ask(f"{prefix}/backend.js", headers=headers)
+    assert re.findall(rb'["`]/', script) == []
+    assert proxied.ask(f"{prefix}/api/paint", {"latents": Z}, headers)[0] == 200
+
+
+def test_a_proxy_opens_the_page_to_no_other_name(proxied):
+    for host, origin in (
+        ("explore.example.org.evil.example", None),
+        ("evil.example", None),
+        ("explore.example.org", "https://evil.example"),
+        ("127.0.0.1", "https://explore.example.org.evil.example"),
+        ("127.0.0.1", "null"),
+    ):
+        headers = {"Host": host} | ({"Origin": origin} if origin else {})
+        status, _, found = proxied.ask("/api/paint", {"latents": Z}, headers)
+        assert status == 403, (host, origin)
+    assert "--host_names" in proxied.ask("/", headers={"Host": "evil.example"})[2]["error"]
+
+
+def test_the_prefix_without_a_slash_leads_to_the_page(proxied):
+    connection = http.client.HTTPConnection("127.0.0.1", proxied.server.server_address[1])
+    connection.request("GET", "/heads/x")
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Location"]) == (308, "/heads/x/")
+    connection.close()
+    assert proxied.server.address.endswith("/heads/x/")
+    assert proxied.ask("/heads/xy/")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--host_names=https://explore.example.org",
+        "--host_names=explore.example.org:80",
+        "--host_names=a,*",
+        "--url_prefix=heads",
+        "--url_prefix=/a//b",
+        "--url_prefix=/a?b",
+    ],
+)
+def test_names_and_paths_that_are_none_are_refused(run_app, flag):
+    said = run_app(explore, "--run_dir=none", flag)
+    assert said.status == 2 and flag.partition("=")[0] in said.err and "such as" in said.err
 
 
 def test_nothing_is_shared_with_other_pages(explorer):
@@ -249,6 +320,18 @@ def test_a_photograph_is_inferred_as_the_run_would(explorer, served, photograph)
         np.testing.assert_allclose(found["latents"][name], z[0], atol=1e-4)
     error = np.sum(np.square(served.model(wanted).numpy() - x)) / 4
     assert found["msre"] == pytest.approx(error, rel=1e-3)
+
+
+def test_the_first_photograph_waits_for_no_trace(served, photograph):
+    client = serving(served.config, served.model, principal_directions(served.model, served.chains))
+    dynamics = client.server.jobs._inference._dynamics
+    functions = dynamics._steps, dynamics._energy
+    before = [function.experimental_get_tracing_count() for function in functions]
+    assert min(before) >= 1
+    _, _, begun = client.ask("/api/infer", file_of(photograph))
+    assert client.wait(begun["job"])["state"] == "done"
+    assert [function.experimental_get_tracing_count() for function in functions] == before
+    client.close()
 
 
 def test_one_photograph_is_inferred_at_a_time(explorer, photograph, monkeypatch):
@@ -333,7 +416,7 @@ def test_a_labeled_model_asks_for_the_class_of_a_photograph():
 
 def test_a_run_without_geometry_in_gray_is_explored(tiny_run):
     trained = explore.load_trained(str(tiny_run.folder), None)
-    client = Client(explore.make_server("tiny", trained, "127.0.0.1", 0, SETTINGS))
+    client = Client(explore.make_server("tiny", trained, HERE, SETTINGS))
     assert description(client)["deforms"] is False
     z = {"appearance": [0.0, 1.0]}
     _, _, found = client.ask("/api/paint", {"latents": z})

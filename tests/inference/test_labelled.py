@@ -102,7 +102,7 @@ def test_inference_takes_the_labels_and_starts_from_their_class(model):
     infer_z = Inference(model, steps=10, starts=3)
     z = infer_z(x, given={"appearance": labels})
     np.testing.assert_array_equal(z["appearance"], labels)
-    library = infer_z._library()
+    library = infer_z._library
     starts = infer_z.starts_of(tf.constant(x), library, {"appearance": tf.constant(labels)})
     np.testing.assert_array_equal(starts["appearance"], np.tile(labels, (3, 1)))
     samples = library.latents

@@ -1,5 +1,7 @@
 """Langevin dynamics against hand-made steps, the plain alternation and the law it must sample."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -85,7 +87,11 @@ def test_the_steps_are_equation_7_group_after_group(steps, noisy):
         np.testing.assert_allclose(result[name], by_hand[name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("steps", [langevin, langevin_loop], ids=["unrolled", "loop"])
+@pytest.mark.parametrize(
+    "steps",
+    [langevin, langevin_loop, functools.partial(langevin_loop, together=2)],
+    ids=["unrolled", "loop", "loop of two"],
+)
 def test_a_descent_with_momentum_goes_on_by_its_last_step(steps):
     model, x, latents, _ = linear_example()
     step_size, sigma, momentum = 0.3, 0.7, 0.6

@@ -18,6 +18,8 @@ import tensorflow as tf
 from PIL import Image
 
 from dgn_tf.serving.client import GrpcClient, RestClient, ServingError
+from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.images import png_bytes
 
 Z = {
     "z_appearance": np.float32([[0.5, -1, 2], [0, 0, 0]]),
@@ -43,7 +45,10 @@ def rest_answer(serve, body):
     name = body["signature_name"]
     types = {key: tf.DType(i.dtype) for key, i in serve.signatures[name].inputs.items()}
     inputs = {
-        key: np.array(value, types[key].as_numpy_dtype) for key, value in body["inputs"].items()
+        key: np.array([base64.b64decode(file["b64"]) for file in value], object)
+        if types[key] == tf.string
+        else np.array(value, types[key].as_numpy_dtype)
+        for key, value in body["inputs"].items()
     }
     outputs = {
         key: [{"b64": base64.b64encode(file).decode()} for file in value]
@@ -190,6 +195,44 @@ def test_numbers_have_the_kinds_that_the_model_wants(client):
     assert answer["error"].shape == (1,) and np.isfinite(answer["error"]).all()
 
 
+def test_images_go_as_files(client, served):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    # Zeros at the end belong to the file, though no image needs them.
+    files = [png_bytes(image) + bytes(3) for image in pixels]
+    numbers = {"steps": 10, "step_size": 0, "sigma": 0, "seed": -1}
+    found = client().predict("reconstruct_bytes", image_bytes=files, **numbers)
+    wanted = client().predict("reconstruct", image=pixels / 255, **numbers)
+    assert set(found) == set(wanted)
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=1e-4)
+    still = {"z_geometry": Z["z_geometry"]}
+    found = client().predict("warp_bytes", image_bytes=files, **still)["warped_bytes"]
+    wanted = client().predict("warp", image=pixels / 255, **still)["warped"]
+    for file, image in zip(found, wanted, strict=True):
+        assert np.abs(np.float32(tf.io.decode_png(file)) - 255 * image).max() < 0.501
+    with pytest.raises(ServingError, match="files must be JPEG or PNG images"):
+        client().predict("warp_bytes", image_bytes=[b"GIF89a", files[0]], **still)
+    for wrong in (["head.png"], [], pixels):
+        with pytest.raises(InputError, match="image_bytes must be a list of bytes"):
+            client().predict("warp_bytes", image_bytes=wrong, **still)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (
+            np.zeros((1, 8, 8, 3), np.uint8),
+            r"image must be floating numbers in \[0, 1\], not uint8",
+        ),
+        (np.full((1, 8, 8, 3), -1.0), "these go from -1 to -1"),
+        (np.full((1, 8, 8, 3), np.nan), "image must be finite"),
+    ],
+)
+def test_images_that_are_none_are_not_sent(client, image, said):
+    with pytest.raises(InputError, match=said):
+        client().predict("warp", image=image, z_geometry=np.zeros([1, 2]))
+
+
 def test_refusals_are_told_in_the_servers_words(client):
     with pytest.raises(ServingError, match=r"z_geometry must have shape \[any, 2\]"):
         client().predict("displacement", z_geometry=np.zeros([1, 3]))
@@ -219,12 +262,55 @@ def test_a_server_that_is_not_there_is_named():
         RestClient("heads", "http://127.0.0.1:9").status()
 
 
+@pytest.fixture
+def proxy():
+    """The address of a proxy that knows no server, and the requests that it was sent."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(502, "no such host")
+
+        do_POST = do_CONNECT = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_a_proxy_is_asked_for_other_machines_only(client, proxy, monkeypatch):
+    address, asked = proxy
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, address)
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert client().predict(**Z)["image"].shape == (2, 32, 32, 3)
+    for here in ("localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]"):
+        with pytest.raises(ServingError, match="no answer from"):
+            RestClient("heads", f"http://{here}:9").status()
+    assert asked == []
+    with pytest.raises(ServingError, match="502"):
+        RestClient("heads", "http://serving.example:8501").status()
+    assert asked == ["http://serving.example:8501/v1/models/heads"]
+    monkeypatch.setenv("no_proxy", "serving.invalid")
+    with pytest.raises(ServingError, match="no answer from http://serving.invalid"):
+        RestClient("heads", "http://serving.invalid:8501").status()
+    assert len(asked) == 1
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_the_commands_of_the_readme_get_an_image(server, tmp_path):
     root = pathlib.Path(__file__).parents[2]
     readme = (root / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^    (curl (?:.*\\\n)*.*)$", readme, re.MULTILINE)
-    assert len(commands) == 2
+    commands = re.findall(r"^    ((?:curl|printf) (?:.*\\\n)*.*)$", readme, re.MULTILINE)
+    assert len(commands) == 3
     with rest_server(server(root / "saved_models/heads64/2"), "heads64") as url:
         answers = []
         for command in commands:
@@ -233,4 +319,6 @@ def test_the_commands_of_the_readme_get_an_image(server, tmp_path):
             answers.append(said.stdout)
     with Image.open(tmp_path / "head.png") as image:
         assert image.size == (64, 64) and image.mode == "RGB"
-    assert "reconstruct" in json.loads(answers[1])["metadata"]["signature_def"]["signature_def"]
+    found = json.loads((tmp_path / "found.json").read_text())["outputs"]
+    assert np.shape(found["z_geometry"]) == (1, 12) and found["error"][0] < 20
+    assert "reconstruct" in json.loads(answers[2])["metadata"]["signature_def"]["signature_def"]

@@ -13,6 +13,7 @@ from dgn_tf.serving.convert import make_parts
 from dgn_tf.serving.portable import portable
 from dgn_tf.serving.saved_model import answer, golden_requests, model_signatures
 from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.images import png_bytes
 
 FRAMES = 4
 
@@ -192,7 +193,8 @@ def test_a_model_with_an_encoder_needs_no_steps(name, eagerly):
 
 def test_a_plain_generator_has_images_alone(eagerly):
     _, model, functions = make(model="abp")
-    assert set(functions) == {"serving_default", "generate", "generate_png", "reconstruct"}
+    files = {"reconstruct_bytes"}
+    assert set(functions) == {"serving_default", "generate", "generate_png", "reconstruct"} | files
     z = np.random.default_rng(5).standard_normal((2, 3)).astype("f")
     found = answer(functions["generate"], {"z_appearance": z})
     assert set(found) == {"image"}
@@ -248,6 +250,11 @@ def test_an_encoder_of_clips_answers_with_what_it_guesses(eagerly):
         first, noise = model.unpack(name, z)
         close(found[f"z_{name}"], first)
         close(found[f"noise_{name}"], noise)
+    levels = np.uint8(np.rint(255 * x))
+    files = np.array([[png_bytes(frame) for frame in clip] for clip in levels], object)
+    of_files = answer(functions["encode_bytes"], {"clip_bytes": files})
+    for name, value in answer(functions["encode"], {"clip": np.float32(levels) / 255}).items():
+        np.testing.assert_allclose(of_files[name], value, atol=1e-5)
     request = {"clip": x, **saved_model.GOLDEN_NUMBERS, "step_size": np.float32(1e-4)}
     near = answer(functions["reconstruct"], {**request, "seed": np.int64(-1)})
     # Steps that hardly move: it has begun at the guess.

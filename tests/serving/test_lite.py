@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dgn_tf.models.factory import make_encoder
 from dgn_tf.ops.resizing import enlarged_field
 from dgn_tf.ops.warp import warp as model_warp
 from dgn_tf.serving import convert
-from dgn_tf.serving.lite import enlarge, warp
+from dgn_tf.serving.lite import LiteModel, enlarge, warp
 from dgn_tf.serving.portable import portable
+from dgn_tf.utils.errors import InputError
 
 
 @pytest.mark.parametrize("border", ["edge", "zeros"])
@@ -41,16 +43,45 @@ def test_fields_are_enlarged_as_in_the_model():
         np.testing.assert_allclose(enlarge(field, *size), wanted, atol=1e-5)
 
 
+IMAGE, FIELD = np.zeros((4, 4, 3)), np.zeros((4, 4, 2))
+
+
+@pytest.mark.parametrize(
+    ("image", "field", "said"),
+    [
+        (
+            IMAGE,
+            np.zeros((4, 5, 2)),
+            r"displacement must have shape \[4, 4, 2\]; it has \[4, 5, 2\]",
+        ),
+        (IMAGE, FIELD + np.nan, r"displacement must be finite; .* at \[0, 0, 0\]"),
+        (IMAGE, FIELD + np.inf, "displacement must be finite"),
+        (IMAGE + np.nan, FIELD, "image must be finite"),
+        (IMAGE.astype(int), FIELD, "image must be floating or uint8, not int64"),
+        (IMAGE[None], FIELD[None], r"image must have shape \[any, any, any\]"),
+        (IMAGE[:0], FIELD[:0], "image must have shape"),
+    ],
+)
+def test_what_cannot_be_warped_is_refused(image, field, said):
+    for border in ("edge", "zeros"):
+        with pytest.raises(InputError, match=said):
+            warp(image, field, border)
+
+
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="displacement must have shape"):
-        warp(np.zeros((4, 4, 3)), np.zeros((4, 5, 2)))
     with pytest.raises(ValueError, match="border must be one of edge, zeros"):
         warp(np.zeros((4, 4)), np.zeros((4, 4, 2)), "wrap")
+    for field in (FIELD[0], FIELD[:3], FIELD + np.nan, 1.0):
+        with pytest.raises(InputError, match="displacement must"):
+            enlarge(field, 8, 8)
+    with pytest.raises(InputError, match="at least 1, not 0 and 8"):
+        enlarge(FIELD, 0, 8)
 
 
 @pytest.fixture(scope="module")
 def parts(served):
-    return convert.make_parts(portable(served.config, served.model))
+    encoder = make_encoder(served.config.model, served.model, 32, 3)
+    return convert.make_parts(portable(served.config, served.model), encoder)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +113,99 @@ def test_conversions_make_what_the_model_makes(parts, latents, capfd, part, quan
     wanted = [next(iter(parts[part](*(z[n][i : i + 1] for n in names)).values())) for i in (0, 1)]
     found = convert.run(made.content, z)
     assert np.abs(found - np.concatenate(wanted)).max() <= made.errors[1] + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("part", "quantization"),
+    [
+        *((part, "float32") for part in convert.PARTS),
+        ("geometry", "int8"),
+        ("generator", "float16"),
+        ("appearance", "dynamic"),
+        ("encoder", "int8"),
+    ],
+)
+def test_a_file_takes_any_number_of_examples(served, parts, latents, tmp_path, part, quantization):
+    plain = portable(served.config, served.model)
+    calibration, test = (convert.with_images(plain, each) for each in latents)
+    made = convert.convert(parts[part], quantization, calibration, test)
+    path = tmp_path / "part.tflite"
+    path.write_bytes(made.content)
+    model = LiteModel(path)
+    names = [spec.name for spec in parts[part].input_signature]
+    for count in (1, 2, 3, 4, 5, 1):
+        inputs = {name: test[name][:count] for name in names}
+        found, wanted = model(**inputs), parts[part](*inputs.values())
+        assert set(found) == set(wanted)
+        for name, value in wanted.items():
+            assert found[name].shape == value.shape
+            assert np.abs(found[name] - value).max() <= made.errors[1] + 1e-5
+        for row in range(count):
+            alone = model(**{name: value[row : row + 1] for name, value in inputs.items()})
+            for name in alone:
+                # In eight bits a sum may be rounded to the next level.
+                most = made.errors[1] if quantization in ("int8", "dynamic") else 1e-5
+                np.testing.assert_allclose(found[name][row], alone[name][0], atol=most)
+
+
+@pytest.fixture(scope="module")
+def generator(served, parts, latents, tmp_path_factory):
+    path = tmp_path_factory.mktemp("lite") / "generator.tflite"
+    path.write_bytes(convert.convert(parts["generator"], "float32", *latents).content)
+    return LiteModel(path)
+
+
+A, G = np.zeros((3, 3)), np.zeros((3, 2))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"z_appearance": A}, "the file takes z_appearance, z_geometry; it is given z_appearance"),
+        ({"z_appearance": A, "z_geometry": G[:2]}, "the same number of examples"),
+        ({"z_appearance": A, "z_geometry": A}, r"z_geometry must have shape \[any, 2\]"),
+        ({"z_appearance": A[0], "z_geometry": G}, r"z_appearance must have shape \[any, 3\]"),
+        ({"z_appearance": A[:0], "z_geometry": G[:0]}, "z_appearance must have shape"),
+        ({"z_appearance": A + np.nan, "z_geometry": G}, r"z_appearance must be finite.*\[0, 0\]"),
+        ({"z_appearance": A, "z_geometry": G + 1e300}, "z_geometry must be finite"),
+        ({"z_appearance": A, "z_geometry": G.astype(str)}, "z_geometry must be numbers"),
+    ],
+)
+def test_a_file_is_not_asked_for_what_it_cannot_answer(generator, inputs, said):
+    with pytest.raises(InputError, match=said):
+        generator(**inputs)
+    assert generator(z_appearance=A, z_geometry=G)["image"].shape == (3, 32, 32, 3)
+
+
+def test_an_encoder_takes_images_from_zero_to_one(parts, served, latents, tmp_path):
+    plain = portable(served.config, served.model)
+    both = [convert.with_images(plain, each) for each in latents]
+    path = tmp_path / "encoder.tflite"
+    path.write_bytes(convert.convert(parts["encoder"], "float32", *both).content)
+    encoder, image = LiteModel(path), np.full((2, 32, 32, 3), 0.5)
+    assert encoder(image=image)["z_geometry"].shape == (2, 2)
+    for wrong, said in (
+        (np.uint8(image), r"image must be floating numbers in \[0, 1\], not uint8.* / 255"),
+        (image * 255, r"these go from 127.5 to 127.5"),
+        (image + np.nan, "image must be finite"),
+        (image[:, :16], r"image must have shape \[any, 32, 32, 3\]; it has \[2, 16, 32, 3\]"),
+    ):
+        with pytest.raises(InputError, match=said):
+            encoder(image=wrong)
+
+
+def test_a_file_of_one_example_is_asked_one_by_one(served, latents, tmp_path):
+    plain = portable(served.config, served.model)
+    earlier = tf.function(
+        lambda z: {"displacement": plain.part("geometry", z)},
+        input_signature=[tf.TensorSpec([1, 2], tf.float32, "z_geometry")],
+        autograph=False,
+    )
+    path = tmp_path / "geometry.tflite"
+    path.write_bytes(convert.convert(earlier, "float32", *latents).content)
+    z = latents[1]["z_geometry"][:3]
+    found = LiteModel(path)(z_geometry=z)["displacement"]
+    np.testing.assert_allclose(found, plain.part("geometry", tf.constant(z)), atol=1e-4)
 
 
 def test_integers_keep_the_field_and_run_without_tensorflow(

@@ -243,7 +243,9 @@ def test_warm_up_requests_are_those_of_the_official_messages(served, serve):
         "appearance",
         "displacement",
         "warp",
+        "warp_bytes",
         "reconstruct",
+        "reconstruct_bytes",
     }
     assert asked["reconstruct"]["steps"] == 10 and asked["reconstruct"]["steps"].dtype == np.int32
     for name, inputs in asked.items():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 SOAK = float(os.environ.get("DGN_SOAK_MINUTES", 0))
 # What each fuzz test has of half of a soak; kills have the other half.
-SHARE = 60 * SOAK / 2 / 22
+SHARE = 60 * SOAK / 2 / 24
 # Long enough for a busy machine, short enough to tell a hang.
 _SECONDS = 30
 _BAD = (

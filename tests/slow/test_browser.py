@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import functools
+import http.client
 import http.server
 import io
 import json
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +208,52 @@ def test_photographs_are_inferred_edited_and_recombined(page, explorer, photogra
     assert np.abs(canvas(page, "picture") - edited).mean() > 3
     page.click("[aria-label='Remove head0.jpg']")
     until(page, "byId('board').hidden && document.querySelectorAll('#loaded img').length == 1")
+
+
+@contextlib.contextmanager
+def proxy(address, prefix):
+    """A proxy that has the explorer under a path, which it takes away."""
+    upstream = urllib.parse.urlsplit(address).netloc
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if not self.path.startswith(f"{prefix}/"):
+                self.send_error(404)
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+            connection = http.client.HTTPConnection(upstream)
+            connection.request(
+                self.command, self.path.removeprefix(prefix), body, dict(self.headers)
+            )
+            answer = connection.getresponse()
+            content = answer.read()
+            self.send_response(answer.status)
+            for name in ("Content-Type", "Content-Security-Policy"):
+                self.send_header(name, answer.headers[name])
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}{prefix}/"
+        server.shutdown()
+
+
+def test_all_works_under_a_path_of_a_proxy(page, explorer, photographs):
+    with proxy(explorer, "/tools/heads") as address:
+        opened(page, address)
+        average = canvas(page, "picture")
+        move(page, "geometry-1")
+        assert np.abs(canvas(page, "picture") - average).mean() > 3
+        page.set_input_files("#file", photographs)
+        until(page, "document.querySelectorAll('#board-table td img').length == 4")
+        name, content = downloaded(page, "#save-animation")
+        assert name == "animation.gif" and Image.open(io.BytesIO(content)).n_frames == 60
 
 
 def test_a_file_that_is_no_image_is_told(page, explorer, tmp_path):

@@ -1,5 +1,6 @@
 """Requests of any kind to a served model: finite numbers, or a refusal that says why."""
 
+import io
 import math
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
-from mutations import for_a_while, fuzz, in_time
+from mutations import for_a_while, fuzz, in_time, mutants
+from PIL import Image
 
 EXTREMES = (
     0.0,
@@ -33,7 +35,23 @@ NUMBERS = {
     "step_size": EXTREMES,
     "sigma": EXTREMES,
 }
+_RARELY = st.sampled_from((0, 0, 1, 3))
 USUAL = {"steps": 2, "seed": 0, "step_size": 0.1, "sigma": 0.0}
+
+
+# Beside the names of inputs, what refusals say.
+REASONS = ("diverged", "files must be", "Invalid JPEG", "Invalid PNG")
+
+
+def _file(kind, mode):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8))
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    image.convert(mode).save(buffer, kind, exif=exif)
+    return buffer.getvalue()
+
+
+FILES = {"a": _file("JPEG", "RGB"), "b": _file("PNG", "RGBA"), "c": _file("PNG", "P")}
 
 
 def shapes(wanted):
@@ -54,6 +72,13 @@ def arrays(draw, name, info):
         shape = draw(st.sampled_from(([], [], [], [1], [2], [0])))
         return np.full(shape, draw(st.sampled_from(NUMBERS[name])), kind)
     shape = draw(shapes([8 if size < 0 else size for size in wanted]))
+    if info.dtype == tf.string.as_datatype_enum:
+        # Mostly whole files, else a batch of several would never be answered.
+        one = st.one_of(st.sampled_from(sorted(FILES.values())), *[mutants(FILES)] * draw(_RARELY))
+        found = [draw(one) for _ in range(math.prod(shape))]
+        files = np.empty(len(found), object)
+        files[:] = [file if isinstance(file, bytes) else file[1] for file in found]
+        return files.reshape(shape)
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     values = np.asarray(rng.uniform(0, 1, shape), np.float32)
     if draw(st.booleans()) and values.size:
@@ -84,7 +109,9 @@ def ask(serve):
         ("appearance", 300),
         ("displacement", 300),
         ("warp", 500),
+        ("warp_bytes", 500),
         ("reconstruct", 500),
+        ("reconstruct_bytes", 300),
     ],
 )
 def test_requests(serve, ask, signature, count):
@@ -98,7 +125,7 @@ def test_requests(serve, ask, signature, count):
             answer, refusal = ask(signature, request)
         if answer is None:
             outcomes["refusals"] += 1
-            assert any(name in refusal for name in (*inputs, "diverged")), refusal
+            assert any(name in refusal for name in (*inputs, *REASONS)), refusal
             return
         outcomes["answers"] += 1
         batch = {len(value) for value in request.values() if value.ndim}

@@ -30,7 +30,7 @@ async function load(source) {
 }
 
 async function draw(latents) {
-  const found = await ask("/api/paint", JSON.stringify({ latents }));
+  const found = await ask("api/paint", JSON.stringify({ latents }));
   const images = await Promise.all(Object.values(found).map((text) => load(png(text))));
   return Object.fromEntries(Object.keys(found).map((id, k) => [id, images[k]]));
 }
@@ -88,13 +88,13 @@ async function infer(file) {
   byId("progress").removeAttribute("value");
   byId("job").hidden = false;
   say("");
-  const path = `/api/infer?name=${encodeURIComponent(file.name)}${labels}`;
+  const path = `api/infer?name=${encodeURIComponent(file.name)}${labels}`;
   const { job, photograph } = await beginJob(path, file);
   let found = { state: "running", total: 0 };
   while (found.state === "running") {
     if (found.total) byId("progress").value = found.done / found.total;
     await pause(200);
-    found = await ask(`/api/jobs/${job}`);
+    found = await ask(`api/jobs/${job}`);
   }
   if (found.state === "failed") throw new Error(`${file.name}: ${found.error}`);
   const item = { name: file.name, photograph: png(photograph), latents: found.latents };
@@ -155,7 +155,7 @@ async function updateBoard() {
   if (byId("board").hidden) return;
   const items = [...photographs];
   const latents = items.map((item) => item.latents);
-  const { cells } = await ask("/api/board", JSON.stringify({ latents }));
+  const { cells } = await ask("api/board", JSON.stringify({ latents }));
   const head = (item, scope) => make("th", { scope },
     make("img", { src: item.photograph, alt: item.name }));
   const corner = make("td", {}, "");
@@ -213,7 +213,7 @@ function offerAnimations() {
   button.addEventListener("click", guarded(button, async () => {
     const body = { latents: latentsNow(), ...select.selectedOptions[0].asked };
     say("Painting the animation …");
-    download(await ask("/api/animate", JSON.stringify(body)), "animation.gif");
+    download(await ask("api/animate", JSON.stringify(body)), "animation.gif");
     say("Saved as animation.gif.");
   }));
   byId("save").append(button, make("label", { htmlFor: "along" }, "along"), select);

@@ -67,7 +67,7 @@ def test_each_frame_is_made_of_the_content_and_its_motion(model):
 def test_inference_starts_from_both_codes(model):
     x = model(latents(model, seed=1))
     infer = Inference(model, steps=10, starts=3, step_size=0.1, sigma=0.05)
-    starts = infer.starts_of(x, infer._library(), {})
+    starts = infer.starts_of(x, infer._library, {})
     assert {n: v.shape for n, v in starts.items()} == {
         "content": (6, CONTENT),
         "motion": (6, FRAMES * NOISE),

@@ -6,6 +6,7 @@ import numpy as np
 from absl import logging
 
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.sources.walking import natural
 from dgn_tf.utils.csv_files import read_rows
 from dgn_tf.utils.errors import InputError
 
@@ -48,7 +49,7 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
 
 def class_folders(examples: Examples) -> list[str]:
     """The outermost folders of images in folders, in their order: the label 0, 1, ... of each."""
-    return sorted({name.partition("/")[0] for name in examples.names})
+    return sorted({name.partition("/")[0] for name in examples.names}, key=natural)
 
 
 def one_hot(

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from absl import logging
-from PIL import Image
 
+from dgn_tf.data.decoding import upright_size
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources import source_of
-from dgn_tf.data.sources.folders import FORMATS
 from dgn_tf.data.squares import to_square
 from dgn_tf.utils.csv_files import read_rows
 from dgn_tf.utils.errors import InputError
@@ -27,7 +26,6 @@ _HEADER = "name,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5"
 _BEYOND = 1.0
 _SPOT = 0.03
 _NAMED = 10
-_EXIF_ORIENTATION = 0x0112
 
 
 def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
@@ -166,14 +164,8 @@ def _check(points: np.ndarray, side: int, where: str) -> None:
 
 def _of_file(points: np.ndarray, file: Path, side: int) -> np.ndarray:
     """Points [5, 2] of an original image file, in pixels of the square made from it."""
-    with Image.open(file, formats=FORMATS) as image:
-        full = image.width
-        # As `load_folder` opens it: JPEGs decode at a whole fraction of their size.
-        drafted = image.draft(None, (2 * side, 2 * side))
-        fraction = drafted[1][2] / full if drafted else 1.0
-        width, height = image.size
-        if image.getexif().get(_EXIF_ORIENTATION, 1) >= 5:
-            width, height = height, width
+    # As `load_folder` opens it: JPEGs decode at a whole fraction of their size.
+    width, height, fraction = upright_size(file, side)
     return to_square((points + 0.5) * fraction - 0.5, width, height, side)
 
 

@@ -177,7 +177,7 @@ def test_paths_that_hold_no_clips(tmp_path, monkeypatch, load):
     with pytest.raises(InputError, match="nowhere: does not exist"):
         load(tmp_path / "nowhere", 4)
     (tmp_path / "a.txt").write_text("text")
-    with pytest.raises(InputError, match=r"a.txt: is none of .mp4, .* or a folder of images"):
+    with pytest.raises(InputError, match=r"a.txt: is not a video, .* or a folder of images"):
         load(tmp_path / "a.txt", 4)
     with pytest.raises(InputError, match="holds no video"):
         load(tmp_path, 4)
@@ -309,6 +309,6 @@ def test_a_frame_that_lasts_for_ever_is_a_damaged_time_stamp():
 
 def test_videos_of_absurd_sizes_are_refused(tmp_path, monkeypatch, load):
     path = write_video(tmp_path / "a.avi", movie(4))
-    monkeypatch.setattr("dgn_tf.data.sources.clips.MOST_PIXELS", 95)
+    monkeypatch.setattr("dgn_tf.data.sources.videos.MOST_PIXELS", 95)
     with pytest.raises(InputError, match=r"a.avi \(ValueError: frames of 12 x 8 are more than"):
         load(path, 4)

@@ -1,13 +1,11 @@
 """Labels: classes that are given (Fig. 13); who is in a clip and what they do (Table III)."""
 
-from pathlib import Path
-
 import numpy as np
 from absl import logging
 
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.rows import match, named, read_table
 from dgn_tf.data.sources.walking import natural
-from dgn_tf.utils.csv_files import read_rows
 from dgn_tf.utils.errors import InputError
 
 _NAMED = 10
@@ -142,8 +140,12 @@ def read_labels(
     """
     rows = _read(table, names)
     sources = [name.rpartition("#")[0] for name in examples.names]
-    kept = [index for index, source in enumerate(sources) if source in rows]
-    missing = sorted({source for source in sources if source not in rows})
+    try:
+        found = match(dict.fromkeys(sources), rows)
+    except InputError as error:
+        raise InputError(f"`labels={table}`: {error}") from None
+    kept = [index for index, source in enumerate(sources) if source in found]
+    missing = sorted({source for source in sources if source not in found})
     if not kept:
         raise InputError(
             f"`labels={table}`: has no row for any of the {len(examples)} clips; the first is of "
@@ -154,34 +156,28 @@ def read_labels(
         logging.warning(
             "%s: %d sources have no row and are left out: %s", table, len(missing), listing
         )
-    columns = {name: np.array([rows[sources[index]][name] for index in kept]) for name in names}
+    chosen = [rows[found[sources[index]]] for index in kept]
+    columns = {name: np.array([row[name] for row in chosen]) for name in names}
     return np.array(kept, np.int64), columns
 
 
 def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """The rows of a table by clip."""
-    try:
-        (_, header), *rows = read_rows(Path(table).expanduser()) or [(1, [])]
-    except (OSError, ValueError) as error:
-        raise InputError(f"`labels={table}`: cannot be read: {error}") from error
+    header, rows = read_table(table, "labels")
     missing = [name for name in ("clip", *names) if name not in header]
     if missing:
         raise InputError(
             f"`labels={table}`: has no column {', '.join(missing)}; its header is "
-            f"{','.join(header) or 'empty'}."
+            f"{','.join(header)}."
         )
     if len(set(header)) < len(header):
         raise InputError(f"`labels={table}`: two columns of {','.join(header)} have one name.")
     found: dict[str, dict[str, str]] = {}
     for line, cells in rows:
-        row = dict(zip(header, cells, strict=False))
-        if not all(row.get(name) for name in ("clip", *names)):
-            raise InputError(f"`labels={table}`, line {line}: {row.get('clip')} lacks a label.")
-        if len(cells) != len(header):
-            raise InputError(
-                f"`labels={table}`, line {line}: has {len(cells)} columns, not {len(header)}."
-            )
-        clip = row["clip"]
+        row = dict(zip(header, cells, strict=True))
+        clip = named(row["clip"])
+        if not all((clip, *(row[name] for name in names))):
+            raise InputError(f"`labels={table}`, line {line}: {clip} lacks a label.")
         if clip in found:
             raise InputError(f"`labels={table}`, line {line}: {clip} is there twice.")
         found[clip] = row

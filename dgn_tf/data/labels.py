@@ -4,6 +4,7 @@ import numpy as np
 from absl import logging
 
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.label_values import described, label_of, number_label_of
 from dgn_tf.data.rows import match, named, read_table
 from dgn_tf.data.sources.walking import natural
 from dgn_tf.utils.errors import InputError
@@ -25,23 +26,17 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
     Raises:
         InputError: there is no such label, or it changes within a clip.
     """
-    known = {name: values for name, values in examples.factors.items() if values.ndim in (1, 2)}
     found = {}
     for name in names:
-        if name not in known:
+        if name not in examples.factors:
             raise InputError(
                 f"{spec}: the clips have no label {name!r}; they have "
-                f"{', '.join(known) or 'none'}. Clips of files need `labels=FILE.csv`."
+                f"{described(examples, numbers=False)}. Clips of files need `labels=FILE.csv`."
             )
-        values = known[name]
-        if values.ndim == 2:
-            changing = np.flatnonzero((values != values[:, :1]).any(axis=1))
-            if len(changing):
-                raise InputError(
-                    f"{spec}: the label {name!r} changes within clip {examples.names[changing[0]]}."
-                )
-            values = values[:, 0]
-        found[name] = values
+        try:
+            found[name] = label_of(examples, name)
+        except ValueError as error:
+            raise InputError(f"{spec}: the label {name!r} {error}.") from None
     return found
 
 
@@ -78,15 +73,17 @@ def one_hot(
             )
         numbers = [folders.index(name.partition("/")[0]) for name in examples.names]
         return np.eye(classes, dtype=np.float32)[numbers]
-    known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
-    if name not in known:
+    if name not in examples.factors:
         raise InputError(
             f"`appearance=label`: the data have no label {name!r} (`label`); they have "
-            f"{', '.join(known) or 'none'}. Images of folder:PATH have a label named label if they "
-            "lie in a folder for each class."
+            f"{described(examples)}. Images of folder:PATH have a label named label if they lie in "
+            "a folder for each class."
         )
-    values = known[name]
-    if not (np.isin(values, np.arange(classes)).all()):
+    try:
+        values = number_label_of(examples, name)
+    except ValueError as error:
+        raise InputError(f"`appearance=label`: the label {name!r} of the data {error}.") from None
+    if not np.isin(values, np.arange(classes)).all():
         raise InputError(
             f"`appearance=label`: the label {name!r} must be a whole number from 0 to "
             f"{classes - 1} (`appearance_dim={classes}`); it runs from {values.min():g} to "
@@ -109,13 +106,22 @@ def class_labels(examples: Examples, name: str) -> np.ndarray | None:
     Raises:
         InputError: there is no such label, or it is not one value for each example.
     """
-    known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuUS"}
-    if name in known or name == "label":
-        return known.get(name)
-    raise InputError(
-        f"`label={name}`: the data have no such label, text or a whole number for each; they have "
-        f"{', '.join(known) or 'none'}."
-    )
+    if name not in examples.factors:
+        if name == "label":
+            return None
+        raise InputError(
+            f"`label={name}`: the data have no such label; they have "
+            f"{described(examples, numbers=False)}."
+        )
+    try:
+        values = label_of(examples, name)
+        if values.dtype.kind == "f":
+            if not (np.isfinite(values) & (values == np.rint(values))).all():
+                raise ValueError("is neither text nor whole numbers")
+            values = values.astype(np.int64)
+    except ValueError as error:
+        raise InputError(f"`label={name}`: the label of the data {error}.") from None
+    return values
 
 
 def read_labels(

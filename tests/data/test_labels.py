@@ -36,7 +36,7 @@ def test_a_label_may_stand_at_every_frame(clips):
 
 
 def test_missing_and_changing_labels_are_named(clips):
-    with pytest.raises(InputError, match="no label 'mood'; they have person, smile, turn"):
+    with pytest.raises(InputError, match="no label 'mood'; they have person, smile; turn changes"):
         labels_of(clips, ("mood",), "npz:x")
     with pytest.raises(InputError, match="'turn' changes within clip two#000"):
         labels_of(clips, ("person", "turn"), "npz:x")

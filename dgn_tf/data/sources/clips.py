@@ -288,8 +288,8 @@ def _open_folder(source: Path, side: int, channels: int, ignored: list[str] | No
 
 def _holds_videos(path: str) -> bool:
     root = Path(path).expanduser()
-    if root.is_file():
-        return _opener(root) is not None
+    if not root.is_dir():
+        return root.is_file() and _opener(root) is not None
     files = (Path(folder, name) for folder, names in walk(root) for name in names)
     return any(kind_of(file) == "video" for file in files)
 

@@ -198,7 +198,8 @@ def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
 
 
 def _holds_images(path: str) -> bool:
-    return any(kind == "image" for _, kind in _files(Path(path).expanduser()))
+    root = Path(path).expanduser()
+    return root.is_dir() and any(kind == "image" for _, kind in _files(root))
 
 
 FOLDER = Source(

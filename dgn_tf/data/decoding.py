@@ -7,15 +7,14 @@ profiles, texts) are ignored, and said to be.
 import functools
 import io
 import os
-import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Callable
 from typing import BinaryIO, NamedTuple, TypeAlias, TypeVar
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from dgn_tf.data.bare import without_metadata
 from dgn_tf.data.kinds import HEAD, is_heif
 from dgn_tf.utils.reading import open_regular
 
@@ -189,67 +188,3 @@ def first_line(error: Exception | Warning | str) -> str:
     """What an error says, in one line and without the path that the system adds."""
     text = str((isinstance(error, OSError) and error.strerror) or error).strip()
     return (text.splitlines()[0] if text else type(error).__name__)[:200]
-
-
-def without_metadata(content: bytes) -> bytes:
-    """A PNG, JPEG or WebP file without all that its pixels do not need; another one as it is.
-
-    Raises:
-        ValueError, struct.error: its pixels are not whole either.
-    """
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _bare_png(content)
-    if content.startswith(b"\xff\xd8"):
-        return _bare_jpeg(content)
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return _bare_webp(content)
-    return content
-
-
-def _bare_png(content: bytes) -> bytes:
-    kept, place = [content[:8]], 8
-    while place < len(content):
-        length, name = struct.unpack_from(">I4s", content, place)
-        end = place + 12 + length
-        if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
-            if end > len(content):
-                raise ValueError("the file is cut off")
-            kept.append(content[place:end])
-        place = len(content) if name == b"IEND" else end
-    end = b"IEND"
-    return b"".join((*kept, struct.pack(">I4sI", 0, end, zlib.crc32(end))))
-
-
-def _bare_jpeg(content: bytes) -> bytes:
-    kept, place = [content[:2]], 2
-    while True:
-        mark, code, length = struct.unpack_from(">BBH", content, place)
-        if mark != 0xFF:
-            raise ValueError("no marker where one must be")
-        if code == 0xDA:
-            return b"".join((*kept, content[place:]))
-        end = place + 2 + length
-        # What says how colors are coded stays: JFIF and Adobe's segment.
-        coding = code in (0xE0, 0xEE) and length >= 14
-        if coding or not (0xE0 <= code <= 0xEF or code == 0xFE):
-            kept.append(content[place:end])
-        place = end
-
-
-def _bare_webp(content: bytes) -> bytes:
-    kept, place = [], 12
-    while place + 8 <= len(content):
-        name, length = struct.unpack_from("<4sI", content, place)
-        end = place + 8 + length + length % 2
-        if name == b"VP8X":
-            # Of its flags those of transparency and animation stay.
-            flags = content[place + 8] & 0b00010010
-            kept.append(content[place : place + 8] + bytes([flags]) + content[place + 9 : end])
-        elif name in (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"):
-            if end > len(content) + length % 2:
-                # Cut off: the frames before it are whole.
-                break
-            kept.append(content[place:end])
-        place = end
-    body = b"WEBP" + b"".join(kept)
-    return b"RIFF" + struct.pack("<I", len(body)) + body

@@ -34,7 +34,8 @@ def square(image: Image.Image, side: int, channels: int, pixel_aspect: float = 1
     else:
         edge = min(image.width * pixel_aspect, image.height)
         across, down = edge / pixel_aspect, edge
-        left, top = (image.width - across) / 2, (image.height - down) / 2
+        # Rounding must not lead out of the image.
+        left, top = max(0.0, (image.width - across) / 2), max(0.0, (image.height - down) / 2)
         box = (left, top, min(left + across, image.width), min(top + down, image.height))
         image = image.resize((side, side), Image.Resampling.LANCZOS, box, reducing_gap=3.0)
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))

@@ -129,7 +129,8 @@ def test_the_orientation_of_a_photograph_is_applied(tmp_path):
     image, exif = noise(30, 20), Image.Exif()
     exif[0x0112] = 6
     image.save(tmp_path / "a.png", exif=exif)
-    upright = crops.read_upright(tmp_path / "a.png")
+    upright, ignored = crops.read_upright(tmp_path / "a.png")
+    assert not ignored
     np.testing.assert_array_equal(np.asarray(upright), np.rot90(np.asarray(image), -1))
 
 

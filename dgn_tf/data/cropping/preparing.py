@@ -25,6 +25,7 @@ from dgn_tf.utils.errors import DiskError, InputError
 from dgn_tf.utils.files import write_text
 from dgn_tf.utils.locks import LOCK, lock_folder
 from dgn_tf.utils.progress import progress_bar
+from dgn_tf.utils.reading import read_regular
 
 _SETTINGS = "settings.json"
 _MANIFEST = (
@@ -181,11 +182,11 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
     if not target.is_dir() or all(path.name == LOCK for path in target.iterdir()):
         return
     try:
-        begun = json.loads((target / _SETTINGS).read_text(encoding="utf-8"))
+        begun = json.loads(read_regular(target / _SETTINGS))
         before = {key: begun[key] for key in ("source", *dataclasses.asdict(settings))}
     except FileNotFoundError:
         raise InputError(f"{dest} is not empty and holds no crops: name another folder.") from None
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{dest}/{_SETTINGS} cannot be read: name another folder.") from None
     if before["source"] != printable(str(root)):
         raise InputError(

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from dgn_tf.data.decoding import ORIENTATIONS, open_image, without_metadata
+from dgn_tf.data.bare import without_metadata
+from dgn_tf.data.decoding import ORIENTATIONS, open_image
 from dgn_tf.data.squares import square
 from dgn_tf.utils.reading import read_regular, require_regular
 

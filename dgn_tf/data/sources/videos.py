@@ -80,11 +80,12 @@ def _is_cut_off(content: bytes) -> bool:
 def open_video(source: Path, side: int, channels: int) -> Timed:
     """The frames of a video file; what cannot be decoded, up to the next key frame, is a gap.
 
+    So is the frame before, which the same damage may have reached without a word of the decoder.
+
     Raises:
         Exception: whatever FFmpeg raises for a file that it cannot go on with.
     """
     import av
-    from av.error import FFmpegError
 
     require_regular(source)
     with av.open(str(source)) as container:
@@ -92,36 +93,53 @@ def open_video(source: Path, side: int, channels: int) -> Timed:
             raise ValueError("holds no images")
         stream = container.streams.video[0]
         _require_size(stream.width, stream.height)
-        stream.thread_type = "AUTO"
+        # Threads that decode several frames at once tell of damage too early.
+        stream.thread_type = "SLICE"
+        if stream.codec_context.name == "mjpeg":
+            # Else it makes up what it cannot decode of a frame; no other frame depends on it.
+            stream.codec_context.options = {"err_detect": "explode"}
         length = 1 / float(stream.average_rate or 25)
-        seconds, count, start, broken = -length, 0, 0.0, False
-        for packet in container.demux(stream):
-            try:
-                frames = packet.decode()
-            except FFmpegError as error:
-                yield Gap(f"{type(error).__name__} after {count} frames")
-                broken = True
+        times: list[float] = []
+        held, broken = None, False
+        for frame in _frames(container, stream):
+            if isinstance(frame, Gap):
+                yield Gap(f"{frame} after {len(times)} frames")
+                held, broken = None, True
                 continue
-            for frame in frames:
-                if frame.is_corrupt:
-                    yield Gap(f"is damaged after {count} frames")
-                    broken = True
-                    continue
-                # What follows is drawn upon what is missing.
-                if broken and not frame.key_frame:
-                    continue
-                # Some files leave time stamps out.
-                seconds = seconds + length if frame.time is None else frame.time
-                start = seconds if not count else start
-                count, broken = count + 1, False
-                aspect = float(stream.sample_aspect_ratio or 1)
-                yield seconds, functools.partial(_upright, frame, aspect, side, channels)
+            # What follows is drawn upon what is missing.
+            if broken and not frame.key_frame:
+                continue
+            if held is not None:
+                yield held
+            # Some files leave time stamps out.
+            last = times[-1] if times else -length
+            times.append(last + length if frame.time is None else frame.time)
+            aspect = float(stream.sample_aspect_ratio or 1)
+            held = times[-1], functools.partial(upright, frame, aspect, side, channels)
+            broken = False
         stated = _seconds(stream, container)
-        missing = stated - (seconds - start + length)
-        if count and missing > max(_MISSING_SHARE * stated, _MISSING_FRAMES * length):
-            yield Gap(
-                f"is cut off after {count} frames: {missing:.1f} of {stated:.1f} s are missing"
-            )
+        missing = stated - (times[-1] - times[0] + length) if times else 0
+        if missing > max(_MISSING_SHARE * stated, _MISSING_FRAMES * length):
+            lacks = f"{missing:.1f} of {stated:.1f} s are missing"
+            yield Gap(f"is cut off after {len(times)} frames: {lacks}")
+        elif held is not None:
+            yield held
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    """The frames as they are decoded, and a `Gap` for each that is damaged."""
+    from av.error import FFmpegError
+
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except FFmpegError as error:
+            yield Gap(type(error).__name__)
+            continue
+        for frame in frames:
+            yield Gap("is damaged") if frame.is_corrupt else frame
+        if packet.is_corrupt:
+            yield Gap("is damaged")
 
 
 def _seconds(stream: Any, container: Any) -> float:
@@ -140,8 +158,21 @@ def _require_size(width: int, height: int) -> None:
         )
 
 
-def _upright(frame: Any, aspect: float, side: int, channels: int) -> np.ndarray:
-    """The square image of a decoded frame, turned, mirrored and stretched as its file asks for."""
+def upright(frame: Any, aspect: float, side: int, channels: int) -> np.ndarray:
+    """The square image of a decoded frame, turned, mirrored and stretched as its file asks for.
+
+    Args:
+        frame: of PyAV.
+        aspect: how many times as wide as high its pixels are shown.
+        side: the side of the result, in pixels.
+        channels: 1 or 3.
+
+    Returns:
+        uint8 [side, side, channels].
+
+    Raises:
+        ValueError: the frame is absurdly large, or asked to be shown in a way that is none.
+    """
     # Some formats change it on the way.
     _require_size(frame.width, frame.height)
     if not 1 / _MOST_STRETCHED <= aspect <= _MOST_STRETCHED:

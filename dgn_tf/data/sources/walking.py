@@ -69,10 +69,9 @@ def natural_path(path: str) -> tuple:
 
 def left_out(names: Iterable[str]) -> str:
     """How many files of which suffix, the most frequent first: "3 .txt, 1 without suffix"."""
-    counts = collections.Counter(suffix_of(name) for name in names)
-    return ", ".join(
-        f"{count} {printable(suffix) or 'without suffix'}" for suffix, count in counts.most_common()
-    )
+    counts = collections.Counter(printable(suffix_of(name)) for name in names)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in ordered)
 
 
 def printable(file: str) -> str:

@@ -102,9 +102,7 @@ def _members(name: str, archive: zipfile.ZipFile, folder: str) -> dict[str, zipf
             f"{printable(locked[0])}: pack it without a password"
         )
     if others:
-        logging.warning(
-            "%s: %d files are no images and are left out: %s", name, len(others), left_out(others)
-        )
+        logging.warning("%s: not images, and left out: %s", name, left_out(others))
     return found
 
 

@@ -157,19 +157,14 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
         raise InputError(f"clips {path}: holds no video ({_KNOWN}){holds}")
     if beside:
         logging.warning(
-            "clips %s: %d images lie beside videos and are passed over, the first is %s: frames of "
-            "a clip need a folder of their own",
+            "clips %s: images beside videos are passed over (%d, the first is %s): frames of a clip "
+            "need a folder of their own",
             path,
             len(beside),
             printable(sorted(beside)[0]),
         )
     if others:
-        logging.warning(
-            "clips %s: %d files are no videos or images and are left out: %s",
-            path,
-            len(others),
-            left_out(others),
-        )
+        logging.warning("clips %s: no videos or images, and left out: %s", path, left_out(others))
     return root, dict(sorted(found.items()))
 
 

@@ -125,8 +125,8 @@ def tell_ignored(name: str, ignored: list[str]) -> None:
     """Warns of images whose metadata could not be read, as "FILE (reason)"."""
     if ignored:
         logging.warning(
-            "%s: the metadata of %d images are damaged and ignored, as if these stood upright; the "
-            "first is %s",
+            "%s: damaged metadata is ignored, and what it may say of the orientation (images: %d; "
+            "the first is %s)",
             name,
             len(ignored),
             ignored[0],
@@ -176,12 +176,7 @@ def find_images(root: Path) -> list[str]:
         holds = f": it holds {left_out(others)}" if others else ""
         raise InputError(f"folder {root} holds no image file ({FORMATS}){holds}")
     if others:
-        logging.warning(
-            "folder %s: %d files are no images and are left out: %s",
-            root,
-            len(others),
-            left_out(others),
-        )
+        logging.warning("folder %s: not images, and left out: %s", root, left_out(others))
     return sorted(found)
 
 

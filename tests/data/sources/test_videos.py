@@ -290,8 +290,8 @@ def test_posters_beside_videos_are_no_clip(tmp_path, load_data, warned):
     clips = load_data(f"clips:{tmp_path}", 16, 3, frames=4)
     sources = [name.partition("#")[0] for name in clips.names]
     assert sources == ["frames", *(f"v{k}.mp4" for k in range(4) for _ in range(2))]
-    assert "4 images lie beside videos and are passed over, the first is v0.jpg" in warned("passed")
-    assert "2 files are no videos or images and are left out: 1 .txt, 1 .wav" in warned("are no")
+    assert "images beside videos are passed over (4, the first is v0.jpg)" in warned("passed")
+    assert "no videos or images, and left out: 1 .txt, 1 .wav" in warned("no videos")
 
 
 def test_videos_are_known_by_their_content(tmp_path, load_data):

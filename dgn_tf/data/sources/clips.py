@@ -157,8 +157,8 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
         raise InputError(f"clips {path}: holds no video ({_KNOWN}){holds}")
     if beside:
         logging.warning(
-            "clips %s: images beside videos are passed over (%d, the first is %s): frames of a clip "
-            "need a folder of their own",
+            "clips %s: images beside videos are passed over (%d, the first is %s): frames of a "
+            "clip need a folder of their own",
             path,
             len(beside),
             printable(sorted(beside)[0]),

@@ -93,6 +93,8 @@ def _bare_tiff(content: bytes) -> bytes:
     first = place + 2
     entries = [content[e : e + 12] for e in range(first, first + 12 * count, 12)]
     kept = [e for e in entries if struct.unpack_from(order + "H", e)[0] in _TIFF_PIXELS]
-    # The first directory, written anew at the end; those of further images are left out.
-    directory = struct.pack(order + "H", len(kept)) + b"".join(kept) + bytes(4)
-    return content[:4] + struct.pack(order + "I", len(content)) + content[8:] + directory
+    # In place of the first directory, so that nothing else moves; those of further images, which it
+    # would lead to, are left out.
+    directory = struct.pack(order + "H", len(kept)) + b"".join(kept)
+    length = 2 + 12 * count + 4
+    return content[:place] + directory.ljust(length, b"\0") + content[place + length :]

@@ -214,6 +214,12 @@ def test_damaged_pixels_are_not_taken_for_damaged_metadata():
             with pytest.raises(Exception, match=r".") as error:
                 read(broken)
             assert "object at 0x" not in str(error.value)
+    # What is written anew without metadata is no longer than it was: 20 bytes are missing.
+    cut = saved(noise, "TIFF")
+    (place,) = struct.unpack_from("<I", cut, 4)
+    assert place == 8
+    with pytest.raises(OSError):
+        read(cut[:-20])
     content = bytearray(png_with(b"eXIf", b"junk"))
     content[content.index(b"IDAT") + 8] ^= 0xFF
     with pytest.raises((OSError, SyntaxError, zlib.error)):

@@ -82,9 +82,11 @@ def videos():
         ("a.flv", "flv1", "yuv420p"),
     ):
         file = io.BytesIO()
-        kind = {"mkv": "matroska", "wmv": "asf"}.get(name[-3:], name.rpartition(".")[2])
+        kind = {"mkv": "matroska", "wmv": "asf", "mpg": "mpeg"}.get(
+            name[-3:], name.rpartition(".")[2]
+        )
         with av.open(file, "w", format=kind) as container:
-            stream = container.add_stream(codec, rate=25 if kind == "mpg" else 10)
+            stream = container.add_stream(codec, rate=25 if kind == "mpeg" else 10)
             stream.sample_aspect_ratio = Fraction(2, 1)
             stream.width = stream.height = 16
             stream.pix_fmt = pixels
@@ -132,7 +134,8 @@ def test_folders_of_images(tmp_path, caplog):
             found = load_folder(str(tmp_path), SIDE, 3)
         assert found.names[0] == "whole.png"
         # None is lost without a word.
-        assert (path.name in found.names) != (path.name in caplog.text)
+        lost = "cannot be read" in caplog.text and path.name in caplog.text
+        assert (path.name in found.names) != lost
         path.unlink()
 
     for_a_while(check)

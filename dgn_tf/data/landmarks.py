@@ -6,12 +6,12 @@ the left of the image. Coordinates are (x, y) in pixels with pixel centers at wh
 
 import collections
 import os
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 from absl import logging
 
-from dgn_tf.data.decoding import upright_size
+from dgn_tf.data.decoding import File, first_line, upright_size
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.landmark_columns import HEADER, POINTS, read_header
 from dgn_tf.data.rows import match, named, read_table
@@ -62,8 +62,8 @@ def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
     return points.astype(np.float32)
 
 
-def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks from a CSV file for the images of a folder.
+def read_landmarks(table: str, spec: str, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks from a CSV file for the images of a folder or archive.
 
     The file has a header whose names say which column is which (`landmark_columns.read_header`), as
     name, x1, y1, ..., x5, y5: an image's file name, or its path inside the folder, and pixels of
@@ -72,8 +72,8 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
 
     Args:
         table: path of the CSV file.
-        folder: path of the folder.
-        examples: images of the folder, as `load_folder` gives them.
+        spec: the folder or archive, in a form of `data`.
+        examples: its images, as `dgn_tf.data.sources.load` gives them.
 
     Returns:
         Which examples have landmarks, rising indices int64 [M]; and these, float32 [M, 5, 2] in
@@ -83,7 +83,7 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
         InputError: the file is missing or broken, names no image, or a number is not finite or far
             outside its image.
     """
-    rows, root = _read_table(table), Path(folder).expanduser()
+    rows = _read_table(table)
     bases = [os.path.basename(path) for path in examples.names]
     uses = collections.Counter(composed(name) for name in bases)
     try:
@@ -91,7 +91,7 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
         by_name = match(dict.fromkeys(bases), rows)
     except InputError as error:
         raise InputError(f"`landmarks={table}`: {error}") from None
-    points, kept, missing = [], [], []
+    chosen, missing = {}, []
     for index, (path, name) in enumerate(zip(examples.names, bases, strict=True)):
         if path not in by_path and name in by_name and uses[composed(name)] > 1:
             raise InputError(
@@ -102,12 +102,8 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
         if found is None:
             missing.append(path)
             continue
-        line, values = rows[found]
-        moved = _of_file(values, root / path, examples.side)
-        _check(moved, examples.side, f"`landmarks={table}`, line {line}, {path}")
-        points.append(moved)
-        kept.append(index)
-    if not kept:
+        chosen[index] = rows[found]
+    if not chosen:
         raise InputError(
             f"`landmarks={table}`: has no row for any of the {len(examples)} images; the first "
             f"is {missing[0]}."
@@ -121,7 +117,16 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
             len(examples),
             listing,
         )
-    return np.array(kept, np.int64), np.stack(points)
+    source, rest = source_of(spec)
+    if source.files is None:
+        raise InputError(f"`landmarks={table}`: {spec} holds no image files.")
+    points, side = [], examples.side
+    with source.files(rest) as find:
+        for index, (line, values) in chosen.items():
+            where = f"`landmarks={table}`, line {line}, {examples.names[index]}"
+            points.append(_moved(values, find, examples.names[index], side, where))
+            _check(points[-1], side, where)
+    return np.array(list(chosen), np.int64), np.stack(points)
 
 
 def _five_points(values: np.ndarray, spec: str) -> np.ndarray:
@@ -167,10 +172,16 @@ def _check(points: np.ndarray, side: int, where: str) -> None:
         )
 
 
-def _of_file(points: np.ndarray, file: Path, side: int) -> np.ndarray:
+def _moved(
+    points: np.ndarray, find: Callable[[str], File], name: str, side: int, where: str
+) -> np.ndarray:
     """Points [5, 2] of an original image file, in pixels of the square made from it."""
-    # As `load_folder` opens it: JPEGs decode at a whole fraction of their size.
-    width, height, fraction = upright_size(file, side)
+    # A broken file makes decoders raise nearly anything.
+    try:
+        # As it is opened to be used: JPEGs decode at a whole fraction of their size.
+        width, height, fraction = upright_size(find(name), side)
+    except Exception as error:
+        raise InputError(f"{where}: the image cannot be read: {first_line(error)}") from error
     return to_square((points + 0.5) * fraction - 0.5, width, height, side)
 
 

@@ -1,14 +1,16 @@
 """The source `zip`: image files in a ZIP archive, read from it without being unpacked."""
 
+import contextlib
 import io
 import threading
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from absl import logging
 
 from dgn_tf.config import DataConfig
-from dgn_tf.data.decoding import FORMATS, first_line
+from dgn_tf.data.decoding import FORMATS, File, first_line
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.kinds import HEAD, kind_by_content, kind_by_suffix
 from dgn_tf.data.sources.folders import read_all
@@ -40,27 +42,44 @@ def load_archive(data: DataConfig, rest: str, progress: Progress | None = None) 
         InputError: the archive cannot be read, is encrypted, names a file twice, or has no readable
             image.
     """
+    name = f"zip {_path_and_folder(rest)[0]}"
+    with _open(rest) as (files, find):
+        return read_all(name, files, find, data.side, data.channels, data.limit, progress)
+
+
+@contextlib.contextmanager
+def _finder(rest: str) -> Iterator[Callable[[str], File]]:
+    """What finds the files of an archive by their paths."""
+    with _open(rest) as (_, find):
+        yield find
+
+
+@contextlib.contextmanager
+def _open(rest: str) -> Iterator[tuple[list[str], Callable[[str], File]]]:
+    """The images of an archive in their order, and what finds their content."""
     path, folder = _path_and_folder(rest)
     name = f"zip {path}"
-    try:
-        with open_regular(Path(path).expanduser()) as file, zipfile.ZipFile(file) as archive:
+    # Members are read in threads, one at a time; what takes time is the decoding.
+    lock = threading.Lock()
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(open_regular(Path(path).expanduser()))
+            archive = opened.enter_context(zipfile.ZipFile(file))
             members = _members(name, archive, folder)
-            # Members are read in threads, one at a time; what takes time is the decoding.
-            lock = threading.Lock()
+        except FileNotFoundError:
+            raise InputError(f"{name}: there is no such file") from None
+        except InputError:
+            raise
+        except Exception as error:
+            # A damaged archive makes readers raise nearly anything.
+            reason = first_line(error)
+            raise InputError(f"{name}: cannot be read as a ZIP archive: {reason}") from error
 
-            def find(member: str) -> io.BytesIO:
-                with lock:
-                    return io.BytesIO(_content(archive, members[member]))
+        def find(member: str) -> io.BytesIO:
+            with lock:
+                return io.BytesIO(_content(archive, members[member]))
 
-            files = sorted(members, key=natural_path)
-            return read_all(name, files, find, data.side, data.channels, data.limit, progress)
-    except FileNotFoundError:
-        raise InputError(f"{name}: there is no such file") from None
-    except InputError:
-        raise
-    except Exception as error:
-        # A damaged archive makes readers raise nearly anything.
-        raise InputError(f"{name}: cannot be read as a ZIP archive: {first_line(error)}") from error
+        yield sorted(members, key=natural_path), find
 
 
 def _path_and_folder(rest: str) -> tuple[str, str]:
@@ -138,4 +157,6 @@ ZIP = Source(
     images=True,
     claims=_is_archive,
     class_folders=True,
+    table="landmarks",
+    files=_finder,
 )

@@ -109,5 +109,6 @@ def _read(
             f"{name} cannot be read as an image ({type(error).__name__}: {first_line(error)}): "
             f"give a file in one of the formats {FORMATS}"
         ) from error
-    tell_ignored(name, [f"{name} ({ignored})"] if ignored else [])
+    if ignored and isinstance(source, str):
+        tell_ignored(name, [f"{name} ({ignored})"])
     return made

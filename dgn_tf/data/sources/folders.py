@@ -1,5 +1,6 @@
 """The source `folder`: image files under a folder."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,13 +48,16 @@ def load_folder(
         InputError: the folder is missing, is no folder, holds no readable image, or has folders
             that cannot be read.
     """
+    files = find_images(Path(path).expanduser())
+    with _finder(path) as find:
+        return read_all(f"folder {path}", files, find, side, channels, limit, progress)
+
+
+@contextlib.contextmanager
+def _finder(path: str) -> Iterator[Callable[[str], File]]:
+    """What finds the files of a folder by their relative paths."""
     root = Path(path).expanduser()
-    files = find_images(root)
-
-    def open_file(file: str) -> Path:
-        return root / file
-
-    return read_all(f"folder {path}", files, open_file, side, channels, limit, progress)
+    yield lambda file: root / file
 
 
 def read_all(
@@ -206,4 +210,5 @@ FOLDER = Source(
     claims=_holds_images,
     class_folders=True,
     table="landmarks",
+    files=_finder,
 )

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from dgn_tf.data.labels import class_folders
+from dgn_tf.data.landmark_columns import HEADER
+from dgn_tf.data.landmarks import read_landmarks
 from dgn_tf.data.sources import archives
 from dgn_tf.utils.errors import InputError
 
@@ -174,3 +176,15 @@ def test_a_damaged_member_is_named_and_the_others_are_read(tmp_path, load, caplo
     path.write_bytes(content)
     assert load(path).names == ("0.png", "2.png")
     assert "1.png (BadZipFile: Bad CRC-32" in caplog.text
+
+
+def test_a_table_gives_landmarks_of_images_in_an_archive(tmp_path, load):
+    face = np.array([[4, 5], [11, 5], [8, 9], [5, 12], [10, 12]])
+    path = pack(tmp_path / "x.zip", {f"in/{k}.png": image_bytes(k, side=16) for k in range(2)})
+    row = "1.png," + ",".join(map(str, face.ravel()))
+    (tmp_path / "t.csv").write_text(f"{HEADER}\n{row}\n")
+    for spec in (f"zip:{path}", f"zip:{path}:in", str(path)):
+        images = load(spec.removeprefix("zip:"))
+        kept, points = read_landmarks(str(tmp_path / "t.csv"), spec, images)
+        assert kept.tolist() == [1]
+        np.testing.assert_allclose(points[0], (face + 0.5) / 2 - 0.5)

@@ -91,7 +91,8 @@ def open_video(source: Path, side: int, channels: int) -> Timed:
     with av.open(str(source)) as container:
         if not container.streams.video:
             raise ValueError("holds no images")
-        stream = container.streams.video[0]
+        # A cover is a stream of video too.
+        stream: Any = container.streams.best("video")
         _require_size(stream.width, stream.height)
         # Threads that decode several frames at once tell of damage too early.
         stream.thread_type = "SLICE"

@@ -242,6 +242,16 @@ def test_npz_windows_end_at_gaps(numbered, load_data):
     assert load_data(spec, 8, 1).images.shape == (13, 8, 8, 1)
 
 
+def test_npz_clips_may_be_numbered_in_a_column_or_by_whole_floats(numbered, tmp_path, load_data):
+    spec, arrays = numbered
+    expected = load_data(spec, 8, 1, frames=3)
+    for change in (lambda a: a[:, None], lambda a: a.astype(np.float32), lambda a: a[:, None] / 1):
+        other = arrays | {name: change(arrays[name]) for name in ("clip", "frame")}
+        found = load_data(save(tmp_path / "other.npz", **other), 8, 1, frames=3)
+        assert found.fingerprint() == expected.fingerprint()
+        assert found.factors["clip"].tolist() == [2, 5, 5, 5]
+
+
 def test_npz_that_holds_no_clips(numbered, tmp_path, load_data):
     spec, arrays = numbered
     with pytest.raises(

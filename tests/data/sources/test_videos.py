@@ -302,3 +302,24 @@ def test_videos_are_known_by_their_content(tmp_path, load_data):
     clips = load_data(f"clips:{tmp_path}", 16, 3, frames=4)
     assert clips.names == ("b.dat#000", "film#000")
     assert load_data(f"{tmp_path}/film", 16, 3, frames=4).names == ("film#000",)
+
+
+def test_the_cover_of_a_video_is_not_its_images(tmp_path, load_data):
+    """A cover is a stream of one image, which may stand before the others."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width = cover.height = 32
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        black = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        container.mux(cover.encode(black))
+        container.mux(cover.encode())
+        for frame in numbered(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    clips = load_data(f"clips:{path}", 16, 3, frames=8)
+    assert np.abs(which(clips) - np.arange(8)).max() <= 1

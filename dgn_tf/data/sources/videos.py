@@ -54,18 +54,23 @@ def open_animation(source: Path, side: int, channels: int) -> Timed:
         image = open_image(io.BytesIO(without_metadata(content)))
     with image:
         # A PNG may begin with an image for programs that show no animations.
-        number, seconds = int(getattr(image, "default_image", False)), 0.0
+        number, seconds, held = int(getattr(image, "default_image", False)), 0.0, None
         while True:
             try:
                 image.seek(number)
                 frame = image.copy()
             except EOFError:
                 break
-            yield seconds, functools.partial(square, frame, side, channels)
+            if held is not None:
+                yield held
+            held = seconds, functools.partial(square, frame, side, channels)
             seconds += image.info.get("duration", 0) / 1000 or _GIF_SECONDS
             number += 1
         if _is_cut_off(content):
+            # Half a frame of a GIF is decoded without a word.
             yield Gap(f"is cut off after {number} frames")
+        elif held is not None:
+            yield held
 
 
 def _is_cut_off(content: bytes) -> bool:
@@ -101,7 +106,7 @@ def open_video(source: Path, side: int, channels: int) -> Timed:
             stream.codec_context.options = {"err_detect": "explode"}
         length = 1 / float(stream.average_rate or 25)
         times: list[float] = []
-        held, broken = None, False
+        lasts, held, broken = length, None, False
         for frame in _frames(container, stream):
             if isinstance(frame, Gap):
                 yield Gap(f"{frame} after {len(times)} frames")
@@ -115,11 +120,12 @@ def open_video(source: Path, side: int, channels: int) -> Timed:
             # Some files leave time stamps out.
             last = times[-1] if times else -length
             times.append(last + length if frame.time is None else frame.time)
+            lasts = float(frame.duration * frame.time_base) if frame.duration else length
             aspect = float(stream.sample_aspect_ratio or 1)
             held = times[-1], functools.partial(upright, frame, aspect, side, channels)
             broken = False
         stated = _seconds(stream, container)
-        missing = stated - (times[-1] - times[0] + length) if times else 0
+        missing = stated - (times[-1] - times[0] + lasts) if times else 0
         if missing > max(_MISSING_SHARE * stated, _MISSING_FRAMES * length):
             lacks = f"{missing:.1f} of {stated:.1f} s are missing"
             yield Gap(f"is cut off after {len(times)} frames: {lacks}")

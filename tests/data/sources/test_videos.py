@@ -260,6 +260,38 @@ def test_animations_whole_and_cut_off(tmp_path, load_data, caplog, name, kind, o
     assert f"{name} (2 clips are whole; " in caplog.text
 
 
+def test_half_a_frame_of_a_gif_is_none(tmp_path, load_data):
+    path = tmp_path / "a.gif"
+    first, *rest = (Image.fromarray(frame) for frame in numbered(10, 32))
+    first.save(path, save_all=True, append_images=rest, duration=100)
+    whole = load_data(f"clips:{path}", 16, 3, frames=1)
+    content = path.read_bytes()
+    for share in np.linspace(0.3, 0.99, 12):
+        path.write_bytes(content[: int(share * len(content))])
+        clips = load_data(f"clips:{path}", 16, 3, frames=1)
+        np.testing.assert_array_equal(clips.images, whole.images[: len(clips)])
+        assert len(clips) >= int(10 * share) - 2
+
+
+def test_a_last_frame_that_is_shown_for_long_is_not_missing(tmp_path, load_data, caplog):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = Fraction(1, 10)
+        packets = []
+        for number, frame in enumerate(numbered(6)):
+            frame = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            packets += stream.encode(frame)
+        packets += stream.encode()
+        packets[-1].duration *= 50
+        container.mux(packets)
+    clips = load_data(f"clips:{path}", 16, 3, frames=6)
+    assert len(clips) == 1 and "cut off" not in caplog.text
+
+
 def test_the_image_for_programs_without_animations_is_no_frame(tmp_path, load_data):
     first, *rest = (Image.fromarray(frame) for frame in numbered(6, 32))
     first.save(tmp_path / "a.png", save_all=True, append_images=rest, default_image=True)

@@ -267,3 +267,32 @@ def test_points_are_where_a_drafted_jpeg_has_them():
     assert fraction < 1 and (width, height) == read(content, side=16).image.size
     edge = to_square((np.array([200.5, 131.5]) + 0.5) * fraction - 0.5, width, height, 16)
     np.testing.assert_allclose(edge, [7.5, 7.5], atol=0.2)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(("JPEG", "PNG", "WEBP", "TIFF")), st.data())
+def test_any_metadata_leave_the_pixels_as_they_are(kind, data):
+    """Up to one of the eight orientations, if they are still understood to ask for one."""
+    exif = oriented(6).tobytes()
+    options = {"lossless": True} if kind == "WEBP" else {}
+    content = bytearray(saved(corner(), kind, exif=exif, **options))
+    if kind == "TIFF":
+        # The entry of the orientation in the directory, whatever it becomes.
+        start = content.index(struct.pack("<HH", 0x0112, 3)) + 2
+        length = 10
+    else:
+        start, length = content.index(exif[6:]), len(exif) - 6
+    for place, value in data.draw(
+        st.dictionaries(st.integers(0, length - 1), st.integers(0, 255), min_size=1)
+    ).items():
+        content[start + place] = value
+    if kind == "PNG" and data.draw(st.booleans()):
+        end = start + length
+        content[end : end + 4] = struct.pack(">I", zlib.crc32(content[start - 4 : end]))
+    image, _ = read(bytes(content))
+    plain = read(saved(corner(), kind, **options)).image
+    found, expected = (np.asarray(i.convert("RGB")) for i in (image, plain))
+    assert any(
+        turned.shape == found.shape and (turned == found).all()
+        for turned in (turn(expected) for turn in STORE.values())
+    )

@@ -1,12 +1,12 @@
 """Labels: classes that are given (Fig. 13); who is in a clip and what they do (Table III)."""
 
-from pathlib import Path
-
 import numpy as np
 from absl import logging
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.utils.csv_files import read_rows
+from dgn_tf.data.label_values import described, label_of, number_label_of
+from dgn_tf.data.rows import match, named, read_table
+from dgn_tf.data.sources.walking import natural
 from dgn_tf.utils.errors import InputError
 
 _NAMED = 10
@@ -26,29 +26,23 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
     Raises:
         InputError: there is no such label, or it changes within a clip.
     """
-    known = {name: values for name, values in examples.factors.items() if values.ndim in (1, 2)}
     found = {}
     for name in names:
-        if name not in known:
+        if name not in examples.factors:
             raise InputError(
                 f"{spec}: the clips have no label {name!r}; they have "
-                f"{', '.join(known) or 'none'}. Clips of files need `labels=FILE.csv`."
+                f"{described(examples, numbers=False)}. Clips of files need `labels=FILE.csv`."
             )
-        values = known[name]
-        if values.ndim == 2:
-            changing = np.flatnonzero((values != values[:, :1]).any(axis=1))
-            if len(changing):
-                raise InputError(
-                    f"{spec}: the label {name!r} changes within clip {examples.names[changing[0]]}."
-                )
-            values = values[:, 0]
-        found[name] = values
+        try:
+            found[name] = label_of(examples, name)
+        except ValueError as error:
+            raise InputError(f"{spec}: the label {name!r} {error}.") from None
     return found
 
 
 def class_folders(examples: Examples) -> list[str]:
     """The outermost folders of images in folders, in their order: the label 0, 1, ... of each."""
-    return sorted({name.partition("/")[0] for name in examples.names})
+    return sorted({name.partition("/")[0] for name in examples.names}, key=natural)
 
 
 def one_hot(
@@ -79,15 +73,17 @@ def one_hot(
             )
         numbers = [folders.index(name.partition("/")[0]) for name in examples.names]
         return np.eye(classes, dtype=np.float32)[numbers]
-    known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
-    if name not in known:
+    if name not in examples.factors:
         raise InputError(
             f"`appearance=label`: the data have no label {name!r} (`label`); they have "
-            f"{', '.join(known) or 'none'}. Images of folder:PATH have a label named label if they "
-            "lie in a folder for each class."
+            f"{described(examples)}. Images of folder:PATH have a label named label if they lie in "
+            "a folder for each class."
         )
-    values = known[name]
-    if not (np.isin(values, np.arange(classes)).all()):
+    try:
+        values = number_label_of(examples, name)
+    except ValueError as error:
+        raise InputError(f"`appearance=label`: the label {name!r} of the data {error}.") from None
+    if not np.isin(values, np.arange(classes)).all():
         raise InputError(
             f"`appearance=label`: the label {name!r} must be a whole number from 0 to "
             f"{classes - 1} (`appearance_dim={classes}`); it runs from {values.min():g} to "
@@ -110,13 +106,22 @@ def class_labels(examples: Examples, name: str) -> np.ndarray | None:
     Raises:
         InputError: there is no such label, or it is not one value for each example.
     """
-    known = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuUS"}
-    if name in known or name == "label":
-        return known.get(name)
-    raise InputError(
-        f"`label={name}`: the data have no such label, text or a whole number for each; they have "
-        f"{', '.join(known) or 'none'}."
-    )
+    if name not in examples.factors:
+        if name == "label":
+            return None
+        raise InputError(
+            f"`label={name}`: the data have no such label; they have "
+            f"{described(examples, numbers=False)}."
+        )
+    try:
+        values = label_of(examples, name)
+        if values.dtype.kind == "f":
+            if not (np.isfinite(values) & (values == np.rint(values))).all():
+                raise ValueError("is neither text nor whole numbers")
+            values = values.astype(np.int64)
+    except ValueError as error:
+        raise InputError(f"`label={name}`: the label of the data {error}.") from None
+    return values
 
 
 def read_labels(
@@ -141,8 +146,12 @@ def read_labels(
     """
     rows = _read(table, names)
     sources = [name.rpartition("#")[0] for name in examples.names]
-    kept = [index for index, source in enumerate(sources) if source in rows]
-    missing = sorted({source for source in sources if source not in rows})
+    try:
+        found = match(dict.fromkeys(sources), rows)
+    except InputError as error:
+        raise InputError(f"`labels={table}`: {error}") from None
+    kept = [index for index, source in enumerate(sources) if source in found]
+    missing = sorted({source for source in sources if source not in found})
     if not kept:
         raise InputError(
             f"`labels={table}`: has no row for any of the {len(examples)} clips; the first is of "
@@ -153,34 +162,28 @@ def read_labels(
         logging.warning(
             "%s: %d sources have no row and are left out: %s", table, len(missing), listing
         )
-    columns = {name: np.array([rows[sources[index]][name] for index in kept]) for name in names}
+    chosen = [rows[found[sources[index]]] for index in kept]
+    columns = {name: np.array([row[name] for row in chosen]) for name in names}
     return np.array(kept, np.int64), columns
 
 
 def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """The rows of a table by clip."""
-    try:
-        (_, header), *rows = read_rows(Path(table).expanduser()) or [(1, [])]
-    except (OSError, ValueError) as error:
-        raise InputError(f"`labels={table}`: cannot be read: {error}") from error
+    header, rows = read_table(table, "labels")
     missing = [name for name in ("clip", *names) if name not in header]
     if missing:
         raise InputError(
             f"`labels={table}`: has no column {', '.join(missing)}; its header is "
-            f"{','.join(header) or 'empty'}."
+            f"{','.join(header)}."
         )
     if len(set(header)) < len(header):
         raise InputError(f"`labels={table}`: two columns of {','.join(header)} have one name.")
     found: dict[str, dict[str, str]] = {}
     for line, cells in rows:
-        row = dict(zip(header, cells, strict=False))
-        if not all(row.get(name) for name in ("clip", *names)):
-            raise InputError(f"`labels={table}`, line {line}: {row.get('clip')} lacks a label.")
-        if len(cells) != len(header):
-            raise InputError(
-                f"`labels={table}`, line {line}: has {len(cells)} columns, not {len(header)}."
-            )
-        clip = row["clip"]
+        row = dict(zip(header, cells, strict=True))
+        clip = named(row["clip"])
+        if not all((clip, *(row[name] for name in names))):
+            raise InputError(f"`labels={table}`, line {line}: {clip} lacks a label.")
         if clip in found:
             raise InputError(f"`labels={table}`, line {line}: {clip} is there twice.")
         found[clip] = row

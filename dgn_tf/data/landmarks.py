@@ -6,28 +6,25 @@ the left of the image. Coordinates are (x, y) in pixels with pixel centers at wh
 
 import collections
 import os
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 from absl import logging
-from PIL import Image
 
+from dgn_tf.data.decoding import File, first_line, upright_size
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.landmark_columns import HEADER, POINTS, read_header
+from dgn_tf.data.rows import match, named, read_table
 from dgn_tf.data.sources import source_of
-from dgn_tf.data.sources.folders import FORMATS
+from dgn_tf.data.sources.walking import composed
 from dgn_tf.data.squares import to_square
-from dgn_tf.utils.csv_files import read_rows
 from dgn_tf.utils.errors import InputError
 
-POINTS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
-_COLUMNS = 1 + 2 * len(POINTS)
-_HEADER = "name,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5"
 # Points may lie beyond the square by at most its side: what the crop cut off may, numbers of a
 # larger image may not. And they may not all lie within this share of it: those are fractions.
 _BEYOND = 1.0
 _SPOT = 0.03
 _NAMED = 10
-_EXIF_ORIENTATION = 0x0112
 
 
 def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
@@ -48,7 +45,7 @@ def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
     """
     source, rest = source_of(spec)
     if source.table == "landmarks":
-        raise InputError(f"{spec} needs `landmarks=FILE.csv`, a table {_HEADER}.")
+        raise InputError(f"{spec} needs `landmarks=FILE.csv`, a table {HEADER}.")
     if not source.landmarks or "landmarks" not in examples.factors:
         listing = ", ".join(examples.factors) or "no labels"
         raise InputError(
@@ -65,17 +62,18 @@ def landmarks_of(examples: Examples, spec: str) -> np.ndarray:
     return points.astype(np.float32)
 
 
-def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks from a CSV file for the images of a folder.
+def read_landmarks(table: str, spec: str, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks from a CSV file for the images of a folder or archive.
 
-    The file has a header and the columns name, x1, y1, ..., x5, y5: an image's file name, or its
-    path inside the folder, and pixels of the original file as it is shown (its EXIF orientation
-    applied). Images without a row are left out, named in one warning.
+    The file has a header whose names say which column is which (`landmark_columns.read_header`), as
+    name, x1, y1, ..., x5, y5: an image's file name, or its path inside the folder, and pixels of
+    the original file as it is shown (its EXIF orientation applied). Images without a row are left
+    out, named in one warning.
 
     Args:
         table: path of the CSV file.
-        folder: path of the folder.
-        examples: images of the folder, as `load_folder` gives them.
+        spec: the folder or archive, in a form of `data`.
+        examples: its images, as `dgn_tf.data.sources.load` gives them.
 
     Returns:
         Which examples have landmarks, rising indices int64 [M]; and these, float32 [M, 5, 2] in
@@ -85,26 +83,27 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
         InputError: the file is missing or broken, names no image, or a number is not finite or far
             outside its image.
     """
-    rows, root = _read_table(table), Path(folder).expanduser()
-    uses = collections.Counter(os.path.basename(path) for path in examples.names)
-    points, kept, missing = [], [], []
-    for index, path in enumerate(examples.names):
-        name = os.path.basename(path)
-        if path not in rows and name in rows and uses[name] > 1:
+    rows = _read_table(table)
+    bases = [os.path.basename(path) for path in examples.names]
+    uses = collections.Counter(composed(name) for name in bases)
+    try:
+        by_path = match(examples.names, rows)
+        by_name = match(dict.fromkeys(bases), rows)
+    except InputError as error:
+        raise InputError(f"`landmarks={table}`: {error}") from None
+    chosen, missing = {}, []
+    for index, (path, name) in enumerate(zip(examples.names, bases, strict=True)):
+        if path not in by_path and name in by_name and uses[composed(name)] > 1:
             raise InputError(
                 f"`landmarks={table}`: {name} is the name of several images: give their paths "
                 f"inside the folder, for example {path}."
             )
-        found = rows.get(path) or rows.get(name)
+        found = by_path.get(path) or by_name.get(name)
         if found is None:
             missing.append(path)
             continue
-        line, values = found
-        moved = _of_file(values, root / path, examples.side)
-        _check(moved, examples.side, f"`landmarks={table}`, line {line}, {path}")
-        points.append(moved)
-        kept.append(index)
-    if not kept:
+        chosen[index] = rows[found]
+    if not chosen:
         raise InputError(
             f"`landmarks={table}`: has no row for any of the {len(examples)} images; the first "
             f"is {missing[0]}."
@@ -118,7 +117,16 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
             len(examples),
             listing,
         )
-    return np.array(kept, np.int64), np.stack(points)
+    source, rest = source_of(spec)
+    if source.files is None:
+        raise InputError(f"`landmarks={table}`: {spec} holds no image files.")
+    points, side = [], examples.side
+    with source.files(rest) as find:
+        for index, (line, values) in chosen.items():
+            where = f"`landmarks={table}`, line {line}, {examples.names[index]}"
+            points.append(_moved(values, find, examples.names[index], side, where))
+            _check(points[-1], side, where)
+    return np.array(list(chosen), np.int64), np.stack(points)
 
 
 def _five_points(values: np.ndarray, spec: str) -> np.ndarray:
@@ -164,59 +172,50 @@ def _check(points: np.ndarray, side: int, where: str) -> None:
         )
 
 
-def _of_file(points: np.ndarray, file: Path, side: int) -> np.ndarray:
+def _moved(
+    points: np.ndarray, find: Callable[[str], File], name: str, side: int, where: str
+) -> np.ndarray:
     """Points [5, 2] of an original image file, in pixels of the square made from it."""
-    with Image.open(file, formats=FORMATS) as image:
-        full = image.width
-        # As `load_folder` opens it: JPEGs decode at a whole fraction of their size.
-        drafted = image.draft(None, (2 * side, 2 * side))
-        fraction = drafted[1][2] / full if drafted else 1.0
-        width, height = image.size
-        if image.getexif().get(_EXIF_ORIENTATION, 1) >= 5:
-            width, height = height, width
+    # A broken file makes decoders raise nearly anything.
+    try:
+        # As it is opened to be used: JPEGs decode at a whole fraction of their size.
+        width, height, fraction = upright_size(find(name), side)
+    except Exception as error:
+        raise InputError(f"{where}: the image cannot be read: {first_line(error)}") from error
     return to_square((points + 0.5) * fraction - 0.5, width, height, side)
 
 
 def _read_table(table: str) -> dict[str, tuple[int, np.ndarray]]:
     """(line, points [5, 2]) by name."""
-    path, rows = Path(table).expanduser(), {}
-    if not path.is_file():
-        raise InputError(f"`landmarks={table}`: there is no such file.")
-    try:
-        lines = read_rows(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"`landmarks={table}`: cannot be read: {error}") from error
-    if not lines:
-        raise InputError(f"`landmarks={table}`: is empty; it needs a header {_HEADER}.")
-    for line, cells in lines:
-        _check_columns(cells, table, line)
-    if all(_number(cell) is not None for cell in lines[0][1][1:]):
+    header, lines = read_table(table, "landmarks")
+    if all(_number(cell) is not None for cell in header[1:]):
         raise InputError(
-            f"`landmarks={table}`: its first line is numbers; it needs a header {_HEADER}."
+            f"`landmarks={table}`: its first line is numbers; it needs a header {HEADER}."
         )
-    for line, cells in lines[1:]:
-        name = cells[0].strip().removeprefix("./")
+    try:
+        name_column, columns, are_named = read_header(header)
+    except InputError as error:
+        raise InputError(f"`landmarks={table}`: {error}") from None
+    rows = {}
+    for line, cells in lines:
+        name, where = named(cells[name_column]), f"`landmarks={table}`, line {line}"
         if name in rows:
-            raise InputError(
-                f"`landmarks={table}`, line {line}: {name} has a row already, line {rows[name][0]}."
-            )
-        rows[name] = line, _numbers(cells, f"`landmarks={table}`, line {line}")
+            raise InputError(f"{where}: {name} has a row already, line {rows[name][0]}.")
+        rows[name] = line, _numbers([cells[k] for k in columns], f"{where} ({name})")
+    eyes = np.array([points[:2, 0] for _, points in rows.values()]).reshape(-1, 2)
+    if are_named and len(eyes) and np.median(eyes[:, 0] - eyes[:, 1]) > 0:
+        raise InputError(
+            f"`landmarks={table}`: the left eye is to the right of the right eye: left is meant as "
+            "the viewer sees it; exchange the names of left and right."
+        )
     return rows
 
 
-def _check_columns(cells: list[str], table: str, line: int) -> None:
-    if len(cells) != _COLUMNS:
-        raise InputError(
-            f"`landmarks={table}`, line {line}: has {len(cells)} columns, not the {_COLUMNS} of "
-            f"{_HEADER}."
-        )
-
-
 def _numbers(cells: list[str], where: str) -> np.ndarray:
-    values = [_number(cell) for cell in cells[1:]]
-    for cell, value in zip(cells[1:], values, strict=True):
+    values = [_number(cell) for cell in cells]
+    for cell, value in zip(cells, values, strict=True):
         if value is None or not np.isfinite(value):
-            raise InputError(f"{where} ({cells[0]}): {cell.strip()!r} is not a finite number.")
+            raise InputError(f"{where}: {cell.strip()!r} is not a finite number.")
     return np.array(values, np.float64).reshape(len(POINTS), 2)
 
 

@@ -1,20 +1,21 @@
 """The one way in which any image, and points in it, become those of a square."""
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 
-def square(image: Image.Image, side: int, channels: int) -> np.ndarray:
-    """Turns any image into a square one of the wanted size.
+def square(image: Image.Image, side: int, channels: int, pixel_aspect: float = 1) -> np.ndarray:
+    """Turns any upright image into a square one of the wanted size.
 
-    The EXIF orientation is applied; 16-bit gray is scaled to 8 bits; transparency is composited
-    on white; the center is cropped to a square and resized with an antialiasing Lanczos filter.
-    An image whose shorter side is `side` already keeps its pixels exactly.
+    16-bit gray is scaled to 8 bits; transparency is composited on white; the center is cropped to
+    a square and resized with an antialiasing Lanczos filter. An image whose shorter side is `side`
+    already keeps its pixels exactly.
 
     Args:
-        image: a Pillow image of any mode but "F", of any size.
+        image: a Pillow image of any mode but "F", of any size, its orientation applied.
         side: the side of the result, in pixels.
         channels: 1 (ITU-R 601 luma) or 3 (RGB).
+        pixel_aspect: how many times as wide as high a pixel of the image is shown.
 
     Returns:
         uint8 [side, side, channels].
@@ -22,13 +23,21 @@ def square(image: Image.Image, side: int, channels: int) -> np.ndarray:
     Raises:
         ValueError: for a floating-point image, whose range nothing states.
     """
-    image = eight_bits(ImageOps.exif_transpose(image))
-    edge = min(image.size)
-    left, top = (image.width - edge) // 2, (image.height - edge) // 2
-    if image.size != (edge, edge):
-        image = image.crop((left, top, left + edge, top + edge))
-    if edge != side:
-        image = image.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    image = eight_bits(image)
+    if pixel_aspect == 1:
+        edge = min(image.size)
+        left, top = (image.width - edge) // 2, (image.height - edge) // 2
+        if image.size != (edge, edge):
+            image = image.crop((left, top, left + edge, top + edge))
+        if edge != side:
+            image = image.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    else:
+        edge = min(image.width * pixel_aspect, image.height)
+        across, down = edge / pixel_aspect, edge
+        # Rounding must not lead out of the image.
+        left, top = max(0.0, (image.width - across) / 2), max(0.0, (image.height - down) / 2)
+        box = (left, top, min(left + across, image.width), min(top + down, image.height))
+        image = image.resize((side, side), Image.Resampling.LANCZOS, box, reducing_gap=3.0)
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return pixels.reshape(side, side, channels)
 

@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+from dgn_tf.utils.reading import read_regular
+
 
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """The rows of a CSV file that are not empty, each with its line number; the header first.
@@ -11,10 +13,10 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     damages one line and not all that follow it.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is a pipe or device.
         ValueError: it is not text in UTF-8, or a line is damaged.
     """
-    text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    text = read_regular(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     return [(n, cells(line, n)) for n, line in enumerate(text.split("\n"), 1) if line]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.memory import free_memory
+from dgn_tf.utils.reading import require_regular
 
 _READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -37,8 +38,12 @@ def npz_headers(path: str) -> dict[str, Header]:
         InputError: there is no such file, or it is damaged.
     """
     file = Path(path).expanduser()
-    if not file.is_file():
-        raise InputError(f"npz:{path}: there is no such file")
+    try:
+        require_regular(file)
+    except FileNotFoundError:
+        raise InputError(f"npz:{path}: there is no such file") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
     if not zipfile.is_zipfile(file):
         raise InputError(f"npz:{path}: is not an .npz file (numpy.savez writes one)")
     # A broken file makes readers raise nearly anything.

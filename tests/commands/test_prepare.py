@@ -129,7 +129,8 @@ def test_the_orientation_of_a_photograph_is_applied(tmp_path):
     image, exif = noise(30, 20), Image.Exif()
     exif[0x0112] = 6
     image.save(tmp_path / "a.png", exif=exif)
-    upright = crops.read_upright(tmp_path / "a.png")
+    upright, ignored = crops.read_upright(tmp_path / "a.png")
+    assert not ignored
     np.testing.assert_array_equal(np.asarray(upright), np.rot90(np.asarray(image), -1))
 
 
@@ -352,3 +353,23 @@ def test_the_detector_finds_the_face_of_a_photograph():
         )
     assert load_detector(100, 0.9)(Image.new("RGB", (200, 150))) == []
     assert load_detector(100, 0.9)(Image.new("RGB", (30, 1))) == []
+
+
+def test_photographs_with_damaged_metadata_are_cropped(run_app, tmp_path, caplog):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(2):
+        exif = b"Exif\0\0This_is_not_valid"
+        noise(30, 20).save(folder / f"{number}.jpg", exif=exif)
+    noise(30, 20).save(folder / "z.png")
+    (folder / "notes.txt").write_text("text")
+    arguments = (str(folder), str(tmp_path / "out"), "--crop=centre", "--side=16")
+    said = run_app(prepare, *arguments)
+    assert said.status == 0, said.err
+    assert said.out.startswith("3 crops from 3 images; 0 images skipped")
+    assert (
+        "damaged metadata is ignored, and what it may say of the orientation (images: 2"
+        in caplog.text
+    )
+    assert "not images, and left out: 1 .txt" in caplog.text
+    assert run_app(prepare, *arguments).status == 0

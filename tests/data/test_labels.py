@@ -36,7 +36,7 @@ def test_a_label_may_stand_at_every_frame(clips):
 
 
 def test_missing_and_changing_labels_are_named(clips):
-    with pytest.raises(InputError, match="no label 'mood'; they have person, smile, turn"):
+    with pytest.raises(InputError, match="no label 'mood'; they have person, smile; turn changes"):
         labels_of(clips, ("mood",), "npz:x")
     with pytest.raises(InputError, match="'turn' changes within clip two#000"):
         labels_of(clips, ("person", "turn"), "npz:x")
@@ -57,9 +57,9 @@ def test_a_table_labels_every_window_of_a_source(clips, tmp_path, caplog):
     ("text", "message"),
     [
         ("clip,person\ntwo,1\n", "has no column mood; its header is clip,person"),
-        ("", "has no column clip, mood, person; its header is empty"),
+        ("", "t.csv`: is empty; it needs a header"),
         ("clip,person,mood\ntwo,1,sad\ntwo,1,sad\n", "line 3: two is there twice"),
-        ("clip,person,mood\ntwo,1\n", "line 2: two lacks a label"),
+        ("clip,person,mood\ntwo,1,\n", "line 2: two lacks a label"),
         ("clip,person,mood\nfour,1,sad\n", "no row for any of the 4 clips; the first is of a/one"),
     ],
 )
@@ -69,5 +69,5 @@ def test_tables_that_do_not_fit_are_refused(clips, tmp_path, text, message):
 
 
 def test_a_table_that_is_not_there(clips, tmp_path):
-    with pytest.raises(InputError, match="t.csv`: cannot be read"):
+    with pytest.raises(InputError, match="t.csv`: there is no such file"):
         read_labels(str(tmp_path / "t.csv"), ("mood",), clips)

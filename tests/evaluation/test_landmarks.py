@@ -146,10 +146,10 @@ def test_a_table_gives_landmarks_in_pixels_of_the_original_files(folder):
     ("lines", "message"),
     [
         (None, "t.csv`: there is no such file."),
-        ([], "t.csv`: is empty; it needs a header name,x1,"),
+        ([], "t.csv`: is empty; it needs a header."),
         ([row("d.png")], "t.csv`: its first line is numbers; it needs a header name,x1,"),
-        ([HEADER, "d.png,1,2"], "t.csv`, line 2: has 3 columns, not the 11 of name,x1,"),
-        ([HEADER + ",more"], "t.csv`, line 1: has 12 columns, not the 11"),
+        ([HEADER, "d.png,1,2"], "t.csv`, line 2: has 3 columns, not 11 as its header."),
+        ([HEADER + ",more"], "t.csv`: which of name, more holds the names"),
         ([HEADER, row("d.png").replace("11", "left")], "line 2 (d.png): 'left' is not a finite"),
         ([HEADER, row("d.png").replace("11", "nan")], "line 2 (d.png): 'nan' is not a finite"),
         ([HEADER, row("d.png"), row("d.png")], "line 3: d.png has a row already, line 2."),

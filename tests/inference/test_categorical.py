@@ -178,8 +178,12 @@ def test_labels_to_compare_with_are_missed_before_training():
     examples = Examples(images, np.arange(2), ("a", "b"), factors)
     np.testing.assert_array_equal(class_labels(examples, "kind"), [0, 1])
     assert class_labels(examples, "label") is None
-    for name in ("sort", "size", "box"):
-        with pytest.raises(InputError, match=f"`label={name}`: .* they have kind"):
+    for name, reason in (
+        ("sort", "the data have no such label; they have kind"),
+        ("size", "the label of the data is neither text nor whole numbers"),
+        ("box", r"the label of the data is \[N, 4\], neither one value"),
+    ):
+        with pytest.raises(InputError, match=f"`label={name}`: {reason}"):
             class_labels(examples, name)
 
 

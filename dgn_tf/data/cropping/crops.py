@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from dgn_tf.data.cropping.detection import Face
-from dgn_tf.data.sources.folders import FORMATS
+from dgn_tf.data.decoding import decode
 from dgn_tf.data.squares import eight_bits
 from dgn_tf.utils.files import atomic_write
 
@@ -19,17 +19,18 @@ _BELOW_EYES = 0.33
 _CLOSEST_EYES = 0.2
 
 
-def read_upright(file: Path) -> Image.Image:
-    """Reads a JPEG, PNG, WebP, BMP or GIF file as `squares.square` does, without cropping.
+def read_upright(file: Path) -> tuple[Image.Image, str]:
+    """Reads an image file as folders of images are read, without cropping.
 
     Returns:
-        An RGB image: EXIF orientation applied, transparency on white, 16 bits scaled to 8.
+        An RGB image: orientation applied, transparency on white, 16 bits scaled to 8; and what of
+        its metadata was ignored, or empty.
 
     Raises:
-        Exception: whatever Pillow's decoder raises for a broken file.
+        Exception: whatever the decoder raises for a broken file.
     """
-    with Image.open(file, formats=FORMATS) as image:
-        return eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
+    image, ignored = decode(file)
+    return eight_bits(image).convert("RGB"), ignored
 
 
 def eyes_can_align(face: Face) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from dgn_tf.utils.csv_files import cells
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
+from dgn_tf.utils.reading import read_regular
 
 _AGAIN = "delete the line, and what it was about is done again"
 
@@ -26,10 +27,15 @@ class Journal:
         """Opens the file, or begins it with its heading.
 
         Raises:
-            InputError: the file has other columns, or a line of it is damaged.
+            InputError: the file has other columns, cannot be read, or a line of it is damaged.
         """
         self._path, self._columns = path, list(columns)
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        try:
+            content = read_regular(path) if path.exists() else b""
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+        # Whoever edits a table may write the ends of its lines in another way.
+        text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
         whole = text[: text.rfind("\n") + 1]
         try:
             rows = [cells(line, n) for n, line in enumerate(whole.split("\n")[:-1], 1)]

@@ -16,13 +16,16 @@ from dgn_tf.config.fields import require, require_choice, setting
 from dgn_tf.data.cropping import crops
 from dgn_tf.data.cropping.detection import Detector, Face, load_detector
 from dgn_tf.data.cropping.journal import Journal
+from dgn_tf.data.decoding import first_line
 from dgn_tf.data.file_names import file_names
-from dgn_tf.data.sources.folders import find_images, printable
+from dgn_tf.data.sources.folders import find_images, tell_ignored
+from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import DiskError, InputError
 from dgn_tf.utils.files import write_text
 from dgn_tf.utils.locks import LOCK, lock_folder
 from dgn_tf.utils.progress import progress_bar
+from dgn_tf.utils.reading import read_regular
 
 _SETTINGS = "settings.json"
 _MANIFEST = (
@@ -150,8 +153,11 @@ def _fill(
         "skipped": len(skipped.rows),
         "known": len(finished),
     }
+    damaged = []
     with progress_bar("Cropping") as report:
-        for done, (file, image) in enumerate(_read(root, todo), 1):
+        for done, (file, image, ignored) in enumerate(_read(root, todo), 1):
+            if ignored:
+                damaged.append(f"{_line(file)} ({ignored})")
             rows, reason = _crop(image, target, names[file], settings, detector)
             if rows:
                 manifest.append([{"source": _line(file)} | row for row in rows])
@@ -163,6 +169,7 @@ def _fill(
                 skipped.append([{"source": _line(file), "reason": reason}])
                 counts["skipped"] += 1
             report(done, len(todo))
+    tell_ignored(printable(str(root)), damaged)
     return counts
 
 
@@ -175,11 +182,11 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
     if not target.is_dir() or all(path.name == LOCK for path in target.iterdir()):
         return
     try:
-        begun = json.loads((target / _SETTINGS).read_text(encoding="utf-8"))
+        begun = json.loads(read_regular(target / _SETTINGS))
         before = {key: begun[key] for key in ("source", *dataclasses.asdict(settings))}
     except FileNotFoundError:
         raise InputError(f"{dest} is not empty and holds no crops: name another folder.") from None
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{dest}/{_SETTINGS} cannot be read: name another folder.") from None
     if before["source"] != printable(str(root)):
         raise InputError(
@@ -221,21 +228,20 @@ def _crop_names(files: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image | str]]:
-    """Each file with its image, or with the reason why it cannot be read."""
+def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image | str, str]]:
+    """Each file with its image, or why it cannot be read, and what metadata were ignored."""
 
-    def read(file: str) -> Image.Image | str:
+    def read(file: str) -> tuple[str, Image.Image | str, str]:
         # A broken file makes decoders raise nearly anything: each is named, none ends the run.
         try:
-            return crops.read_upright(root / file)
+            return file, *crops.read_upright(root / file)
         except Exception as error:
-            text = f"cannot be read ({type(error).__name__}: {error})"
-            return _line(text.replace(str(root) + os.sep, ""))
+            text = f"cannot be read ({type(error).__name__}: {first_line(error)})"
+            return file, _line(text), ""
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for first in range(0, len(files), _AHEAD):
-            chunk = files[first : first + _AHEAD]
-            yield from zip(chunk, pool.map(read, chunk), strict=True)
+            yield from pool.map(read, files[first : first + _AHEAD])
 
 
 def _crop(

@@ -57,7 +57,7 @@ def load_npz(data: DataConfig, rest: str, progress: Progress | None = None) -> E
     if points is not None and points.ndim >= 3 and points.shape[-1] == 2:
         factors["landmarks"] = to_square(points, values.shape[2], values.shape[1], side)
     if frames:
-        factors["clip"] = factors["clip"][:, 0]
+        factors["clip"] = factors["clip"].reshape(len(rows), -1)[:, 0]
     return Examples(images.reshape(*rows.shape, side, side, channels), ids, tuple(names), factors)
 
 
@@ -105,16 +105,7 @@ def _windows(
     arrays: dict[str, np.ndarray], where: str, count: int, frames: int, stride: int
 ) -> tuple[np.ndarray, list[str]]:
     """The rows of every window, int [n, F], and its name."""
-    for name in ("clip", "frame"):
-        found = arrays.get(name)
-        if found is None or found.dtype.kind not in "iu" or found.shape != (count,):
-            has = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
-            raise InputError(
-                f"{where}: clips need an integer array `{name}` [{count}] beside the images; "
-                f"found {has}"
-            )
-    # Signed, so that differences of unsigned numbers do not wrap around.
-    clip, frame = (arrays[name].astype(np.int64) for name in ("clip", "frame"))
+    clip, frame = (_numbers(arrays.get(name), name, where, count) for name in ("clip", "frame"))
     order = np.lexsort((frame, clip))
     same, step = np.diff(clip[order]) == 0, np.diff(frame[order])
     if (same & (step == 0)).any():
@@ -135,6 +126,18 @@ def _windows(
             f"`stride={stride}` need; the longest has {max(len(run) for run in runs)}"
         )
     return np.array(rows), names
+
+
+def _numbers(found: np.ndarray | None, name: str, where: str, count: int) -> np.ndarray:
+    """Whole numbers [N], signed so that differences of unsigned ones do not wrap around."""
+    numbers = found is not None and found.dtype.kind in "iuf" and found.size == count
+    if found is None or not numbers or (found != np.rint(found)).any():
+        has = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
+        raise InputError(
+            f"{where}: clips need an integer array `{name}` [{count}] beside the images; "
+            f"found {has}"
+        )
+    return found.reshape(count).astype(np.int64)
 
 
 def _bytes(values: np.ndarray, where: str) -> np.ndarray:

@@ -3,45 +3,61 @@
 import functools
 import itertools
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from absl import logging
-from PIL import Image, ImageSequence
 
 from dgn_tf.config import DataConfig
+from dgn_tf.data.decoding import first_line
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.sources.folders import SUFFIXES as IMAGES
-from dgn_tf.data.sources.folders import printable, read_square, walk
+from dgn_tf.data.kinds import HEAD, is_animated, kind_by_content, suffix_of
+from dgn_tf.data.sources.folders import read_square, tell_ignored
 from dgn_tf.data.sources.source import Source
+from dgn_tf.data.sources.videos import Gap, Timed, open_animation, open_video
+from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, walk
 from dgn_tf.data.sources.windows import cut, name_of, resample
-from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import Progress
+from dgn_tf.utils.reading import open_regular
 
-VIDEOS = (".mp4", ".avi", ".mov", ".webm")
-SUFFIXES = (*VIDEOS, ".gif")
-# Where Pillow refuses an image as a decompression bomb.
-MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)
-_FRAMES = tuple(suffix for suffix in IMAGES if suffix != ".gif")
-# What browsers take for a GIF that says zero.
-_GIF_SECONDS = 0.1
+# A PNG says in front of its pixels that it moves, perhaps behind a color profile.
+_SEARCHED = 4096
+_NAMED = 10
+_KNOWN = "a video, an animated GIF, WebP, PNG or AVIF, or a folder of images"
 
-# Seconds from the start, and what makes the square image, uint8 [side, side, channels].
-Timed = Iterator[tuple[float, Callable[[], np.ndarray]]]
+
+Opener: TypeAlias = Callable[[Path, int, int], Timed]
+
+
+class Read(NamedTuple):
+    """What a source gives.
+
+    Attributes:
+        clips: uint8 [n, F, S, S, C], or None if n is 0.
+        reason: why there are none, or why some are missing; empty if all is well.
+        ignored: frames of a folder whose metadata could not be read, as "FILE (reason)".
+    """
+
+    clips: np.ndarray | None
+    reason: str = ""
+    ignored: tuple[str, ...] = ()
 
 
 def load_clips(data: DataConfig, path: str, progress: Progress | None = None) -> Examples:
     """Cuts videos into clips of `data.frames` frames that follow each other without overlap.
 
-    A source is a file (MP4, AVI, MOV, WebM, GIF) or a folder of images, which are its frames in
-    the order of their names (2 before 10). Under a folder, sources are looked for at any depth;
-    hidden ones are skipped. Frames become squares as `square` says, upright where a file asks for
-    a rotation. Sources that cannot be read or are too short are left out, named together in one
-    warning.
+    A source is a file (a video in a format that FFmpeg reads, an animated GIF, WebP, PNG or AVIF)
+    or a folder of images, which are its frames in the order of their names (2 before 10). Under a
+    folder, sources are looked for at any depth, by suffix or else by content; hidden ones are
+    skipped. Images that lie beside videos are no frames. Frames become squares as `square` says,
+    upright, mirrored and stretched where a file asks for it.
+
+    A source that breaks gives the clips that are whole. What breaks, and what gives no clip or is
+    passed over, is told in warnings.
 
     Args:
         data: side, channels, limit on the clips, and which frames: `fps` takes as many a second,
@@ -54,87 +70,132 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
         An id is the first 63 bits of the SHA-256 of the name.
 
     Raises:
-        InputError: there is no source or none gives a clip, `fps` is asked of folders of frames,
-            which state no rate, or PyAV is needed and not installed.
+        InputError: there is no source or none gives a clip, a folder cannot be read, `fps` is asked
+            of folders of frames, which state no rate, or PyAV is needed and not installed.
     """
     root, sources = _find(path)
-    _check(path, root, sources, data.fps)
+    _check(path, sources, data.fps)
     clips: list[np.ndarray] = []
     names: list[str] = []
-    left_out: list[str] = []
+    empty: list[str] = []
+    broken: list[str] = []
+    ignored: list[str] = []
     done = 0
-    for source, result in _results(root, sources, data):
+    for source, found in _results(root, sources, data):
         # A folder of frames that is itself what was named has no relative path.
         name = printable(root.resolve().name if source == "." else source)
         done += 1
-        if isinstance(result, str):
-            left_out.append(f"{name} ({result})")
+        if found.clips is None:
+            empty.append(f"{name} ({found.reason})")
         else:
-            clips.append(result)
-            names += [name_of(name, number) for number in range(len(result))]
+            clips.append(found.clips)
+            names += [name_of(name, number) for number in range(len(found.clips))]
+            if found.reason:
+                broken.append(f"{name} ({len(found.clips)} clips are whole; {found.reason})")
+        ignored += [f"{name}/{frame}" for frame in found.ignored]
         if progress:
             progress(done, len(sources))
         if 0 < data.limit <= len(names):
             break
-    _tell(path, left_out, done)
+    # These may not be all the sources that there are.
+    if len(empty) == done:
+        raise InputError(
+            f"clips {path}: none of its {done} sources gives a clip; the first is {empty[0]}"
+        )
+    for listed, what in ((empty, "left out"), (broken, "damaged, and give only some clips")):
+        if listed:
+            summary = f"{len(listed)} of {done} sources are {what}"
+            logging.warning("clips %s: %s:\n  %s", path, summary, "\n  ".join(listed))
+    tell_ignored(f"clips {path}", ignored)
     names = names[: data.limit or None]
     ids = np.array([stable_id(name.encode()) for name in names], np.int64)
     return Examples(np.concatenate(clips)[: len(names)], ids, tuple(names))
 
 
-def _tell(path: str, left_out: list[str], done: int) -> None:
-    """Warns of the sources that give no clip; they may not be all there are."""
-    if len(left_out) == done:
-        raise InputError(
-            f"clips {path}: none of its {done} sources gives a clip; the first is {left_out[0]}"
-        )
-    if left_out:
-        summary = f"{len(left_out)} of {done} sources are left out"
-        logging.warning("clips %s: %s:\n  %s", path, summary, "\n  ".join(left_out))
-
-
 def _results(
-    root: Path, sources: list[str], data: DataConfig
-) -> Iterator[tuple[str, np.ndarray | str]]:
+    root: Path, sources: dict[str, Opener], data: DataConfig
+) -> Iterator[tuple[str, Read]]:
     """Each source with what `_read` makes of it, read a few ahead in threads."""
-    cores = os.cpu_count() or 1
+    cores, names = os.cpu_count() or 1, list(sources)
+
+    def read(source: str) -> Read:
+        return _read(root / source, sources[source], data)
+
     with ThreadPoolExecutor(max_workers=cores) as pool:
-        for first in range(0, len(sources), 2 * cores):
-            chunk = sources[first : first + 2 * cores]
-            paths = [root / source for source in chunk]
-            yield from zip(chunk, pool.map(lambda path: _read(path, data), paths), strict=True)
+        for first in range(0, len(names), 2 * cores):
+            chunk = names[first : first + 2 * cores]
+            yield from zip(chunk, pool.map(read, chunk), strict=True)
 
 
-def _find(path: str) -> tuple[Path, list[str]]:
-    """The folder, and the sources in it as sorted relative POSIX paths."""
+def _find(path: str) -> tuple[Path, dict[str, Opener]]:
+    """The folder, and the sources in it by sorted relative POSIX path."""
     root = Path(path).expanduser()
-    known = f"{', '.join(SUFFIXES)} or a folder of images"
     if not root.exists():
         raise InputError(f"clips {path}: does not exist")
     if not root.is_dir():
-        if not root.name.lower().endswith(SUFFIXES):
-            raise InputError(f"clips {path}: is none of {known}")
-        return root.parent, [root.name]
-    found = []
+        opener = _opener(root)
+        if opener is None:
+            raise InputError(f"clips {path}: is not {_KNOWN}")
+        return root.parent, {root.name: opener}
+    found: dict[str, Opener] = {}
+    beside: list[str] = []
+    others: list[str] = []
     for folder, files in walk(root):
         inside = Path(folder).relative_to(root)
-        found += [(inside / n).as_posix() for n in files if n.lower().endswith(SUFFIXES)]
-        if any(name.lower().endswith(_FRAMES) for name in files):
-            found.append(inside.as_posix())
+        openers = {name: _opener(Path(folder, name)) for name in files}
+        moving = {(inside / n).as_posix(): opener for n, opener in openers.items() if opener}
+        still = [n for n, opener in openers.items() if not opener]
+        frames = [name for name in still if kind_of(Path(folder, name)) == "image"]
+        others += [name for name in still if name not in frames]
+        if moving:
+            found |= moving
+            beside += [(inside / name).as_posix() for name in frames]
+        elif frames:
+            found[inside.as_posix()] = _open_folder
     if not found:
-        raise InputError(f"clips {path}: holds no video ({known})")
-    return root, sorted(found)
+        holds = f"; it holds {left_out(others)}" if others else ""
+        raise InputError(f"clips {path}: holds no video ({_KNOWN}){holds}")
+    if beside:
+        logging.warning(
+            "clips %s: images beside videos are passed over (%d, the first is %s): frames of a "
+            "clip need a folder of their own",
+            path,
+            len(beside),
+            printable(sorted(beside)[0]),
+        )
+    if others:
+        logging.warning("clips %s: no videos or images, and left out: %s", path, left_out(others))
+    return root, dict(sorted(found.items()))
 
 
-def _check(path: str, root: Path, sources: list[str], fps: float) -> None:
+def _opener(file: Path) -> Opener | None:
+    """What reads the frames of a video or animation; None for any other file."""
+    kind = kind_of(file)
+    if kind is None:
+        return None
+    try:
+        with open_regular(file) as content:
+            head = content.read(_SEARCHED)
+    except OSError:
+        # Named, with the reason, when it is read.
+        head = b""
+    # What a file holds goes before its suffix, which goes before nothing.
+    kind = kind_by_content(file.name, head[:HEAD]) or kind
+    if kind == "image":
+        moves = is_animated(head) or suffix_of(file.name) == ".gif"
+        return open_animation if moves else None
+    return open_video
+
+
+def _check(path: str, sources: dict[str, Opener], fps: float) -> None:
     """Refuses what is known to fail before anything is decoded."""
-    still = next((source for source in sources if (root / source).is_dir()), None)
+    still = next((source for source, opener in sources.items() if opener is _open_folder), None)
     if fps and still is not None:
         raise InputError(
             f"clips {path}: `fps={fps:g}` needs videos, and {printable(still)} is a "
             "folder of frames, which states no rate: use `stride`"
         )
-    video = next((source for source in sources if source.lower().endswith(VIDEOS)), None)
+    video = next((source for source, opener in sources.items() if opener is open_video), None)
     if video is not None:
         try:
             import av  # noqa: F401
@@ -144,18 +205,55 @@ def _check(path: str, root: Path, sources: list[str], fps: float) -> None:
             ) from None
 
 
-def _read(source: Path, data: DataConfig) -> np.ndarray | str:
-    """The clips [n, F, S, S, C] of a source, n <= `data.limit`, or in words why it has none."""
+def _read(source: Path, opener: Opener, data: DataConfig) -> Read:
+    """The clips of a source, at most `data.limit`."""
+    gaps: list[str] = []
+    ignored: list[str] = []
+    if opener is _open_folder:
+        opener = functools.partial(_open_folder, ignored=ignored)
+    timed = opener(source, data.side, data.channels)
+    windows = itertools.islice(_windows(timed, data, gaps), data.limit or None)
+    clips = [np.stack(window) for window in windows]
+    reason = gaps[0] if gaps else ""
+    if len(gaps) > 1:
+        reason += f", and {len(gaps) - 1} more"
+    if clips:
+        return Read(np.stack(clips), reason, tuple(ignored))
+    return Read(None, reason or f"has fewer than {data.frames} frames{_thinned(data)}")
+
+
+def _windows(timed: Timed, data: DataConfig, gaps: list[str]) -> Iterator[list[np.ndarray]]:
+    """The windows of a source, none over a gap; why there are gaps is added to `gaps`."""
+    ended = False
+
     # A broken file makes decoders raise nearly anything: each is named, none ends the run.
-    try:
-        timed = _open(source, data.side, data.channels)
-        chosen = itertools.islice(resample(timed, data.fps), 0, None, data.stride)
-        squares = (draw() for draw in chosen)
-        wanted = itertools.islice(cut(squares, data.frames), data.limit or None)
-        clips = [np.stack(clip) for clip in wanted]
-    except Exception as error:
-        return f"{type(error).__name__}: {error}".replace(str(source.parent) + os.sep, "")
-    return np.stack(clips) if clips else f"has fewer than {data.frames} frames{_thinned(data)}"
+    def until_gap() -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+        nonlocal ended
+        try:
+            for item in timed:
+                if isinstance(item, Gap):
+                    gaps.append(item)
+                    return
+                yield item
+        except Exception as error:
+            gaps.append(f"{type(error).__name__}: {first_line(error)}")
+        ended = True
+
+    def drawn(chosen: Iterable[Callable[[], np.ndarray]]) -> Iterator[np.ndarray | None]:
+        for draw in chosen:
+            try:
+                image = draw()
+            except Exception as error:
+                gaps.append(f"{type(error).__name__}: {first_line(error)}")
+                image = None
+            yield image
+
+    while not ended:
+        try:
+            chosen = itertools.islice(resample(until_gap(), data.fps), 0, None, data.stride)
+            yield from cut(drawn(chosen), data.frames)
+        except ValueError as error:
+            gaps.append(str(error))
 
 
 def _thinned(data: DataConfig) -> str:
@@ -165,78 +263,30 @@ def _thinned(data: DataConfig) -> str:
     return f" at {' and '.join(ways)}" if ways else ""
 
 
-def _open(source: Path, side: int, channels: int) -> Timed:
-    """The frames of a source."""
-    if source.is_dir():
-        return _open_folder(source, side, channels)
-    if source.suffix.lower() == ".gif":
-        return _open_gif(source, side, channels)
-    return _open_video(source, side, channels)
+def _open_folder(source: Path, side: int, channels: int, ignored: list[str] | None = None) -> Timed:
+    """The images of a folder, in the order of their names.
 
+    To `ignored` are added those whose metadata cannot be read, as "FILE (reason)".
+    """
 
-def _open_folder(source: Path, side: int, channels: int) -> Timed:
-    files = [
-        file
-        for file in source.iterdir()
-        if not file.name.startswith(".") and file.name.lower().endswith(_FRAMES)
-    ]
-    for file in sorted(files, key=_by_numbers):
-        yield 0.0, functools.partial(read_square, file, side, channels)
+    def draw(file: Path) -> np.ndarray:
+        image, damage = read_square(file, side, channels)
+        if damage and ignored is not None:
+            ignored.append(f"{printable(file.name)} ({damage})")
+        return image
 
-
-def _by_numbers(file: Path) -> tuple[list, str]:
-    """A key of the sorting that puts frame2 before frame10; the name settles ties."""
-    parts = re.split(r"([0-9]+)", file.name)
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], file.name
-
-
-def _open_gif(source: Path, side: int, channels: int) -> Timed:
-    with Image.open(source, formats=("GIF",)) as image:
-        seconds = 0.0
-        for frame in ImageSequence.Iterator(image):
-            yield seconds, functools.partial(square, frame.copy(), side, channels)
-            seconds += frame.info.get("duration", 0) / 1000 or _GIF_SECONDS
-
-
-def _open_video(source: Path, side: int, channels: int) -> Timed:
-    import av
-
-    with av.open(str(source)) as container:
-        if not container.streams.video:
-            raise ValueError("holds no images")
-        stream = container.streams.video[0]
-        _require_size(stream.width, stream.height)
-        stream.thread_type = "AUTO"
-        length = 1 / float(stream.average_rate or 25)
-        seconds = -length
-        for frame in container.decode(stream):
-            # Some files leave time stamps out.
-            seconds = seconds + length if frame.time is None else frame.time
-            yield seconds, functools.partial(_upright, frame, side, channels)
-
-
-def _require_size(width: int, height: int) -> None:
-    if width * height > MOST_PIXELS:
-        raise ValueError(
-            f"frames of {width} x {height} are more than {MOST_PIXELS / 1e6:.0f} megapixels"
-        )
-
-
-def _upright(frame, side: int, channels: int) -> np.ndarray:
-    """The square image of a decoded frame, turned as a telephone's video asks for."""
-    # Some formats change it on the way.
-    _require_size(frame.width, frame.height)
-    image = frame.to_image()
-    if frame.rotation:
-        image = image.rotate(frame.rotation, expand=True)
-    return square(image, side, channels)
+    files = [file for file in source.iterdir() if not file.name.startswith(".")]
+    for file in sorted(files, key=lambda file: natural(file.name)):
+        if not file.is_dir() and kind_of(file) == "image":
+            yield 0.0, functools.partial(draw, file)
 
 
 def _holds_videos(path: str) -> bool:
     root = Path(path).expanduser()
-    if root.is_file():
-        return root.name.lower().endswith(SUFFIXES)
-    return any(name.lower().endswith(VIDEOS) for _, files in walk(root) for name in files)
+    if not root.is_dir():
+        return root.is_file() and _opener(root) is not None
+    files = (Path(folder, name) for folder, names in walk(root) for name in names)
+    return any(kind_of(file) == "video" for file in files)
 
 
 CLIPS = Source(

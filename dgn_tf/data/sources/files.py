@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from dgn_tf.data.decoding import FORMATS, TooManyPixels, decode, first_line
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.sources.folders import FORMATS, find_images, printable
+from dgn_tf.data.sources.folders import find_images, tell_ignored
+from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import eight_bits, square
 from dgn_tf.utils.errors import InputError
 
@@ -18,7 +20,7 @@ MOST_SENT_PIXELS = 64_000_000
 
 
 def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
-    """Reads image files (JPEG, PNG, WebP, BMP or GIF); they become squares as `square` says.
+    """Reads image files, of the formats that folders may hold; they become squares as there.
 
     Args:
         paths: the files, in the order of the examples.
@@ -36,7 +38,7 @@ def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
     for path in paths:
         if paths.count(path) > 1:
             raise InputError(f"{path} is named twice: name different images")
-    images = np.stack([_read(path, lambda image: square(image, side, channels)) for path in paths])
+    images = np.stack([_read(path, path, lambda i: square(i, side, channels)) for path in paths])
     ids = np.array([stable_id(os.fsencode(path)) for path in paths], np.int64)
     return Examples(images, ids, tuple(paths))
 
@@ -47,11 +49,7 @@ def load_photograph(path: str) -> np.ndarray:
     Raises:
         InputError: the file cannot be read.
     """
-
-    def whole(image: Image.Image) -> np.ndarray:
-        return np.asarray(eight_bits(ImageOps.exif_transpose(image)).convert("RGB"))
-
-    return _read(path, whole)
+    return _read(path, path, _whole)
 
 
 def load_photographs(path: str, most: int) -> dict[str, np.ndarray]:
@@ -71,7 +69,7 @@ def load_bytes(content: bytes, name: str, side: int, channels: int) -> np.ndarra
     """The square image, as `square` says, of a file's content: uint8 [side, side, channels].
 
     Args:
-        content: of a JPEG, PNG, WebP, BMP or GIF file, from anyone.
+        content: of an image file, from anyone.
         name: of the file, for messages.
         side: the side of the result, in pixels.
         channels: 1 or 3.
@@ -79,34 +77,38 @@ def load_bytes(content: bytes, name: str, side: int, channels: int) -> np.ndarra
     Raises:
         InputError: it cannot be read, or has more pixels than `MOST_SENT_PIXELS`.
     """
+    source = io.BytesIO(content)
+    return _read(source, name, lambda i: square(i, side, channels), side, MOST_SENT_PIXELS)
 
-    def small(image: Image.Image) -> np.ndarray:
-        image.draft(None, (2 * side, 2 * side))
-        if image.width * image.height > MOST_SENT_PIXELS:
-            raise InputError(
-                f"{name} has {image.width} x {image.height} pixels: give a smaller image"
-            )
-        return square(image, side, channels)
 
-    return _read(io.BytesIO(content), small, name)
+def _whole(image: Image.Image) -> np.ndarray:
+    return np.asarray(eight_bits(image).convert("RGB"))
 
 
 def _read(
-    source: str | io.BytesIO, make: Callable[[Image.Image], np.ndarray], name: str = ""
+    source: str | io.BytesIO,
+    name: str,
+    make: Callable[[Image.Image], np.ndarray],
+    side: int = 0,
+    most_pixels: int = 0,
 ) -> np.ndarray:
+    """What `make` makes of an upright image; `side` and `most_pixels` are those of `decode`."""
     file = os.path.expanduser(source) if isinstance(source, str) else source
     # A broken file makes decoders raise nearly anything.
     try:
-        with Image.open(file, formats=FORMATS) as image:
-            return make(image)
-    except InputError:
-        raise
+        image, ignored = decode(file, side, most_pixels)
+        made = make(image)
+    except TooManyPixels as error:
+        raise InputError(f"{name} {error}: give a smaller image") from None
     except FileNotFoundError:
-        raise InputError(f"{source} does not exist: name image files") from None
+        raise InputError(f"{name} does not exist: name image files") from None
     except Image.DecompressionBombError:
-        raise InputError(f"{name or source} has far too many pixels: give a smaller one") from None
+        raise InputError(f"{name} has far too many pixels: give a smaller one") from None
     except Exception as error:
         raise InputError(
-            f"{name or source} cannot be read as an image ({type(error).__name__}): "
-            "give a JPEG, PNG, WebP, BMP or GIF file"
+            f"{name} cannot be read as an image ({type(error).__name__}: {first_line(error)}): "
+            f"give a file in one of the formats {FORMATS}"
         ) from error
+    if ignored and isinstance(source, str):
+        tell_ignored(name, [f"{name} ({ignored})"])
+    return made

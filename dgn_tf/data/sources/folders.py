@@ -1,24 +1,23 @@
 """The source `folder`: image files under a folder."""
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from absl import logging
-from PIL import Image
 
 from dgn_tf.config import DataConfig
+from dgn_tf.data.decoding import FORMATS, File, decode, first_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.source import Source
+from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, walk
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import Progress
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
-# Naming the formats keeps Pillow from handing a mislabeled file to its other decoders.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _CHUNK = 512
 
 
@@ -27,9 +26,11 @@ def load_folder(
 ) -> Examples:
     """Reads every image under a folder, sorted by relative path.
 
-    JPEG, PNG, WebP, BMP and GIF (the first frame) are looked for at any depth, by suffix in
-    either case; hidden files and folders are skipped. Images become squares as `square` says.
-    Files that cannot be read are left out, named together in one warning.
+    JPEG, PNG, WebP, BMP, GIF (the first frame), TIFF, AVIF, JPEG 2000 and, with its plugin, HEIC
+    are looked for at any depth, by suffix or else by content; hidden files and folders are skipped.
+    Images become squares as `square` says. Files that are no images are left out, counted by suffix
+    in one warning; so are images that cannot be read, named in another. Metadata that cannot be
+    read are ignored, counted in a third.
 
     Args:
         path: the folder.
@@ -40,119 +41,155 @@ def load_folder(
 
     Returns:
         The examples; an id is the first 63 bits of the SHA-256 of the relative path. If all images
-        lie in at least two folders, `label` is the number of the outermost, in their order.
+        lie in at least two folders, `label` is the number of the outermost, in their order (2
+        before 10).
 
     Raises:
-        InputError: the folder is missing, is no folder, or holds no readable image.
+        InputError: the folder is missing, is no folder, holds no readable image, or has folders
+            that cannot be read.
     """
+    files = find_images(Path(path).expanduser())
+    with _finder(path) as find:
+        return read_all(f"folder {path}", files, find, side, channels, limit, progress)
+
+
+@contextlib.contextmanager
+def _finder(path: str) -> Iterator[Callable[[str], File]]:
+    """What finds the files of a folder by their relative paths."""
     root = Path(path).expanduser()
-    files = find_images(root)
+    yield lambda file: root / file
+
+
+def read_all(
+    name: str,
+    files: list[str],
+    find: Callable[[str], File],
+    side: int,
+    channels: int,
+    limit: int = 0,
+    progress: Progress | None = None,
+) -> Examples:
+    """Reads image files, of a folder or an archive, as `load_folder` says.
+
+    Args:
+        name: of the folder or archive, for messages.
+        files: their paths inside of it, in the order of the examples.
+        find: where the file of such a path is, or its content.
+        side: the side of the images, in pixels.
+        channels: 1 or 3.
+        limit: take only the first `limit` readable images; 0 takes all.
+        progress: called with (files done, files needed in all) now and then.
+
+    Raises:
+        InputError: none of them can be read.
+    """
     wanted = min(limit, len(files)) if limit else len(files)
     images = np.empty((wanted, side, side, channels), np.uint8)
     kept: list[str] = []
     unreadable: list[str] = []
+    ignored: list[str] = []
     done = 0
+
+    def read(file: str) -> tuple[np.ndarray, str] | str:
+        # A broken file makes decoders raise nearly anything: each is named, none ends the run.
+        try:
+            return read_square(find(file), side, channels)
+        except Exception as error:
+            return f"{type(error).__name__}: {first_line(error)}"
+
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         while done < len(files) and len(kept) < wanted:
             chunk = files[done : done + min(_CHUNK, wanted - len(kept))]
-            results = pool.map(lambda file: _read(root, file, side, channels), chunk)
-            for file, result in zip(chunk, results, strict=True):
+            for file, result in zip(chunk, pool.map(read, chunk), strict=True):
                 if isinstance(result, str):
                     unreadable.append(f"{printable(file)} ({result})")
-                else:
-                    images[len(kept)] = result
-                    kept.append(file)
+                    continue
+                images[len(kept)], damage = result
+                kept.append(file)
+                if damage:
+                    ignored.append(f"{printable(file)} ({damage})")
             done += len(chunk)
             if progress:
                 progress(done, min(len(files), done + wanted - len(kept)))
     if not kept:
         raise InputError(
-            f"folder {path}: none of its {len(files)} image files can be read; "
+            f"{name}: none of its {len(files)} image files can be read; "
             f"the first is {unreadable[0]}"
         )
     if unreadable:
         summary = f"{len(unreadable)} of {done} files cannot be read and are left out"
-        logging.warning("folder %s: %s:\n  %s", path, summary, "\n  ".join(unreadable))
+        logging.warning("%s: %s:\n  %s", name, summary, "\n  ".join(unreadable))
+    tell_ignored(name, ignored)
     ids = np.array([stable_id(os.fsencode(file)) for file in kept], np.int64)
     names = tuple(printable(file) for file in kept)
     return Examples(images[: len(kept)], ids, names, _classes(files, kept))
 
 
+def tell_ignored(name: str, ignored: list[str]) -> None:
+    """Warns of images whose metadata could not be read, as "FILE (reason)"."""
+    if ignored:
+        logging.warning(
+            "%s: damaged metadata is ignored, and what it may say of the orientation (images: %d; "
+            "the first is %s)",
+            name,
+            len(ignored),
+            ignored[0],
+        )
+
+
 def _classes(files: list[str], kept: list[str]) -> dict[str, np.ndarray]:
     """The label of images that lie in a folder for each class: numbers in the folders' order."""
-    folders = sorted({file.partition("/")[0] if "/" in file else "" for file in files})
+    outermost = {file.partition("/")[0] if "/" in file else "" for file in files}
+    folders = sorted(outermost, key=natural)
     if "" in folders or len(folders) < 2:
         return {}
     return {"label": np.array([folders.index(file.partition("/")[0]) for file in kept], np.int64)}
 
 
-def _read(root: Path, file: str, side: int, channels: int) -> np.ndarray | str:
-    """The square image, or in words why the file cannot be read."""
-    # A broken file makes decoders raise nearly anything: each is named, none ends the run.
-    try:
-        return read_square(root / file, side, channels)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}".replace(str(root) + os.sep, "")
-
-
-def read_square(file: Path, side: int, channels: int) -> np.ndarray:
+def read_square(file: File, side: int, channels: int) -> tuple[np.ndarray, str]:
     """Reads one image file as `square` does.
 
     Returns:
-        uint8 [side, side, channels].
+        uint8 [side, side, channels], and what metadata were ignored, or empty.
 
     Raises:
         Exception: whatever the decoder raises for a broken file.
     """
-    with Image.open(file, formats=FORMATS) as image:
-        # Large JPEGs decode several times faster at a fraction of their size; twice the wanted
-        # side leaves the last halving to the Lanczos filter.
-        image.draft(None, (2 * side, 2 * side))
-        return square(image, side, channels)
+    # Twice the wanted side leaves the last halving to the Lanczos filter.
+    image, ignored = decode(file, side)
+    return square(image, side, channels), ignored
 
 
 def find_images(root: Path) -> list[str]:
     """The image files under a folder, at any depth, as sorted relative POSIX paths.
 
+    Other files are counted by suffix in a warning.
+
     Raises:
-        InputError: there is no such folder, or it holds no image file.
+        InputError: there is no such folder, it or one of its folders cannot be read, or it holds no
+            image file.
     """
     if not root.exists():
         raise InputError(f"folder {root} does not exist")
     if not root.is_dir():
         raise InputError(f"{root} is a file; give the folder that holds the images")
-    found = sorted(_image_files(root))
+    found, others = [], []
+    for path, kind in _files(root):
+        (found if kind == "image" else others).append(path)
     if not found:
-        raise InputError(f"folder {root} holds no image file ({', '.join(SUFFIXES)})")
-    return found
+        holds = f": it holds {left_out(others)}" if others else ""
+        raise InputError(f"folder {root} holds no image file ({FORMATS}){holds}")
+    if others:
+        logging.warning("folder %s: not images, and left out: %s", root, left_out(others))
+    return sorted(found)
 
 
-def _image_files(root: Path) -> Iterator[str]:
-    for folder, files in walk(root):
-        for name in files:
-            if name.lower().endswith(SUFFIXES):
-                yield Path(folder, name).relative_to(root).as_posix()
-
-
-def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Every folder under `root` and the names of its files; what is hidden is left out.
-
-    Linked folders are followed, each folder is visited once.
-    """
-    # Without it, circles of links would never end.
-    visited: set[str] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        if os.path.realpath(folder) in visited:
-            folders.clear()
-            continue
-        visited.add(os.path.realpath(folder))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield folder, [name for name in files if not name.startswith(".")]
-
-
-def printable(file: str) -> str:
-    """The path as valid text, whatever bytes the file system allowed in it."""
-    return os.fsencode(file).decode("utf-8", "backslashreplace")
+def _files(root: Path) -> Iterator[tuple[str, str | None]]:
+    """Every file under a folder as a relative POSIX path, and its kind."""
+    for folder, names in walk(root):
+        for name in names:
+            path = Path(folder, name)
+            yield path.relative_to(root).as_posix(), kind_of(path)
 
 
 def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
@@ -160,7 +197,8 @@ def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
 
 
 def _holds_images(path: str) -> bool:
-    return any(_image_files(Path(path).expanduser()))
+    root = Path(path).expanduser()
+    return root.is_dir() and any(kind == "image" for _, kind in _files(root))
 
 
 FOLDER = Source(
@@ -172,4 +210,5 @@ FOLDER = Source(
     claims=_holds_images,
     class_folders=True,
     table="landmarks",
+    files=_finder,
 )

@@ -28,6 +28,7 @@ from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.npz_files import read_npz
 from dgn_tf.utils.progress import Progress
+from dgn_tf.utils.reading import read_regular
 
 INDEX, _ARRAYS = "index.json", "index.npz"
 # A TFRecord begins with the length of its data, eight bytes, and a checksum of it, four; another
@@ -255,7 +256,7 @@ def _described(folder: Path, shape: tuple[int, ...]) -> dict:
     """What index.json says of a folder whose files are as it says."""
     path, hint = folder / INDEX, "pack the data again (python -m dgn_tf.pack)"
     try:
-        described = verified(path.read_text(encoding="utf-8"))
+        described = verified(read_regular(path).decode())
         found, sizes, index = tuple(described["shape"]), described["files"], described["index"]
     except (OSError, ValueError, KeyError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error

@@ -8,6 +8,8 @@ import numpy as np
 from dgn_tf.config import DataConfig
 from dgn_tf.config.fields import parse_where
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.label_values import described, number_label_of
+from dgn_tf.data.sources.archives import ZIP
 from dgn_tf.data.sources.arrays import NPZ
 from dgn_tf.data.sources.clips import CLIPS
 from dgn_tf.data.sources.folders import FOLDER
@@ -19,11 +21,11 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import Progress
 
 SOURCES: dict[str, Source] = {
-    source.kind: source for source in (HEADS, FOLDER, TFDS, NPZ, SHARDS, HEADS_CLIPS, CLIPS)
+    source.kind: source for source in (HEADS, FOLDER, ZIP, TFDS, NPZ, SHARDS, HEADS_CLIPS, CLIPS)
 }
 # A path without a kind belongs to the first of these that claims it, so that a folder which holds
 # images and videos is one of images.
-_CLAIMING = (SHARDS, NPZ, FOLDER, CLIPS)
+_CLAIMING = (SHARDS, NPZ, ZIP, FOLDER, CLIPS)
 
 
 def load(data: DataConfig, progress: Progress | None = None) -> Examples:
@@ -68,7 +70,8 @@ def source_of(spec: str) -> tuple[Source, str]:
     """The source that `spec` names, and what follows its kind.
 
     `spec` is KIND, KIND:REST or a path: of a folder of images or of videos, a folder that
-    `dgn_tf.pack` has written, an .npz file or a video. A kind goes before a path of the same name.
+    `dgn_tf.pack` has written, an .npz file, a ZIP archive of images or a video. A kind goes before
+    a path of the same name.
 
     Raises:
         InputError: it is none of these.
@@ -83,7 +86,7 @@ def source_of(spec: str) -> tuple[Source, str]:
     if os.path.exists(os.path.expanduser(spec)):
         raise InputError(
             f"{spec} holds no data: give a folder of images or videos, a folder that dgn_tf.pack "
-            f"has written, an .npz file or a video; or one of the forms {_forms()}"
+            f"has written, an .npz file, a ZIP archive or a video; or one of the forms {_forms()}"
         )
     raise InputError(
         f"{spec!r} is not the path of a file or folder, nor one of the forms {_forms()}"
@@ -146,13 +149,16 @@ def _check_frames(source: Source, spec: str, data: DataConfig) -> None:
 def _select(examples: Examples, spec: str, where: str) -> Examples:
     """The examples that `where` chooses."""
     label, value = parse_where(where)
-    numbers = {n: v for n, v in examples.factors.items() if v.ndim == 1 and v.dtype.kind in "biuf"}
-    if label not in numbers:
-        listing = ", ".join(numbers) or "no labels"
+    if label not in examples.factors:
+        listing = described(examples) if examples.factors else "no labels"
         raise InputError(f"`where={where}`: {spec} has no label {label!r}; it has {listing}.")
-    chosen = numbers[label] == value
+    try:
+        values = number_label_of(examples, label)
+    except ValueError as error:
+        raise InputError(f"`where={where}`: the label {label!r} of {spec} {error}.") from None
+    chosen = values == value
     if not chosen.any():
-        known = np.unique(numbers[label])
+        known = np.unique(values)
         listing = ", ".join(f"{v:g}" for v in known[:10]) + (", ..." if len(known) > 10 else "")
         raise InputError(f"`where={where}`: no example of {spec} has it; {label} is {listing}.")
     return examples.subset(chosen)

@@ -2,9 +2,11 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TypeAlias
 
 from dgn_tf.config import DataConfig
+from dgn_tf.data.decoding import File
 from dgn_tf.data.examples import Examples
 from dgn_tf.utils.progress import Progress
 
@@ -40,6 +42,8 @@ class Source:
         table: the setting that names a CSV file of what files do not say themselves, "landmarks" or
             "labels".
         landmarks: whether it can bring landmarks, in pixels of its images.
+        files: opens what finds the image file of an example by its name, given what follows the
+            kind; None where images are no files.
         moving: of clips, the factors that every frame has its own of, where their shape does not
             tell; None where it does.
         stored_size: (width, height) of the images before they became squares, given what follows
@@ -61,5 +65,6 @@ class Source:
     class_folders: bool = False
     table: str = ""
     landmarks: bool = False
+    files: Callable[[str], AbstractContextManager[Callable[[str], File]]] | None = None
     moving: tuple[str, ...] | None = None
     stored_size: Callable[[str], tuple[int, int]] | None = None

@@ -51,10 +51,16 @@ def resample(timed: Iterable[tuple[float, Frame]], fps: float) -> Iterator[Frame
             made += 1
 
 
-def cut(sequence: Iterable[Frame], frames: int) -> Iterator[list[Frame]]:
-    """Windows of `frames` frames, one after the other; what is left at the end is dropped."""
-    window = []
+def cut(sequence: Iterable[Frame | None], frames: int) -> Iterator[list[Frame]]:
+    """Windows of `frames` frames, one after the other; none goes over a gap, which is a None.
+
+    What is left before a gap and at the end is dropped.
+    """
+    window: list[Frame] = []
     for frame in sequence:
+        if frame is None:
+            window = []
+            continue
         window.append(frame)
         if len(window) == frames:
             yield window

@@ -8,6 +8,7 @@ import numpy as np
 
 from dgn_tf.config.fields import require, setting
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.label_values import described
 from dgn_tf.evaluation.figures.basis import (
     ROWS,
     Views,
@@ -81,7 +82,7 @@ def _views(
     if labels is None:
         raise InputError(
             f"`views={spec}` has no label `view` of 2 to 50 different numbers; it has "
-            f"{', '.join(views.factors) or 'no labels'}."
+            f"{described(views) if views.factors else 'no labels'}."
         )
     if limit := data.count():
         chosen = balanced(labels, -(-limit // len(np.unique(labels))))

@@ -59,8 +59,9 @@ class Settings:
     labelled: int = setting(1000, "the most labeled images that are used, at least 20.")
     landmarks: str = setting(
         "",
-        "CSV file for data of folder:PATH, a row an image: path, x1, y1, ..., x5, y5 in its "
-        "pixels. Other data bring their own array 'landmarks'.",
+        "CSV file for data of folder:PATH or zip:PATH, a row an image: path, x1, y1, ..., x5, y5 "
+        "in its pixels, or left_eye_x and so on, in any order. Other data bring their own array "
+        "'landmarks'.",
     )
 
     def __post_init__(self) -> None:
@@ -83,8 +84,8 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     tabled = [source_of(s)[0].table == "landmarks" for s in (spec, tested) if s]
     if settings.landmarks and not any(tabled):
         raise InputError(
-            f"`landmarks={settings.landmarks}` belongs to images of folder:PATH; {spec} must bring "
-            "an array 'landmarks'."
+            f"`landmarks={settings.landmarks}` belongs to images of folder:PATH or zip:PATH; "
+            f"{spec} must bring an array 'landmarks'."
         )
     if overlap((spec, where), (tested, data.where)):
         raise InputError(
@@ -102,9 +103,9 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
 
 def _with_points(examples: Examples, spec: str, table: str) -> Labeled:
     """The examples that have landmarks, and these."""
-    source, rest = source_of(spec)
+    source, _ = source_of(spec)
     if table and source.table == "landmarks":
-        kept, points = read_landmarks(table, rest, examples)
+        kept, points = read_landmarks(table, spec, examples)
         return examples.subset(kept), points
     return examples, landmarks_of(examples, spec)
 

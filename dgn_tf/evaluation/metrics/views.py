@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.label_values import number_label_of
 
 # More values than these are no views but a continuous pose.
 MOST_VIEWS = 50
@@ -19,10 +20,12 @@ def view_labels(examples: Examples) -> np.ndarray | None:
         None if there is no such factor, or it is not one finite number an example, or has fewer
         than 2 or more than 50 different values.
     """
-    values = examples.factors.get("view")
-    if values is None or values.shape != (len(examples),) or values.dtype.kind not in "biuf":
+    if "view" not in examples.factors:
         return None
-    labels = values.astype(np.float64)
+    try:
+        labels = number_label_of(examples, "view").astype(np.float64)
+    except ValueError:
+        return None
     count = len(np.unique(labels))
     return labels if np.isfinite(labels).all() and 2 <= count <= MOST_VIEWS else None
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.label_values import described, number_label_of
 from dgn_tf.data.sources import load, other_data
 from dgn_tf.evaluation.report import Figure, Report
 from dgn_tf.evaluation.transfer.member import Member
@@ -80,13 +81,18 @@ def _unseen(config: Config, settings: TransferSettings) -> tuple[Examples, np.nd
     data = other_data(config.data, settings.target)
     with progress_bar(f"Reading {settings.target}") as report:
         target = load(data, report)
-    views = target.factors.get(settings.view)
-    if views is None or views.ndim != 1 or views.dtype.kind not in "biuf":
+    if settings.view not in target.factors:
+        listing = described(target) if target.factors else "no labels"
         raise InputError(
             f"`target={settings.target}` has no numeric label `view={settings.view}`; it has "
-            f"{', '.join(target.factors) or 'no labels'}."
+            f"{listing}."
         )
-    views = views.astype(np.float64)
+    try:
+        views = number_label_of(target, settings.view).astype(np.float64)
+    except ValueError as error:
+        raise InputError(
+            f"`target={settings.target}`: its label `view={settings.view}` {error}."
+        ) from None
     frontal, count = settings.frontal, settings.tuned
     tuned, unseen = split_views(target, views, frontal, count, settings.per_view)
     if len(tuned) < count or not len(unseen):

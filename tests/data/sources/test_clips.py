@@ -177,7 +177,7 @@ def test_paths_that_hold_no_clips(tmp_path, monkeypatch, load):
     with pytest.raises(InputError, match="nowhere: does not exist"):
         load(tmp_path / "nowhere", 4)
     (tmp_path / "a.txt").write_text("text")
-    with pytest.raises(InputError, match=r"a.txt: is none of .mp4, .* or a folder of images"):
+    with pytest.raises(InputError, match=r"a.txt: is not a video, .* or a folder of images"):
         load(tmp_path / "a.txt", 4)
     with pytest.raises(InputError, match="holds no video"):
         load(tmp_path, 4)
@@ -240,6 +240,16 @@ def test_npz_windows_end_at_gaps(numbered, load_data):
     assert chosen.fingerprint() == clips.subset([1, 2, 3]).fingerprint()
     # Without --frames they are images as ever.
     assert load_data(spec, 8, 1).images.shape == (13, 8, 8, 1)
+
+
+def test_npz_clips_may_be_numbered_in_a_column_or_by_whole_floats(numbered, tmp_path, load_data):
+    spec, arrays = numbered
+    expected = load_data(spec, 8, 1, frames=3)
+    for change in (lambda a: a[:, None], lambda a: a.astype(np.float32), lambda a: a[:, None] / 1):
+        other = arrays | {name: change(arrays[name]) for name in ("clip", "frame")}
+        found = load_data(save(tmp_path / "other.npz", **other), 8, 1, frames=3)
+        assert found.fingerprint() == expected.fingerprint()
+        assert found.factors["clip"].tolist() == [2, 5, 5, 5]
 
 
 def test_npz_that_holds_no_clips(numbered, tmp_path, load_data):
@@ -309,6 +319,6 @@ def test_a_frame_that_lasts_for_ever_is_a_damaged_time_stamp():
 
 def test_videos_of_absurd_sizes_are_refused(tmp_path, monkeypatch, load):
     path = write_video(tmp_path / "a.avi", movie(4))
-    monkeypatch.setattr("dgn_tf.data.sources.clips.MOST_PIXELS", 95)
+    monkeypatch.setattr("dgn_tf.data.sources.videos.MOST_PIXELS", 95)
     with pytest.raises(InputError, match=r"a.avi \(ValueError: frames of 12 x 8 are more than"):
         load(path, 4)

@@ -228,7 +228,7 @@ def test_errors_name_the_folder(tmp_path):
         load_folder(str(tmp_path / "nowhere"), 8, 3)
     with pytest.raises(InputError, match="file.png is a file; give the folder"):
         load_folder(str(tmp_path / "file.png"), 8, 3)
-    with pytest.raises(InputError, match=r"no image file \(.jpg, .jpeg, .png, .webp, .bmp, .gif"):
+    with pytest.raises(InputError, match=r"no image file \(JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF"):
         load_folder(str(tmp_path / "empty"), 8, 3)
     with pytest.raises(InputError, match="none of its 1 image files.*file.png"):
         load_folder(str(tmp_path), 8, 3)

@@ -1,6 +1,7 @@
 """Every data source keeps the same contract, and a path alone is understood."""
 
 import pathlib
+import zipfile
 
 import numpy as np
 import pytest
@@ -48,6 +49,13 @@ def write_images(folder, count=COUNT):
     return folder
 
 
+def zipped(path, folder):
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.*")):
+            archive.write(file, file.relative_to(folder))
+    return path
+
+
 def packed_folder(folder):
     folder.mkdir(parents=True)
     names = tuple(str(number) for number in range(COUNT))
@@ -67,6 +75,7 @@ def specs(tmp_path_factory):
     return {
         "heads": ("heads:test", prepared),
         "folder": (f"folder:{write_images(root / 'images')}", {}),
+        "zip": (f"zip:{zipped(root / 'images.zip', root / 'images')}", {}),
         "tfds": ("tfds:tiny_squares", prepared),
         "npz": (f"npz:{root}/images.npz", {}),
         "shards": (f"shards:{packed_folder(root / 'packed')}", {}),
@@ -156,6 +165,8 @@ def places(tmp_path, monkeypatch):
     packed_folder(tmp_path / "packed" / "part-1")
     np.savez(tmp_path / "faces.npz", images=IMAGES, more=IMAGES, view=np.arange(COUNT))
     (tmp_path / "empty").mkdir()
+    zipped(tmp_path / "photos.zip", tmp_path / "photos")
+    zipped(tmp_path / "archive", tmp_path / "photos")
     return tmp_path
 
 
@@ -171,6 +182,9 @@ def places(tmp_path, monkeypatch):
         ("~/b.gif", "clips"),
         ("faces.npz", "npz"),
         ("{root}/faces.npz:more", "npz"),
+        ("photos.zip", "zip"),
+        ("{root}/photos.zip:cats", "zip"),
+        ("archive", "zip"),
         ("packed/part-0", "shards"),
         ("packed/part-*", "shards"),
     ],

@@ -18,7 +18,7 @@ def test_where_chooses_before_the_limit(tmp_path, load_data):
     assert len(load_data(spec, 8, 1, where="view=1.0")) == 4
     with pytest.raises(InputError, match="no example of .* has it; view is 0, 1"):
         load_data(spec, 8, 1, where="view=2")
-    with pytest.raises(InputError, match="has no label 'wide'; it has view"):
+    with pytest.raises(InputError, match=r"the label 'wide' of .*:images is \[N, 2\], nei"):
         load_data(spec, 8, 1, where="wide=0")
 
 

@@ -1,0 +1,87 @@
+"""Files under a folder: which there are, of what kind, in which order, and what is left out."""
+
+import collections
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from dgn_tf.data.kinds import HEAD, kind_by_content, kind_by_suffix, suffix_of
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.reading import open_regular
+
+_NAMED = 10
+
+
+def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every folder under `root` and the names of its files; what is hidden is left out.
+
+    Linked folders are followed, each folder is visited once.
+
+    Raises:
+        InputError: at the end, if folders may not be read: data without them would be other data.
+    """
+    # Without it, circles of links would never end.
+    visited: set[str] = set()
+    unreadable: list[OSError] = []
+    for folder, folders, files in os.walk(root, onerror=unreadable.append, followlinks=True):
+        if os.path.realpath(folder) in visited:
+            folders.clear()
+            continue
+        visited.add(os.path.realpath(folder))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield folder, [name for name in files if not name.startswith(".")]
+    if unreadable:
+        named = [f"{printable(str(e.filename))} ({e.strerror})" for e in unreadable[:_NAMED]]
+        more = ", ..." if len(unreadable) > _NAMED else ""
+        raise InputError(
+            f"{root}: {len(unreadable)} of its folders cannot be read: {', '.join(named)}{more}. "
+            "Allow it, or move them elsewhere."
+        )
+
+
+def kind_of(path: Path) -> str | None:
+    """Say "image" or "video", by the suffix or else the first bytes; None for any other file."""
+    kind = kind_by_suffix(path.name)
+    if kind:
+        return kind
+    try:
+        with open_regular(path) as file:
+            return kind_by_content(path.name, file.read(HEAD))
+    except OSError:
+        return None
+
+
+def natural(name: str) -> tuple:
+    """A key that sorts names as people number them, 2 before 10; the name settles ties."""
+    parts = re.split(r"([0-9]+)", name)
+    # Digits as they are compared: a number can be longer than Python would convert.
+    digits = [part.lstrip("0") for part in parts[1::2]]
+    parts[1::2] = [(len(part), part) for part in digits]
+    return tuple(parts), name
+
+
+def natural_path(path: str) -> tuple:
+    """`natural` for each folder of a path, and then for its file."""
+    return tuple(natural(part) for part in path.split("/"))
+
+
+def left_out(names: Iterable[str]) -> str:
+    """How many files of which suffix, the most frequent first: "3 .txt, 1 without suffix"."""
+    counts = collections.Counter(printable(suffix_of(name)) for name in names)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in ordered)
+
+
+def printable(file: str) -> str:
+    """The path as valid text, whatever bytes the file system allowed in it."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
+
+
+def composed(name: str) -> str:
+    """The name with each accented letter as one character, as most systems write it.
+
+    Others write it as a letter and an accent; people see no difference.
+    """
+    return unicodedata.normalize("NFC", name)

@@ -7,7 +7,7 @@ from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
 from dgn_tf.config import InferenceConfig
 from dgn_tf.evaluation import experiments
 from dgn_tf.evaluation.report import show, write_report
-from dgn_tf.runs.directory import Run
+from dgn_tf.runs.directory import EVALUATION, Run
 from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
 from dgn_tf.utils.errors import InputError
 
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
             f"model of {held}: give --experiment={' or '.join(experiments.holding(held))}."
         )
     report = experiment.run(subject, data, settings)
-    folder = Run(FLAGS.run_dir) / "evaluation" / name
+    folder = Run(FLAGS.run_dir) / EVALUATION / name
     write_report(folder, report, subject.origin)
     show(report)
     print(f"\nReport: {folder / 'report.html'}")

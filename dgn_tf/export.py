@@ -16,12 +16,13 @@ from dgn_tf.cli.flags import check_source, define_settings_flags
 from dgn_tf.config import InferenceConfig
 from dgn_tf.explorer.web import write_web
 from dgn_tf.models.autoencoder import EncodedGenerator
-from dgn_tf.runs.directory import Run
+from dgn_tf.runs.directory import EVALUATION, Run
 from dgn_tf.runs.trained import Trained, load_trained, model_name
 from dgn_tf.serving import convert, saved_model
 from dgn_tf.serving.card import measured_numbers
 from dgn_tf.serving.portable import image_generator, portable, portable_encoder
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
 FORMATS = ("saved_model", "tflite", "web")
@@ -97,7 +98,7 @@ def _target() -> Path:
             f"--name={name}: must be letters, digits, dots, dashes and underscores, since it "
             "becomes part of the server's addresses."
         )
-    target = Path(FLAGS.output_dir).expanduser() / name
+    target = user_path(FLAGS.output_dir) / name
     if target.exists() and not target.is_dir():
         raise InputError(f"--output_dir and --name: {target} is a file.")
     return target
@@ -145,7 +146,7 @@ def _write_saved_model(target: Path, trained: Trained) -> None:
 
 def _metrics(run: Run) -> dict[str, float]:
     """What dgn_tf.evaluate has measured of the weights that are exported, by name."""
-    measured = measured_numbers(run / "evaluation", run.checkpoint)
+    measured = measured_numbers(run / EVALUATION, run.checkpoint)
     for path in measured.outdated:
         print(f"Left out of the model card: {path} is of other weights than the newest.")
     return measured.numbers

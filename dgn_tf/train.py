@@ -18,14 +18,14 @@ from dgn_tf.cli.flags import config_from_flags, define_config_flags
 from dgn_tf.config import Config
 from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.sources import with_kind
+from dgn_tf.data.sources import paths_of, with_kind
 from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.factory import make_encoder, make_model
-from dgn_tf.runs.directory import Run
+from dgn_tf.runs.directory import CHECKPOINTS, SAMPLES, TENSORBOARD, Run
 from dgn_tf.runs.finishing import finish, is_finished
 from dgn_tf.runs.preparing import freeze, summary, training_data
 from dgn_tf.runs.restoring import initialize_encoder, initialize_from
-from dgn_tf.training.callbacks import MetricsLog, ProgressReport
+from dgn_tf.training.callbacks import MetricsLog, ProgressReport, RecordedTensorBoard
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.training.devices import Devices
 from dgn_tf.training.ema import Averaging
@@ -34,6 +34,7 @@ from dgn_tf.training.loop import Diverged, fit
 from dgn_tf.training.signals import stop_on_signals
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import shortened
 from dgn_tf.visualize.callback import SampleSheets
 
 FLAGS = absl_flags.FLAGS
@@ -61,7 +62,7 @@ def main(_argv: Sequence[str]) -> None:
     config = dataclasses.replace(config, data=data)
     run = Run(FLAGS.run_dir or ".")
     if not FLAGS.dry_run:
-        run.check(config, FLAGS.fresh)
+        run.check(config, FLAGS.fresh, [FLAGS.init_from, *paths_of(config.data.data)])
     # TensorFlow must know of the other processes before anything else.
     devices = Devices(config.execution.strategy, config.learning.shards)
     if devices.chief and not FLAGS.dry_run:
@@ -83,12 +84,18 @@ def main(_argv: Sequence[str]) -> None:
         return
     if devices.chief:
         if FLAGS.fresh:
-            run.clear()
+            tell_kept(run, run.clear())
         run.begin(config, examples, given)
     with devices.together():
         devices.meet()
         train(run, config, examples, model, given, devices, encoder)
         devices.meet()
+
+
+def tell_kept(run: Run, names: list[str]) -> None:
+    """Say which files of others --fresh has left in the run's folder."""
+    if names:
+        print(f"Kept in {run.folder}, not written by this program: {shortened(names)}.")
 
 
 def print_summary(
@@ -158,10 +165,8 @@ def train(
         with devices.strategy.scope():
             learner = Averaging(learner, learning.ema)
     state = {"model": model, "optimizer": learner.optimizer, **learner.state}
-    checkpoints = Checkpoints(
-        run / "checkpoints", record.keep_checkpoints, devices=devices, **state
-    )
-    sheets = SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs)
+    checkpoints = Checkpoints(run / CHECKPOINTS, record.keep_checkpoints, devices=devices, **state)
+    sheets = SampleSheets(model, learner.latents, examples, run / SAMPLES, record.picture_epochs)
     progress = checkpoints.restore()
     per_epoch = steps_per_epoch(len(examples), learning.batch_size, learning.shards)
     if progress and progress.step >= learning.epochs * per_epoch:
@@ -181,7 +186,7 @@ def train(
         callbacks = [
             ProgressReport(),
             MetricsLog(run / "metrics.jsonl", len(examples)),
-            keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+            RecordedTensorBoard(run / TENSORBOARD),
             sheets,
         ]
     stop = stop_on_signals()

@@ -13,6 +13,7 @@ import tensorflow as tf
 from dgn_tf.benchmarking.registry import PARTS
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
+from dgn_tf.utils.ownership import BENCHMARK, Ownership
 from dgn_tf.visualize.images import save_png
 
 NUMBERS = "benchmark.json"
@@ -54,15 +55,13 @@ def write(result: Mapping[str, Any], output: Path) -> list[Path]:
     if output.suffix == ".json":
         write_text(output, numbers)
         return [output]
-    written = [output / NUMBERS]
-    write_text(written[0], numbers)
-    for name, part in PARTS.items():
-        if name not in result:
-            continue
-        if part.markdown:
-            written.append(output / f"{name}.md")
-            write_text(written[-1], "\n".join(part.rows(result[name])) + "\n")
-        if part.chart:
-            written.append(output / f"{name}.png")
-            save_png(written[-1], part.chart(result[name]))
-    return written
+    made = [(name, part) for name, part in PARTS.items() if name in result]
+    tables = {f"{name}.md": part.rows(result[name]) for name, part in made if part.markdown}
+    charts = {f"{name}.png": part.chart(result[name]) for name, part in made if part.chart}
+    Ownership(output, BENCHMARK).add([NUMBERS, *tables, *charts])
+    write_text(output / NUMBERS, numbers)
+    for name, rows in tables.items():
+        write_text(output / name, "\n".join(rows) + "\n")
+    for name, chart in charts.items():
+        save_png(output / name, chart)
+    return [output / name for name in (NUMBERS, *tables, *charts)]

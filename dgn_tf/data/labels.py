@@ -1,13 +1,12 @@
 """Labels: classes that are given (Fig. 13); who is in a clip and what they do (Table III)."""
 
-from pathlib import Path
-
 import numpy as np
 from absl import logging
 
 from dgn_tf.data.examples import Examples
 from dgn_tf.utils.csv_files import read_rows
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 _NAMED = 10
 
@@ -160,7 +159,7 @@ def read_labels(
 def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """The rows of a table by clip."""
     try:
-        (_, header), *rows = read_rows(Path(table).expanduser()) or [(1, [])]
+        (_, header), *rows = read_rows(user_path(table)) or [(1, [])]
     except (OSError, ValueError) as error:
         raise InputError(f"`labels={table}`: cannot be read: {error}") from error
     missing = [name for name in ("clip", *names) if name not in header]

@@ -18,6 +18,7 @@ from dgn_tf.data.sources.folders import FORMATS
 from dgn_tf.data.squares import to_square
 from dgn_tf.utils.csv_files import read_rows
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 POINTS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 _COLUMNS = 1 + 2 * len(POINTS)
@@ -85,7 +86,7 @@ def read_landmarks(table: str, folder: str, examples: Examples) -> tuple[np.ndar
         InputError: the file is missing or broken, names no image, or a number is not finite or far
             outside its image.
     """
-    rows, root = _read_table(table), Path(folder).expanduser()
+    rows, root = _read_table(table), user_path(folder)
     uses = collections.Counter(os.path.basename(path) for path in examples.names)
     points, kept, missing = [], [], []
     for index, path in enumerate(examples.names):
@@ -179,7 +180,7 @@ def _of_file(points: np.ndarray, file: Path, side: int) -> np.ndarray:
 
 def _read_table(table: str) -> dict[str, tuple[int, np.ndarray]]:
     """(line, points [5, 2]) by name."""
-    path, rows = Path(table).expanduser(), {}
+    path, rows = user_path(table), {}
     if not path.is_file():
         raise InputError(f"`landmarks={table}`: there is no such file.")
     try:

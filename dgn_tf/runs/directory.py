@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,29 @@ from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import class_folders
 from dgn_tf.data.sources import source_of
-from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.runs.outputs import require_apart
+from dgn_tf.runs.unrecorded import unrecorded_files
+from dgn_tf.training.checkpoints import Checkpoints, checkpoint_files
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import partial_path, write_text
+from dgn_tf.utils.files import partial_path, user_path, write_text
 from dgn_tf.utils.locks import LOCK, lock_folder
+from dgn_tf.utils.ownership import (
+    LOGS,
+    MEASURED,
+    RECORD,
+    REPORT,
+    RUN,
+    SHEETS,
+    Ownership,
+    remove_files,
+    remove_recorded,
+    shortened,
+    strangers_in,
+)
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
 
-# What a run writes, and so what `fresh` may remove.
 MODEL = "model.keras"
 ENCODER = "encoder.keras"
 _FILES = (
@@ -30,19 +44,19 @@ _FILES = (
     "flags.cfg",
     "data.json",
     "metrics.jsonl",
-    "report.json",
     MODEL,
     ENCODER,
     DIRECTIONS,
 )
-# Left where a process was killed while it wrote; the names with another form are of version 0.1.
+# Left where a process was killed while it wrote; all but the first are of version 0.1.
 _PARTIAL = (
-    *(partial_path(Path(name)).name for name in _FILES),
+    *(partial_path(Path(name)).name for name in (*_FILES, RECORD)),
     *(f"{name}.partial" for name in _FILES),
     "partial.keras",
     "partial-encoder.keras",
 )
-_FOLDERS = ("checkpoints", "samples", "tensorboard", "evaluation")
+CHECKPOINTS = "checkpoints"
+SAMPLES, TENSORBOARD, EVALUATION = "samples", "tensorboard", "evaluation"
 
 
 class Run:
@@ -58,7 +72,8 @@ class Run:
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
+        self._owned = Ownership(self.folder, RUN)
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
@@ -68,27 +83,30 @@ class Run:
         """Whether a run was ever started here."""
         return (self / "config.json").exists()
 
-    def check(self, config: Config, fresh: bool = False) -> None:
+    def check(
+        self, config: Config, fresh: bool = False, sources: Sequence[str | os.PathLike] = ()
+    ) -> None:
         """Check that a training may start or go on here; nothing is written.
 
         Args:
             config: the settings of the training.
             fresh: whether a run that is here is to be removed.
+            sources: paths of files and folders that the training reads.
 
         Raises:
-            InputError: the folder holds something else, or a run with other settings.
+            InputError: the folder holds something else, or a run with other settings, or with
+                `fresh` what is read.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.flag} is a file: name a folder.")
-        if not self.exists:
-            if self.folder.is_dir() and any(
-                p.name not in (*_FILES, *_PARTIAL, *_FOLDERS, LOCK) for p in self.folder.iterdir()
-            ):
-                raise InputError(
-                    f"{self.flag} holds something that is not a run: name a new or empty folder."
-                )
-            return
-        if fresh:
+        if fresh and self.folder.is_dir():
+            self._require_removable(sources)
+        if not self.exists and (others := self._others()):
+            raise InputError(
+                f"{self.flag} holds something that is not a run ({shortened(others)}): name a new "
+                "or empty folder."
+            )
+        if fresh or not self.exists:
             return
         before, now = self.config().settings(), config.settings()
         changed = [
@@ -102,21 +120,72 @@ class Run:
                 "use the same, another `run_dir`, or `fresh` to start over."
             )
 
+    def _others(self) -> list[str]:
+        """Paths of files in the folder that no run has written."""
+        known = {*_PARTIAL, LOCK, RECORD}
+        # Without settings what is left of a run is known by its record or, of versions that kept
+        # none, by what they noted of the data before anything else.
+        if self._owned.recorded or self._has_description():
+            own = checkpoint_files(self / CHECKPOINTS)
+            known |= {*_FILES, *(f"{CHECKPOINTS}/{name}" for name in own)}
+            known |= {*unrecorded_files(self.folder)}
+        return [name for name in strangers_in(self.folder) if name not in known]
+
+    def _has_description(self) -> bool:
+        try:
+            return bool(self.described())
+        except InputError:
+            return False
+
+    def _require_removable(self, sources: Sequence[str | os.PathLike]) -> None:
+        """Check that what is in the folder is a run, and nothing that is read.
+
+        Raises:
+            InputError: it is not.
+        """
+        if any(path.name != LOCK for path in self.folder.iterdir()) and not self._owned.recorded:
+            # Versions that kept no record wrote the settings first.
+            try:
+                self.config()
+            except InputError:
+                raise InputError(
+                    f"{self.flag} holds neither a {RECORD} of this program nor the settings of a "
+                    "run, so `fresh` removes nothing there: name another folder, or remove it "
+                    "yourself."
+                ) from None
+        require_apart(self.folder, self.flag, sources)
+
     def lock(self) -> None:
-        """Keep other processes from writing here until this one ends.
+        """Keep other processes from writing here until this one ends, and record what is a run's.
 
         Raises:
             InputError: another process works here, or the folder cannot be written.
         """
         # The handle must outlive this call: the lock goes with it.
         self._lock = lock_folder(self.folder, self.flag)
+        # Of a run that was begun without a record.
+        before = [] if self._owned.recorded else [*_PARTIAL, *unrecorded_files(self.folder)]
+        self._owned.add([*_FILES, *before])
 
-    def clear(self) -> None:
-        """Remove what a run wrote, and nothing else."""
-        for name in _FOLDERS:
-            shutil.rmtree(self / name, ignore_errors=True)
-        for name in (*_FILES, *_PARTIAL):
-            (self / name).unlink(missing_ok=True)
+    def clear(self) -> list[str]:
+        """Remove what a run has written, and nothing else.
+
+        Returns:
+            Paths inside the folder of the files that stay, since others have written them.
+        """
+        remove_files(self / CHECKPOINTS, checkpoint_files(self / CHECKPOINTS))
+        reports = sorted((self / EVALUATION).glob("*"))
+        for place, kind in (
+            (self / SAMPLES, SHEETS),
+            (self / TENSORBOARD, LOGS),
+            *((report, REPORT) for report in reports),
+            (self / EVALUATION, MEASURED),
+        ):
+            if Ownership(place, kind).recorded:
+                remove_recorded(place)
+        self._owned.remove()
+        self._owned.add(_FILES)
+        return [name for name in strangers_in(self.folder) if name != LOCK]
 
     def forget_results(self) -> None:
         """Remove what belongs to the weights as they were, before they change further.
@@ -202,7 +271,7 @@ class Run:
     @property
     def checkpoint(self) -> str:
         """Name of the newest checkpoint, or "" if there is none."""
-        paths = Checkpoints(self / "checkpoints").paths()
+        paths = Checkpoints(self / CHECKPOINTS).paths()
         return paths[-1].name if paths else ""
 
     @property

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.types import LatentArrays, Latents, Tensor
+from dgn_tf.utils.files import literal_path
 
 # Chains of more bytes than this live on the host, whatever computes with them: a step moves the
 # rows of its batch alone. A million examples with 64 + 64 latents have twice as many.
@@ -147,9 +148,10 @@ def read_chains(
 def _tensors(folder: str | os.PathLike) -> LatentArrays:
     """The chains among the tensors of a checkpoint of an older version."""
     start, end = "chains/groups/", "/.ATTRIBUTES/VARIABLE_VALUE"
-    reader = tf.train.load_checkpoint(str(Path(folder) / "state"))
-    return {
-        name.removeprefix(start).removesuffix(end): reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if name.startswith(start) and name.endswith(end)
-    }
+    with literal_path(folder) as readable:
+        reader = tf.train.load_checkpoint(str(readable / "state"))
+        return {
+            name.removeprefix(start).removesuffix(end): reader.get_tensor(name)
+            for name in reader.get_variable_to_shape_map()
+            if name.startswith(start) and name.endswith(end)
+        }

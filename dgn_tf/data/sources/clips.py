@@ -20,6 +20,7 @@ from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.windows import cut, name_of, resample
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 
 VIDEOS = (".mp4", ".avi", ".mov", ".webm")
@@ -107,7 +108,7 @@ def _results(
 
 def _find(path: str) -> tuple[Path, list[str]]:
     """The folder, and the sources in it as sorted relative POSIX paths."""
-    root = Path(path).expanduser()
+    root = user_path(path)
     known = f"{', '.join(SUFFIXES)} or a folder of images"
     if not root.exists():
         raise InputError(f"clips {path}: does not exist")
@@ -115,14 +116,18 @@ def _find(path: str) -> tuple[Path, list[str]]:
         if not root.name.lower().endswith(SUFFIXES):
             raise InputError(f"clips {path}: is none of {known}")
         return root.parent, [root.name]
-    found = []
-    for folder, files in walk(root):
+    found: list[str] = []
+    ours: list[str] = []
+    for folder, files in walk(root, ours):
         inside = Path(folder).relative_to(root)
         found += [(inside / n).as_posix() for n in files if n.lower().endswith(SUFFIXES)]
         if any(name.lower().endswith(_FRAMES) for name in files):
             found.append(inside.as_posix())
     if not found:
-        raise InputError(f"clips {path}: holds no video ({known})")
+        but = f" but {len(ours)} files that this program wrote" if ours else ""
+        raise InputError(f"clips {path}: holds no video ({known}){but}")
+    if ours:
+        logging.warning("clips %s: passed over %d files that this program wrote.", path, len(ours))
     return root, sorted(found)
 
 
@@ -233,7 +238,7 @@ def _upright(frame, side: int, channels: int) -> np.ndarray:
 
 
 def _holds_videos(path: str) -> bool:
-    root = Path(path).expanduser()
+    root = user_path(path)
     if root.is_file():
         return root.name.lower().endswith(SUFFIXES)
     return any(name.lower().endswith(VIDEOS) for _, files in walk(root) for name in files)
@@ -247,5 +252,6 @@ CLIPS = Source(
     clips=True,
     timing=("stride", "fps"),
     claims=_holds_videos,
+    paths=lambda path: [user_path(path)],
     table="labels",
 )

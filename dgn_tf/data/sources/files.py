@@ -3,7 +3,6 @@
 import io
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -12,6 +11,7 @@ from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.folders import FORMATS, find_images, printable
 from dgn_tf.data.squares import eight_bits, square
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 # More pixels than any camera's image has, once a JPEG is decoded at a fraction of its size.
 MOST_SENT_PIXELS = 64_000_000
@@ -60,7 +60,7 @@ def load_photographs(path: str, most: int) -> dict[str, np.ndarray]:
     Raises:
         InputError: there is none, there are more than `most`, or one cannot be read.
     """
-    root = Path(path).expanduser()
+    root = user_path(path)
     files = find_images(root) if root.is_dir() else [""]
     if len(files) > most:
         raise InputError(f"{path} holds {len(files)} image files: give at most {most}")
@@ -94,7 +94,7 @@ def load_bytes(content: bytes, name: str, side: int, channels: int) -> np.ndarra
 def _read(
     source: str | io.BytesIO, make: Callable[[Image.Image], np.ndarray], name: str = ""
 ) -> np.ndarray:
-    file = os.path.expanduser(source) if isinstance(source, str) else source
+    file = user_path(source) if isinstance(source, str) else source
     # A broken file makes decoders raise nearly anything.
     try:
         with Image.open(file, formats=FORMATS) as image:

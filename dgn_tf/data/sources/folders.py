@@ -14,6 +14,8 @@ from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
+from dgn_tf.utils.ownership import written_in
 from dgn_tf.utils.progress import Progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
@@ -45,7 +47,7 @@ def load_folder(
     Raises:
         InputError: the folder is missing, is no folder, or holds no readable image.
     """
-    root = Path(path).expanduser()
+    root = user_path(path)
     files = find_images(root)
     wanted = min(limit, len(files)) if limit else len(files)
     images = np.empty((wanted, side, side, channels), np.uint8)
@@ -121,24 +123,35 @@ def find_images(root: Path) -> list[str]:
         raise InputError(f"folder {root} does not exist")
     if not root.is_dir():
         raise InputError(f"{root} is a file; give the folder that holds the images")
-    found = sorted(_image_files(root))
+    ours: list[str] = []
+    found = sorted(_image_files(root, ours))
+    passed = sum(name.lower().endswith(SUFFIXES) for name in ours)
     if not found:
-        raise InputError(f"folder {root} holds no image file ({', '.join(SUFFIXES)})")
+        but = f" but {passed} that this program wrote" if passed else ""
+        raise InputError(f"folder {root} holds no image file ({', '.join(SUFFIXES)}){but}")
+    if passed:
+        logging.warning("folder %s: passed over %d images that this program wrote.", root, passed)
     return found
 
 
-def _image_files(root: Path) -> Iterator[str]:
-    for folder, files in walk(root):
+def _image_files(root: Path, ours: list[str] | None = None) -> Iterator[str]:
+    for folder, files in walk(root, ours):
         for name in files:
             if name.lower().endswith(SUFFIXES):
                 yield Path(folder, name).relative_to(root).as_posix()
 
 
-def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+def walk(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, list[str]]]:
     """Every folder under `root` and the names of its files; what is hidden is left out.
 
-    Linked folders are followed, each folder is visited once.
+    Linked folders are followed, each folder is visited once. What this program has written into one
+    of them, a run or the results of a command, is left out too.
+
+    Args:
+        root: the folder.
+        ours: gets the paths of the files that are left out because this program wrote them.
     """
+    written: set[str] = set()
     # Without it, circles of links would never end.
     visited: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
@@ -147,7 +160,12 @@ def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
             continue
         visited.add(os.path.realpath(folder))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield folder, [name for name in files if not name.startswith(".")]
+        written.update(written_in(folder))
+        shown = [name for name in files if not name.startswith(".")]
+        paths = {name: os.path.join(folder, name) for name in shown}
+        if ours is not None:
+            ours += [path for path in paths.values() if path in written]
+        yield folder, [name for name in shown if paths[name] not in written]
 
 
 def printable(file: str) -> str:
@@ -160,7 +178,7 @@ def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
 
 
 def _holds_images(path: str) -> bool:
-    return any(_image_files(Path(path).expanduser()))
+    return any(_image_files(user_path(path)))
 
 
 FOLDER = Source(
@@ -170,6 +188,7 @@ FOLDER = Source(
     load=_load,
     images=True,
     claims=_holds_images,
+    paths=lambda path: [user_path(path)],
     class_folders=True,
     table="landmarks",
 )

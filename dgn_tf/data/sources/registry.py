@@ -1,7 +1,7 @@
 """All data sources by kind, and the one way to load what the settings name."""
 
 import dataclasses
-import os
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from dgn_tf.data.sources.packed import SHARDS
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.tfds_sets import TFDS
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 
 SOURCES: dict[str, Source] = {
@@ -80,7 +81,7 @@ def source_of(spec: str) -> tuple[Source, str]:
     for source in _CLAIMING:
         if spec and source.claims(spec):
             return source, spec
-    if os.path.exists(os.path.expanduser(spec)):
+    if user_path(spec).exists():
         raise InputError(
             f"{spec} holds no data: give a folder of images or videos, a folder that dgn_tf.pack "
             f"has written, an .npz file or a video; or one of the forms {_forms()}"
@@ -88,6 +89,16 @@ def source_of(spec: str) -> tuple[Source, str]:
     raise InputError(
         f"{spec!r} is not the path of a file or folder, nor one of the forms {_forms()}"
     )
+
+
+def paths_of(spec: str) -> list[Path]:
+    """The files and folders on a disk that `spec` names; none for data that are drawn or fetched.
+
+    Raises:
+        InputError: it is none that `source_of` knows.
+    """
+    source, rest = source_of(spec)
+    return source.paths(rest)
 
 
 def with_kind(spec: str) -> str:

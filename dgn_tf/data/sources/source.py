@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 from dgn_tf.config import DataConfig
@@ -16,6 +17,11 @@ Loader: TypeAlias = Callable[[DataConfig, str, Progress | None], Examples]
 def _nothing(path: str) -> bool:
     del path
     return False
+
+
+def _nowhere(rest: str) -> list[Path]:
+    del rest
+    return []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Source:
         alone: whether KIND without a colon is a name too.
         timing: which of the settings `stride` and `fps` choose among its frames.
         refusal: of the other ones, as the rest of a sentence that begins with the name.
+        paths: of the files and folders that are read, given what follows the kind.
         claims: whether the data at a path, given without a kind, are of this kind.
         drawn: whether its factors are the truth that the images were drawn from.
         held_out: name of the examples that a model trained on this kind is measured on by default.
@@ -56,6 +63,7 @@ class Source:
     timing: tuple[str, ...] = ()
     refusal: str = ""
     claims: Callable[[str], bool] = _nothing
+    paths: Callable[[str], list[Path]] = _nowhere
     drawn: bool = False
     held_out: str = ""
     class_folders: bool = False

@@ -1,0 +1,81 @@
+"""Folders of any name, named in any way, go through every program."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dgn_tf import evaluate, export, infer, pack, train
+from dgn_tf.training.callbacks import read_metrics
+
+# What patterns, shells and formats read something into.
+ODD = ("run[1]", "a*b?c", "[!x] {y}", "back\\slash[2]", "100% #1 'a' \"b\" ")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder of five images."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for number in range(5):
+        pixels = rng.integers(0, 256, (32, 32), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def settings_of(tiny_run):
+    return [part for part in tiny_run.command if not part.startswith(("--data=", "--epochs="))]
+
+
+def succeeds(said):
+    assert said.status == 0, said.err
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_run_goes_on_whatever_its_folder_is_called(
+    run_app, tiny_run, tmp_path, name, photographs
+):
+    # A pattern would find these.
+    for decoy in ("run1", "aXbYc", "y", "back2"):
+        shutil.copytree(tiny_run.folder, tmp_path / decoy)
+    data = tmp_path / f"data {name}"
+    shutil.copytree(photographs, data)
+    command = [*settings_of(tiny_run), f"--data=folder:{data}", f"--run_dir={tmp_path}/{name}"]
+    succeeds(run_app(train, *command, "--epochs=1"))
+    said = run_app(train, *command, "--epochs=2")
+    succeeds(said)
+    assert [row["step"] for row in read_metrics(tmp_path / name / "metrics.jsonl")] == [2, 4]
+    succeeds(run_app(train, *command, "--epochs=1", "--fresh"))
+    assert len(read_metrics(tmp_path / name / "metrics.jsonl")) == 1
+
+
+def test_every_other_program_takes_such_folders(run_app, tiny_run, tmp_path, photographs):
+    odd = tmp_path / "a[1] *?\\b"
+    for decoy in ("a1 Xb", "a1 XY\\b"):
+        shutil.copytree(tiny_run.folder, tmp_path / decoy / "run")
+    shutil.copytree(tiny_run.folder, odd / "run")
+    shutil.copytree(photographs, odd / "photos")
+    quick = ("--steps=10", "--starts=1")
+    size = ("--side=32", "--channels=1")
+    run, data = f"--run_dir={odd}/run", f"--data={odd}/photos"
+    succeeds(run_app(infer, run, data, f"--output_dir={odd}/out", *quick))
+    succeeds(run_app(evaluate, run, data, *quick))
+    succeeds(run_app(pack, data, *size, f"--output={odd}/packed/part-0"))
+    succeeds(run_app(pack, data, *size, f"--output={odd}/packed/part-1", "--limit=2"))
+    # One packed folder, and a pattern of several below a folder whose name has marks of patterns.
+    for packed, count in (("part-0", 5), ("part-*", 7)):
+        said = run_app(
+            infer, run, f"--data={odd}/packed/{packed}", f"--output_dir={odd}/{count}", *quick
+        )
+        assert said.out.startswith(f"{count} images") or "ids must be unique" in said.err
+    for form in ("saved_model", "tflite", "web"):
+        said = run_app(export, run, f"--format={form}", f"--output_dir={odd}/models", "--name=m")
+        assert said.status == 0 or "layers that the page has not" in said.err, said.err
+    model = f"--saved_model={odd}/models/m"
+    succeeds(run_app(infer, model, data, f"--output_dir={odd}/out2", *quick))
+    out = (f"--output_dir={odd}/other",)
+    said = run_app(
+        export, model, "--format=tflite", *out, "--part=generator", "--quantization=float32"
+    )
+    succeeds(said)

@@ -21,6 +21,7 @@ from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.types import LatentModel, one_hot_groups
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.folders import atomic_folder
 from dgn_tf.utils.ownership import PAGE, Ownership
 from dgn_tf.visualize.directions import Directions
@@ -73,7 +74,7 @@ def write_web(
         "encoder": guessing,
         "weights": base64.b64encode(weights.astype("<f2").tobytes()).decode(),
     }
-    folder = target / FOLDER
+    folder = user_path(target) / FOLDER
     _record_older(folder)
     try:
         with atomic_folder(folder, PAGE) as partial:

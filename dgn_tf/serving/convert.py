@@ -15,7 +15,7 @@ from dgn_tf.inference.starts import guess_of
 from dgn_tf.serving.signatures import Signatures, signed, unit
 from dgn_tf.types import LatentArrays, LatentModel, Tensor
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import atomic_write
+from dgn_tf.utils.files import atomic_write, user_path
 from dgn_tf.utils.ownership import LITE, Ownership
 
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
@@ -148,6 +148,7 @@ def write_tflite(
         InputError: the folder cannot be made, a file is there that this program has not written,
             or a conversion does not work.
     """
+    folder = user_path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

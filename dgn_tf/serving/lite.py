@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from dgn_tf.utils.files import user_path
+
 BORDERS = ("edge", "zeros")
 
 
@@ -22,7 +24,7 @@ class LiteModel:
     def __init__(self, path: str | os.PathLike):
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_path=str(path))
+        interpreter = Interpreter(model_path=str(user_path(path)))
         self._run = interpreter.get_signature_runner()
 
     def __call__(self, **inputs: Any) -> dict[str, np.ndarray]:

@@ -57,7 +57,8 @@ def load(data: DataConfig, progress: Progress | None = None) -> Examples:
     source, rest = source_of(data.data)
     spec = with_kind(data.data)
     _check_frames(source, spec, data)
-    named = dataclasses.replace(data, data=spec)
+    folder = str(user_path(data.data_dir)) if data.data_dir else ""
+    named = dataclasses.replace(data, data=spec, data_dir=folder)
     if not data.where:
         return source.load(named, rest, progress)
     whole = source.load(dataclasses.replace(named, where="", limit=0), rest, progress)

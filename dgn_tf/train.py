@@ -25,6 +25,7 @@ from dgn_tf.runs.directory import CHECKPOINTS, SAMPLES, TENSORBOARD, Run
 from dgn_tf.runs.finishing import finish, is_finished
 from dgn_tf.runs.preparing import freeze, summary, training_data
 from dgn_tf.runs.restoring import initialize_encoder, initialize_from
+from dgn_tf.runs.resuming import resumed_settings
 from dgn_tf.training.callbacks import MetricsLog, ProgressReport, RecordedTensorBoard
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.training.devices import Devices
@@ -63,6 +64,10 @@ def main(_argv: Sequence[str]) -> None:
     run = Run(FLAGS.run_dir or ".")
     if not FLAGS.dry_run:
         run.check(config, FLAGS.fresh, [FLAGS.init_from, *paths_of(config.data.data)])
+    # A run that has been saved has its networks in its checkpoints.
+    resuming = bool(FLAGS.run_dir and run.checkpoint) and not FLAGS.fresh
+    if run.exists and not FLAGS.fresh and not FLAGS.dry_run:
+        config = resumed_settings(run, config)
     # TensorFlow must know of the other processes before anything else.
     devices = Devices(config.execution.strategy, config.learning.shards)
     if devices.chief and not FLAGS.dry_run:
@@ -74,9 +79,9 @@ def main(_argv: Sequence[str]) -> None:
     examples, given = training_data(config)
     with devices.together(), devices.strategy.scope():
         model = make_model(config.model, data.side, data.channels, data.frames)
-        if config.learning.init_from:
-            initialize_from(model, config, config.learning.init_from)
-        encoder = encoder_of(config, examples, model)
+        other = "" if resuming else config.learning.init_from
+        begun_from = initialize_from(model, config, other) if other else ""
+        encoder = encoder_of(config, examples, model, other)
     freeze(model, config)
     if devices.chief:
         print_summary(config, examples, model, encoder)
@@ -85,7 +90,7 @@ def main(_argv: Sequence[str]) -> None:
     if devices.chief:
         if FLAGS.fresh:
             tell_kept(run, run.clear())
-        run.begin(config, examples, given)
+        run.begin(config, examples, given, begun_from)
     with devices.together():
         devices.meet()
         train(run, config, examples, model, given, devices, encoder)
@@ -120,13 +125,22 @@ def discriminator_of(config: Config, examples: Examples) -> keras.Model | None:
     )
 
 
-def encoder_of(config: Config, examples: Examples, model: Any) -> keras.Model | None:
-    """The encoder that proposes latents, as learning begins, if the settings ask for one."""
+def encoder_of(
+    config: Config, examples: Examples, model: Any, init_from: str
+) -> keras.Model | None:
+    """The encoder that proposes latents, as learning begins, if the settings ask for one.
+
+    Args:
+        config: the settings.
+        examples: the training examples.
+        model: whose latents it proposes.
+        init_from: folder of a run whose encoder it begins with, or empty.
+    """
     if config.learning.proposals == "none":
         return None
     encoder = make_encoder(config.model, model, examples.side, examples.channels)
-    if config.learning.init_from:
-        initialize_encoder(encoder, config.learning.init_from)
+    if init_from:
+        initialize_encoder(encoder, init_from)
     return encoder
 
 

@@ -84,7 +84,9 @@ class TrainingConfig:
     init_from: str = setting(
         "",
         "Folder of a trained run, same model and side, whose weights this one begins with, its "
-        "encoder's too. A dynamic model with --emission=IV may begin with a run on stills.",
+        "encoder's too. A dynamic model with --emission=IV may begin with a run on stills. A run "
+        "that goes on does not need it any more.",
+        fixed=False,
     )
     freeze: str = setting(
         "", "Network whose weights do not change: appearance or geometry; empty for none.", FROZEN

@@ -1,62 +1,44 @@
 """A run's folder: its settings, data, checkpoints, numbers and images."""
 
-import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dgn_tf.config import Config
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.labels import class_folders
-from dgn_tf.data.sources import source_of
-from dgn_tf.runs.outputs import require_apart
-from dgn_tf.runs.unrecorded import unrecorded_files
-from dgn_tf.training.checkpoints import Checkpoints, checkpoint_files
-from dgn_tf.types import LatentArrays
-from dgn_tf.utils.checksums import verified, with_checksum
-from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import partial_path, user_path, write_text
-from dgn_tf.utils.locks import LOCK, lock_folder
-from dgn_tf.utils.ownership import (
-    LOGS,
-    MEASURED,
-    RECORD,
-    REPORT,
-    RUN,
-    SHEETS,
-    Ownership,
-    remove_files,
-    remove_recorded,
-    shortened,
-    strangers_in,
-)
-from dgn_tf.visualize.directions import FILE as DIRECTIONS
-
-MODEL = "model.keras"
-ENCODER = "encoder.keras"
-_FILES = (
-    "config.json",
-    "flags.cfg",
-    "data.json",
-    "metrics.jsonl",
-    MODEL,
-    ENCODER,
+from dgn_tf.runs import contents
+from dgn_tf.runs.contents import (
+    CHECKPOINTS,
+    CONFIG,
+    DATA,
     DIRECTIONS,
+    ENCODER,
+    EVALUATION,
+    FLAGS,
+    MODEL,
+    SAMPLES,
+    TENSORBOARD,
 )
-# Left where a process was killed while it wrote; all but the first are of version 0.1.
-_PARTIAL = (
-    *(partial_path(Path(name)).name for name in (*_FILES, RECORD)),
-    *(f"{name}.partial" for name in _FILES),
-    "partial.keras",
-    "partial-encoder.keras",
-)
-CHECKPOINTS = "checkpoints"
-SAMPLES, TENSORBOARD, EVALUATION = "samples", "tensorboard", "evaluation"
+from dgn_tf.runs.data_note import describe, read_note, same_data, write_note
+from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.types import LatentArrays
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path, write_text
+from dgn_tf.utils.locks import lock_folder
+from dgn_tf.utils.ownership import shortened
+
+__all__ = [
+    "CHECKPOINTS",
+    "DIRECTIONS",
+    "ENCODER",
+    "EVALUATION",
+    "MODEL",
+    "SAMPLES",
+    "TENSORBOARD",
+    "Run",
+]
 
 
 class Run:
@@ -65,7 +47,8 @@ class Run:
     It holds config.json, flags.cfg (the same as a flagfile), data.json (what it learns from),
     checkpoints/, tensorboard/, metrics.jsonl, samples/ and, at the end, model.keras and
     directions.npz (the principal directions of its latents), with proposals also encoder.keras,
-    which dgn_tf.amortise adds to other runs; dgn_tf.evaluate adds reports in evaluation/.
+    which dgn_tf.amortise adds to other runs; dgn_tf.evaluate adds reports in evaluation/. A record
+    of what the program has written (`dgn_tf.utils.ownership`) tells it from what others put there.
 
     Args:
         folder: of the run; nothing is made yet.
@@ -73,7 +56,6 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = user_path(folder)
-        self._owned = Ownership(self.folder, RUN)
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
@@ -81,7 +63,7 @@ class Run:
     @property
     def exists(self) -> bool:
         """Whether a run was ever started here."""
-        return (self / "config.json").exists()
+        return (self / CONFIG).exists()
 
     def check(
         self, config: Config, fresh: bool = False, sources: Sequence[str | os.PathLike] = ()
@@ -100,14 +82,18 @@ class Run:
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.flag} is a file: name a folder.")
         if fresh and self.folder.is_dir():
-            self._require_removable(sources)
-        if not self.exists and (others := self._others()):
-            raise InputError(
-                f"{self.flag} holds something that is not a run ({shortened(others)}): name a new "
-                "or empty folder."
-            )
-        if fresh or not self.exists:
-            return
+            contents.require_removable(self.folder, self.flag, _holds(self.config), sources)
+        if not self.exists:
+            others = contents.others_in(self.folder, _holds(self.described))
+            if others:
+                raise InputError(
+                    f"{self.flag} holds something that is not a run ({shortened(others)}): name a "
+                    "new or empty folder."
+                )
+        elif not fresh:
+            self._require_settings(config)
+
+    def _require_settings(self, config: Config) -> None:
         before, now = self.config().settings(), config.settings()
         changed = [
             f"`{name}={before[name][0]}` there, {value} now"
@@ -120,41 +106,6 @@ class Run:
                 "use the same, another `run_dir`, or `fresh` to start over."
             )
 
-    def _others(self) -> list[str]:
-        """Paths of files in the folder that no run has written."""
-        known = {*_PARTIAL, LOCK, RECORD}
-        # Without settings what is left of a run is known by its record or, of versions that kept
-        # none, by what they noted of the data before anything else.
-        if self._owned.recorded or self._has_description():
-            own = checkpoint_files(self / CHECKPOINTS)
-            known |= {*_FILES, *(f"{CHECKPOINTS}/{name}" for name in own)}
-            known |= {*unrecorded_files(self.folder)}
-        return [name for name in strangers_in(self.folder) if name not in known]
-
-    def _has_description(self) -> bool:
-        try:
-            return bool(self.described())
-        except InputError:
-            return False
-
-    def _require_removable(self, sources: Sequence[str | os.PathLike]) -> None:
-        """Check that what is in the folder is a run, and nothing that is read.
-
-        Raises:
-            InputError: it is not.
-        """
-        if any(path.name != LOCK for path in self.folder.iterdir()) and not self._owned.recorded:
-            # Versions that kept no record wrote the settings first.
-            try:
-                self.config()
-            except InputError:
-                raise InputError(
-                    f"{self.flag} holds neither a {RECORD} of this program nor the settings of a "
-                    "run, so `fresh` removes nothing there: name another folder, or remove it "
-                    "yourself."
-                ) from None
-        require_apart(self.folder, self.flag, sources)
-
     def lock(self) -> None:
         """Keep other processes from writing here until this one ends, and record what is a run's.
 
@@ -163,9 +114,7 @@ class Run:
         """
         # The handle must outlive this call: the lock goes with it.
         self._lock = lock_folder(self.folder, self.flag)
-        # Of a run that was begun without a record.
-        before = [] if self._owned.recorded else [*_PARTIAL, *unrecorded_files(self.folder)]
-        self._owned.add([*_FILES, *before])
+        contents.record_run(self.folder)
 
     def clear(self) -> list[str]:
         """Remove what a run has written, and nothing else.
@@ -173,19 +122,7 @@ class Run:
         Returns:
             Paths inside the folder of the files that stay, since others have written them.
         """
-        remove_files(self / CHECKPOINTS, checkpoint_files(self / CHECKPOINTS))
-        reports = sorted((self / EVALUATION).glob("*"))
-        for place, kind in (
-            (self / SAMPLES, SHEETS),
-            (self / TENSORBOARD, LOGS),
-            *((report, REPORT) for report in reports),
-            (self / EVALUATION, MEASURED),
-        ):
-            if Ownership(place, kind).recorded:
-                remove_recorded(place)
-        self._owned.remove()
-        self._owned.add(_FILES)
-        return [name for name in strangers_in(self.folder) if name != LOCK]
+        return contents.clear_run(self.folder)
 
     def forget_results(self) -> None:
         """Remove what belongs to the weights as they were, before they change further.
@@ -195,37 +132,46 @@ class Run:
         for name in (ENCODER, DIRECTIONS):
             (self / name).unlink(missing_ok=True)
 
-    def begin(self, config: Config, examples: Examples, given: LatentArrays | None = None) -> None:
-        """Write settings and data description, or compare the data with what the run began with.
+    def begin(
+        self,
+        config: Config,
+        examples: Examples,
+        given: LatentArrays | None = None,
+        begun_from: str = "",
+    ) -> None:
+        """Write settings and what is known of the data, which must be those that it began with.
 
         Args:
             config: the settings.
-            examples: the N training examples.
+            examples: the N training examples, from wherever they are now.
             given: one-hot labels [N, d] by group, of a labeled model.
+            begun_from: checksum of the networks that a new run begins with, if another has made
+                them.
 
         Raises:
             InputError: the data changed since the run began.
         """
-        described: dict[str, Any] = {
-            "examples": len(examples),
-            "fingerprint": examples.fingerprint(),
-        }
-        if given:
-            labels = np.concatenate(list(given.values()), axis=1).argmax(axis=1)
-            described["labels"] = hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()
-            if source_of(config.data.data)[0].class_folders:
-                described["folders"] = class_folders(examples)
-        data = self / "data.json"
-        if data.exists() and (before := self.described()) != described:
-            began = before["examples"]
-            raise InputError(
-                f"`data={config.data.data}` has changed since the run in {self.folder} began "
-                f"({began} examples then, {len(examples)} now): its chains no longer fit. "
-                "Use another `run_dir`, or `fresh`."
-            )
-        write_text(data, json.dumps(with_checksum(described)) + "\n")
-        write_text(self / "flags.cfg", flagfile(config.settings()))
-        write_text(self / "config.json", config.to_json())
+        described = describe(config, examples, given)
+        if (self / DATA).exists():
+            before = self.described()
+            if not same_data(before, described):
+                raise InputError(self._changed(config, before["examples"], len(examples)))
+            # How the classes are numbered, for example, is as it was.
+            described = described | before
+        elif begun_from:
+            described["begun_from"] = begun_from
+        write_note(self / DATA, described)
+        write_text(self / FLAGS, flagfile(config.settings()))
+        write_text(self / CONFIG, config.to_json())
+
+    def _changed(self, config: Config, then: int, now: int) -> str:
+        data = config.data.data
+        known = self.config().data.data if self.exists else data
+        what = "has changed since" if data == known else f"is not {known}, with which"
+        return (
+            f"`data={data}` {what} the run in {self.folder} began ({then} examples then, {now} "
+            "now): its chains no longer fit. Use another `run_dir`, or `fresh`."
+        )
 
     def require_data(self, examples: Examples) -> None:
         """Check that examples are those that the run began with.
@@ -242,26 +188,12 @@ class Run:
             )
 
     def described(self) -> dict[str, Any]:
-        """What data.json says of the data that the run began with.
-
-        Returns:
-            "examples", their number; "fingerprint" of ids and images; of a labeled run also
-            "labels", a checksum, and perhaps "folders".
+        """What data.json says of the data that the run began with, as of `read_note`.
 
         Raises:
             InputError: it is missing or damaged.
         """
-        path = self / "data.json"
-        try:
-            described = verified(path.read_text(encoding="utf-8"))
-            if not {"examples", "fingerprint"} <= described.keys():
-                raise ValueError("it lacks what tells data apart")
-        except (OSError, ValueError):
-            raise InputError(
-                f"{path} is missing or damaged. If the data are as they were, delete what is left "
-                "of it and run the dgn_tf.train command again: it writes a new one."
-            ) from None
-        return described
+        return read_note(self / DATA)
 
     @property
     def flag(self) -> str:
@@ -277,7 +209,7 @@ class Run:
     @property
     def folders(self) -> list[str] | None:
         """The folders that a labeled run has numbered its classes by, or None."""
-        return self.described().get("folders") if (self / "data.json").exists() else None
+        return self.described().get("folders") if (self / DATA).exists() else None
 
     def config(self) -> Config:
         """The settings of this run.
@@ -288,9 +220,18 @@ class Run:
         if not self.exists:
             raise InputError(f"{self.flag} holds no run: it has no config.json.")
         try:
-            return Config.from_json((self / "config.json").read_text(encoding="utf-8"))
+            return Config.from_json((self / CONFIG).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{self / 'config.json'}: {error}. If it is damaged, delete it and give the "
-                f"dgn_tf.train command --flagfile={self / 'flags.cfg'}: it goes on from there."
+                f"{self / CONFIG}: {error}. If it is damaged, delete it and give the "
+                f"dgn_tf.train command --flagfile={self / FLAGS}: it goes on from there."
             ) from None
+
+
+def _holds(read: Any) -> bool:
+    """Whether a file can be read."""
+    try:
+        read()
+    except InputError:
+        return False
+    return True

@@ -1,10 +1,12 @@
 """Models, chains and encoders of runs, as their newest checkpoints hold them."""
 
 import dataclasses
+import hashlib
 import os
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -106,7 +108,15 @@ def given_latents(
     return {"appearance": one_hot(examples, *settings, folders)}
 
 
-def initialize_from(model: Any, config: Config, run_dir: Folder) -> None:
+def weights_checksum(model: Any) -> str:
+    """The SHA-256, in hex, of the weights of a model."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).data)
+    return digest.hexdigest()
+
+
+def initialize_from(model: Any, config: Config, run_dir: Folder) -> str:
     """Give a new model the networks of a trained run (`init_from`).
 
     A dynamic model with `emission=IV` may begin with those of a deformable one of images, which
@@ -117,6 +127,9 @@ def initialize_from(model: Any, config: Config, run_dir: Folder) -> None:
         config: the `Config` of the run that begins; only its penalties may differ from the other's
             model settings.
         run_dir: folder of the trained run.
+
+    Returns:
+        The `weights_checksum` of the trained model.
 
     Raises:
         InputError: there is no trained run in `run_dir`, or its networks are of other sizes.
@@ -144,6 +157,7 @@ def initialize_from(model: Any, config: Config, run_dir: Folder) -> None:
             f"`init_from={run_dir}` has other networks ({'; '.join(differing)}): use the same."
         )
     (model.emission if stills else model).set_weights(trained.get_weights())
+    return weights_checksum(trained)
 
 
 def initialize_encoder(encoder: keras.Model, run_dir: Folder) -> None:

@@ -164,6 +164,7 @@ NPZ = Source(
     refusal="states no rate: use `stride`",
     claims=_is_npz,
     paths=lambda rest: [user_path(_path_and_key(rest)[0])],
+    part=lambda rest: _path_and_key(rest)[1],
     landmarks=True,
     stored_size=stored_size,
 )

@@ -102,6 +102,22 @@ def paths_of(spec: str) -> list[Path]:
     return source.paths(rest)
 
 
+def may_share(one: str, other: str) -> bool:
+    """Whether two names of data may be of the same ones, as far as names and paths tell.
+
+    Raises:
+        InputError: one is none that `source_of` knows.
+    """
+    (source, rest), (other_source, other_rest) = source_of(one), source_of(other)
+    paths, others = ({p.resolve() for p in paths_of(spec)} for spec in (one, other))
+    if not paths and not others:
+        # Without a split, heads and TFDS sets give "train".
+        return one.removesuffix(":train") == other.removesuffix(":train")
+    parts = source.part(rest), other_source.part(other_rest)
+    # Another array of the same file is other data.
+    return bool(paths & others) and (parts[0] == parts[1] or not all(parts))
+
+
 def with_kind(spec: str) -> str:
     """`spec` with its kind in front, which a path may lack.
 

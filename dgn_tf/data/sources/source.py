@@ -19,6 +19,11 @@ def _nothing(path: str) -> bool:
     return False
 
 
+def _whole(rest: str) -> str:
+    del rest
+    return ""
+
+
 def _nowhere(rest: str) -> list[Path]:
     del rest
     return []
@@ -40,6 +45,7 @@ class Source:
         timing: which of the settings `stride` and `fps` choose among its frames.
         refusal: of the other ones, as the rest of a sentence that begins with the name.
         paths: of the files and folders that are read, given what follows the kind.
+        part: which part of a file is read, given what follows the kind; empty for all of it.
         claims: whether the data at a path, given without a kind, are of this kind.
         drawn: whether its factors are the truth that the images were drawn from.
         held_out: name of the examples that a model trained on this kind is measured on by default.
@@ -64,6 +70,7 @@ class Source:
     refusal: str = ""
     claims: Callable[[str], bool] = _nothing
     paths: Callable[[str], list[Path]] = _nowhere
+    part: Callable[[str], str] = _whole
     drawn: bool = False
     held_out: str = ""
     class_folders: bool = False

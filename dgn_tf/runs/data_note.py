@@ -10,11 +10,12 @@ import numpy as np
 from dgn_tf.config import Config
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import class_folders
+from dgn_tf.data.matching import Identity, identity
 from dgn_tf.data.sources import source_of
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import write_text
+from dgn_tf.utils.files import atomic_write, write_text
 
 
 def describe(config: Config, examples: Examples, given: LatentArrays | None) -> dict[str, Any]:
@@ -44,6 +45,25 @@ def same_data(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two descriptions are of the same examples with the same labels."""
     names = ("examples", "fingerprint", "labels")
     return all(one.get(name) == other.get(name) for name in names)
+
+
+def write_identity(path: Path, examples: Examples) -> None:
+    """Keep what tells the examples of a run apart."""
+    found = identity(examples)
+    contents = {} if found.contents is None else {"contents": found.contents}
+    with atomic_write(path) as partial:
+        np.savez(partial, allow_pickle=False, ids=found.ids, **contents)
+
+
+def read_identity(path: Path) -> Identity | None:
+    """What `write_identity` has kept; None where it is damaged or an older version kept nothing."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            contents = file["contents"] if "contents" in file.files else None
+            return Identity(file["ids"], contents)
+    # A broken file makes NumPy raise nearly anything.
+    except Exception:
+        return None
 
 
 def write_note(path: Path, described: dict[str, Any]) -> None:

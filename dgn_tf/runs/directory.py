@@ -1,6 +1,7 @@
 """A run's folder: its settings, data, checkpoints, numbers and images."""
 
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from dgn_tf.config import Config
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.matching import Identity
 from dgn_tf.runs import contents
 from dgn_tf.runs.contents import (
     CHECKPOINTS,
@@ -16,12 +18,21 @@ from dgn_tf.runs.contents import (
     DIRECTIONS,
     ENCODER,
     EVALUATION,
+    EXAMPLES,
     FLAGS,
     MODEL,
     SAMPLES,
     TENSORBOARD,
 )
-from dgn_tf.runs.data_note import describe, read_note, same_data, write_note
+from dgn_tf.runs.data_note import (
+    describe,
+    read_identity,
+    read_note,
+    same_data,
+    write_identity,
+    write_note,
+)
+from dgn_tf.training.chains import read_ids
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
@@ -138,8 +149,9 @@ class Run:
         examples: Examples,
         given: LatentArrays | None = None,
         begun_from: str = "",
+        changed: bool = False,
     ) -> None:
-        """Write settings and what is known of the data, which must be those that it began with.
+        """Write settings and what is known of the data.
 
         Args:
             config: the settings.
@@ -147,6 +159,7 @@ class Run:
             given: one-hot labels [N, d] by group, of a labeled model.
             begun_from: checksum of the networks that a new run begins with, if another has made
                 them.
+            changed: whether the data may be others than those that the run began with.
 
         Raises:
             InputError: the data changed since the run began.
@@ -154,24 +167,67 @@ class Run:
         described = describe(config, examples, given)
         if (self / DATA).exists():
             before = self.described()
-            if not same_data(before, described):
-                raise InputError(self._changed(config, before["examples"], len(examples)))
+            self.require_same(config, examples, given, changed)
             # How the classes are numbered, for example, is as it was.
-            described = described | before
+            described = before | described
+            described |= {n: before[n] for n in ("folders", "begun_from") if n in before}
         elif begun_from:
             described["begun_from"] = begun_from
+        write_identity(self / EXAMPLES, examples)
         write_note(self / DATA, described)
         write_text(self / FLAGS, flagfile(config.settings()))
         write_text(self / CONFIG, config.to_json())
 
-    def _changed(self, config: Config, then: int, now: int) -> str:
+    def require_same(
+        self,
+        config: Config,
+        examples: Examples,
+        given: LatentArrays | None = None,
+        changed: bool = False,
+    ) -> bool:
+        """Whether the data are those that the run began with, if it has.
+
+        Args:
+            config: the settings.
+            examples: the training examples.
+            given: one-hot labels [N, d] by group, of a labeled model.
+            changed: whether they may be others.
+
+        Raises:
+            InputError: they are others, and may not.
+        """
+        if not (self / DATA).exists():
+            return True
+        before = self.described()
+        same = same_data(before, describe(config, examples, given))
+        if not (same or changed):
+            raise InputError(self._others(config, before["examples"], len(examples)))
+        return same
+
+    def _others(self, config: Config, then: int, now: int) -> str:
         data = config.data.data
         known = self.config().data.data if self.exists else data
         what = "has changed since" if data == known else f"is not {known}, with which"
         return (
             f"`data={data}` {what} the run in {self.folder} began ({then} examples then, {now} "
-            "now): its chains no longer fit. Use another `run_dir`, or `fresh`."
+            "now): its chains no longer fit. Give `data_changed` to go on with those of the "
+            "examples that are still there, another `run_dir`, or `fresh` to start over."
         )
+
+    @property
+    def identity(self) -> Identity | None:
+        """What tells the examples apart that the run has chains of; None where nothing is known."""
+        kept = read_identity(self / EXAMPLES)
+        if kept is not None:
+            return kept
+        for path in reversed(Checkpoints(self / CHECKPOINTS).paths()):
+            try:
+                ids = read_ids(path)
+            # A broken checkpoint: restoring it reports that.
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                continue
+            return None if ids is None else Identity(ids, None)
+        return None
 
     def require_data(self, examples: Examples) -> None:
         """Check that examples are those that the run began with.

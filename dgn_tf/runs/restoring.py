@@ -11,7 +11,6 @@ import tensorflow as tf
 from absl import logging
 
 from dgn_tf.config import Config
-from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import one_hot
 from dgn_tf.models.clip_encoder import ClipEncoder
@@ -19,6 +18,7 @@ from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.runs.directory import ENCODER, Run
 from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints, check_files
+from dgn_tf.training.course import Course, Progress
 from dgn_tf.training.ema import WeightAverage
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
@@ -58,20 +58,20 @@ def load_finished_run(run_dir: Folder) -> tuple[Config, Any]:
     Raises:
         InputError: also for a run that has not, or whose last checkpoint cannot be read.
     """
-    config, model, step = _restored(run_dir)
+    config, model, progress = _restored(run_dir)
     run, learning = Run(run_dir), config.learning
-    count = run.described()["examples"]
-    steps = learning.epochs * steps_per_epoch(count, learning.batch_size, learning.shards)
-    if step < steps:
+    course = Course(run.described()["examples"], learning.batch_size, learning.shards)
+    place, end = course.enter(progress).place, learning.epochs * course.per_epoch
+    if place < end:
         raise InputError(
             f"{run.flag} is not finished: the newest checkpoint that can be read is of "
-            f"step {step} of {steps}. Run its dgn_tf.train command again to finish it."
+            f"step {place} of {end}. Run its dgn_tf.train command again to finish it."
         )
     return config, model
 
 
-def _restored(run_dir: Folder) -> tuple[Config, Any, int]:
-    """Settings, model and step of the newest checkpoint that can be read."""
+def _restored(run_dir: Folder) -> tuple[Config, Any, Progress]:
+    """Settings, model and progress of the newest checkpoint that can be read."""
     run = Run(run_dir)
     config = run.config()
     data = config.data
@@ -83,7 +83,7 @@ def _restored(run_dir: Folder) -> tuple[Config, Any, int]:
         raise InputError(f"{run.flag} has no checkpoint yet.")
     if average and progress.step:
         average.copy_to(model)
-    return config, model, progress.step
+    return config, model, progress
 
 
 def given_latents(

@@ -129,7 +129,8 @@ class MetricsLog(keras.callbacks.Callback):
         """Writes the line of this epoch."""
         # An epoch that was resumed half-way has no beginning here, and so no speed.
         passed = None if self._start is None else time.monotonic() - self._start
-        row = {"epoch": epoch + 1, "step": (epoch + 1) * self.params["steps"], **(logs or {})}
+        step = (epoch + 1) * self.params["steps"] - self.params.get("offset", 0)
+        row = {"epoch": epoch + 1, "step": step, **(logs or {})}
         row["images_per_second"] = self.num_examples / passed if passed else None
         rows = [old for old in read_metrics(self.path) if old["epoch"] <= epoch] + [row]
         write_text(self.path, "".join(json.dumps(r) + "\n" for r in rows))

@@ -51,6 +51,7 @@ class Chains(tf.Module):
     ):
         super().__init__(name="chains")
         self.ids, self.first = np.asarray(ids, np.int64), first
+        self.given = tuple(given or ())
 
         def start(name: str, stream: int, dim: int) -> Tensor:
             if given and name in given:
@@ -90,12 +91,20 @@ class Chains(tf.Module):
         }
         np.savez(folder / f"chains-{self.first:010d}-{end:010d}.npz", ids=self.ids, **states)
 
-    def restore(self, folder: Path) -> None:
+    def restore(self, folder: Path, sources: np.ndarray | None = None) -> None:
         """Takes the states from the files in a folder, however many processes have written them.
+
+        Args:
+            folder: of a checkpoint.
+            sources: where the data have changed, the id int64 [n] that each example of the whole
+                data set had before, -1 for a new one, whose chain stays where it starts.
 
         Raises:
             ValueError: some are missing, or of other examples.
         """
+        if sources is not None:
+            self._take(*read_chains(folder), sources[self.first : self.first + len(self.ids)])
+            return
         ids, states = read_chains(folder, self.first, self.first + len(self.ids))
         if ids is not None and not np.array_equal(ids, self.ids):
             raise ValueError("its chains are of other examples")
@@ -103,6 +112,37 @@ class Chains(tf.Module):
             raise ValueError("its chains have other latents or are not as many")
         for name, z in states.items():
             self.groups[name].assign(z)
+
+    def _take(self, ids: np.ndarray | None, states: LatentArrays, sources: np.ndarray) -> None:
+        """Takes the states [m, d] of the examples with these ids [m]; others stay as they are."""
+        if ids is None:
+            raise ValueError("an older version wrote its chains, which do not say whose they are")
+        if {n: z.shape[1] for n, z in states.items()} != {
+            n: z.shape[1] for n, z in self.groups.items()
+        }:
+            raise ValueError("its chains have other latents")
+        order = np.argsort(ids)
+        place = order[np.searchsorted(ids, sources, sorter=order).clip(max=len(ids) - 1)]
+        rows = np.flatnonzero(ids[place] == sources)
+        for name, z in states.items():
+            # What is given belongs to the examples, not to the chains.
+            if name not in self.given:
+                taken = tf.constant(z[place[rows]])
+                self.groups[name].scatter_update(tf.IndexedSlices(taken, tf.constant(rows)))
+
+
+def read_ids(folder: str | os.PathLike) -> np.ndarray | None:
+    """The ids int64 [N] of the examples whose chains a checkpoint has; None where it says none.
+
+    Raises:
+        ValueError, OSError: a file cannot be read.
+    """
+    files = sorted(path for path in Path(folder).iterdir() if _FILE.fullmatch(path.name))
+    found = []
+    for path in files:
+        with np.load(path, allow_pickle=False) as file:
+            found.append(file["ids"])
+    return np.concatenate(found) if found else None
 
 
 def read_chains(

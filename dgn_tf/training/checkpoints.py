@@ -9,10 +9,12 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from dgn_tf.training.chains import Chains
+from dgn_tf.training.course import Progress
 from dgn_tf.training.devices import Devices
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import DiskError, InputError, disk_reason
@@ -29,26 +31,6 @@ _FILE = re.compile(
 )
 
 
-@dataclasses.dataclass
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        step: learning steps done.
-        sums: sums of the logged numbers over the steps of the epoch under way.
-        rescues: how often the run has gone back to a checkpoint after a number that was not finite.
-    """
-
-    step: int = 0
-    sums: dict[str, float] = dataclasses.field(default_factory=dict)
-    rescues: int = 0
-
-    def means(self, per_epoch: int) -> dict[str, float]:
-        """The logged numbers' means over the steps done of the epoch that the last step was in."""
-        steps = (self.step - 1) % per_epoch + 1
-        return {name: value / steps for name, value in self.sums.items()}
-
-
 def _free(path: Path) -> Path:
     """A path that nothing is at: this one, or one with a number."""
     numbers = (path.with_name(f"{path.name}-{n}") for n in itertools.count(2))
@@ -63,11 +45,17 @@ def check_files(path: Path) -> Progress:
     Raises:
         OSError, ValueError, TypeError: they are not as they were written.
     """
-    row = verified((path / PROGRESS).read_text(encoding="utf-8"))
+    row = _read(path)
     for name, checksum in dict(row.pop("files", {})).items():
         if _checksum(path / name) != checksum:
             raise ValueError(f"{name} was changed or damaged after it was written")
+    row.pop("data", None)
     return Progress(**row)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What progress.json of a checkpoint says."""
+    return verified((path / PROGRESS).read_text(encoding="utf-8"))
 
 
 def checkpoint_files(folder: Path) -> list[str]:
@@ -97,6 +85,9 @@ class Checkpoints:
         chains: the `Chains` of a run that has them. They are kept in files of their own.
         devices: the `Devices` of a run: where several processes learn together, all of them save
             and restore, each its own chains, and the chief the rest.
+        fingerprint: of the training data, which is kept with each checkpoint.
+        sources: where the data have changed since other checkpoints were written, whose chains are
+            taken from these, as of `Chains.restore`.
         objects: what to save, by name: built Keras models and optimizers, tf.Modules, tf.Variables.
     """
 
@@ -106,11 +97,15 @@ class Checkpoints:
         keep: int = 3,
         chains: Chains | None = None,
         devices: Devices | None = None,
+        fingerprint: str = "",
+        sources: np.ndarray | None = None,
         **objects: Any,
     ):
         self.folder = user_path(folder)
         self.keep = keep
         self.chains = chains
+        self.fingerprint = fingerprint
+        self.sources = sources
         self.devices = devices or Devices()
         self.state = tf.train.Checkpoint(**objects)
 
@@ -144,7 +139,8 @@ class Checkpoints:
             if not self.devices.chief:
                 return
             files = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
-            row = with_checksum({**dataclasses.asdict(progress), "files": files})
+            row = {**dataclasses.asdict(progress), "data": self.fingerprint, "files": files}
+            row = with_checksum(row)
             (partial / PROGRESS).write_text(json.dumps(row))
             final = self.folder / f"step-{progress.step:010d}"
             # The name is free for an instant; the states before this one remain whatever happens.
@@ -172,6 +168,11 @@ class Checkpoints:
             if path.exists():
                 path.rename(_free(self.folder / f"kept-{path.name.removeprefix('partial-old-')}"))
 
+    def _sources_of(self, path: Path) -> np.ndarray | None:
+        """Whose chains are taken from a checkpoint; None if it is of the data of now."""
+        known = self.fingerprint and _read(path).get("data") == self.fingerprint
+        return None if known else self.sources
+
     def _discard(self, path: Path) -> None:
         """Deletes the files of a checkpoint, and its folder if it is empty then."""
         remove_files(path, [name for name in files_under(path) if _FILE.fullmatch(name)])
@@ -194,7 +195,7 @@ class Checkpoints:
             try:
                 progress = check_files(path)
                 if self.chains:
-                    self.chains.restore(path)
+                    self.chains.restore(path, self._sources_of(path))
                 with literal_path(path) as readable:
                     status = self.state.read(str(readable / "state"))
                     # Older versions kept the chains here too.

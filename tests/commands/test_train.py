@@ -229,9 +229,9 @@ def test_a_run_needs_a_folder(run_app, tiny_run, tmp_path):
 
 def test_other_settings_are_named_and_change_nothing(run_again):
     before = (run_again.folder / "config.json").read_bytes()
-    said = run_again("--sigma=0.5", "--batch_size=2", "--epochs=9")
-    refused(said, "--sigma=1 there, 0.5 now", "--batch_size=4 there, 2 now", "--fresh")
-    assert "--epochs" not in said.err
+    said = run_again("--sigma=0.5", "--langevin_steps=2", "--epochs=9", "--batch_size=2")
+    refused(said, "--sigma=1 there, 0.5 now", "--langevin_steps=1 there, 2 now", "--fresh")
+    assert "--epochs" not in said.err and "--batch_size" not in said.err
     assert said.out == ""
     assert (run_again.folder / "config.json").read_bytes() == before
 

@@ -61,7 +61,7 @@ def test_the_settings_are_kept_as_they_were(run):
     assert run.config() == CONFIG
     assert "--data=npz:a.npz\n" in (run / "flags.cfg").read_text()
     files = {p.name for p in run.folder.iterdir()}
-    assert files == {".lock", RECORD, "config.json", "flags.cfg", "data.json"}
+    assert files == {".lock", RECORD, "config.json", "flags.cfg", "data.json", "examples.npz"}
 
 
 def test_settings_that_change_numbers_are_named_with_both_values(run):

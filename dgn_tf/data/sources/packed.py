@@ -140,6 +140,10 @@ class PackedExamples(Examples):
             factors={name: values[chosen] for name, values in self.factors.items()},
         )
 
+    def content_keys(self) -> None:
+        """Nothing: all files would have to be read."""
+        return None
+
     def fingerprint(self) -> str:
         """What the data were packed with; of a part, what `Examples` says."""
         return self.packed or super().fingerprint()

@@ -194,7 +194,14 @@ def train(
         with devices.strategy.scope():
             learner = Averaging(learner, learning.ema)
     state = {"model": model, "optimizer": learner.optimizer, **learner.state}
-    checkpoints = Checkpoints(run / CHECKPOINTS, record.keep_checkpoints, devices=devices, **state)
+    checkpoints = Checkpoints(
+        run / CHECKPOINTS,
+        record.keep_checkpoints,
+        devices=devices,
+        fingerprint=examples.fingerprint(),
+        sources=past.sources if past else None,
+        **state,
+    )
     sheets = SampleSheets(model, learner.latents, examples, run / SAMPLES, record.picture_epochs)
     course = Course(len(examples), learning.batch_size, learning.shards)
     progress = checkpoints.restore()

@@ -1,5 +1,6 @@
 """Runs that go on: from elsewhere, without what they began with, with other settings and data."""
 
+import json
 import os
 import shutil
 
@@ -9,9 +10,9 @@ from PIL import Image
 
 from dgn_tf import pack, train
 from dgn_tf.config import InferenceConfig
+from dgn_tf.data.examples import stable_id
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.evaluated import EvaluatedRun, overlap
-from dgn_tf.data.examples import stable_id
 from dgn_tf.runs.restoring import load_finished_run
 from dgn_tf.training.callbacks import read_metrics
 from dgn_tf.training.chains import read_chains

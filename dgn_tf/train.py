@@ -47,12 +47,17 @@ def define_flags() -> None:
     absl_flags.DEFINE_string(
         "run_dir", "", "Folder of the run; the same command goes on with a run that is there."
     )
-    absl_flags.DEFINE_bool("fresh", False, "Remove the run in --run_dir and start over.")
+    absl_flags.DEFINE_bool(
+        "fresh",
+        False,
+        "Remove the run in --run_dir and start over; files that others have put there stay.",
+    )
     absl_flags.DEFINE_bool(
         "data_changed",
         False,
-        "Go on although images were added, removed or renamed since the run began: the chains of "
-        "those that are still there are kept, new ones begin theirs.",
+        "Go on although images were added, removed or renamed since the run began (or --limit or "
+        "--where chooses others): the chains of those that are still there are kept, new ones "
+        "begin theirs.",
     )
     absl_flags.DEFINE_bool(
         "dry_run", False, "Print the settings, the data and the networks, and train nothing."
@@ -69,7 +74,8 @@ def main(_argv: Sequence[str]) -> None:
     config = dataclasses.replace(config, data=data)
     run = Run(FLAGS.run_dir or ".")
     if not FLAGS.dry_run:
-        run.check(config, FLAGS.fresh, [FLAGS.init_from, *paths_of(config.data.data)])
+        sources = [FLAGS.init_from, *paths_of(config.data.data)]
+        run.check(config, FLAGS.fresh, sources, FLAGS.data_changed)
     going_on = run.exists and not FLAGS.fresh and not FLAGS.dry_run
     before = run.config() if going_on else None
     if before:

@@ -77,7 +77,11 @@ class Run:
         return (self / CONFIG).exists()
 
     def check(
-        self, config: Config, fresh: bool = False, sources: Sequence[str | os.PathLike] = ()
+        self,
+        config: Config,
+        fresh: bool = False,
+        sources: Sequence[str | os.PathLike] = (),
+        data_changed: bool = False,
     ) -> None:
         """Check that a training may start or go on here; nothing is written.
 
@@ -85,6 +89,7 @@ class Run:
             config: the settings of the training.
             fresh: whether a run that is here is to be removed.
             sources: paths of files and folders that the training reads.
+            data_changed: whether other examples may be chosen (`limit`, `where`) than before.
 
         Raises:
             InputError: the folder holds something else, or a run with other settings, or with
@@ -102,14 +107,14 @@ class Run:
                     "new or empty folder."
                 )
         elif not fresh:
-            self._require_settings(config)
+            self._require_settings(config, ("limit", "where") if data_changed else ())
 
-    def _require_settings(self, config: Config) -> None:
+    def _require_settings(self, config: Config, free: Sequence[str]) -> None:
         before, now = self.config().settings(), config.settings()
         changed = [
             f"`{name}={before[name][0]}` there, {value} now"
             for name, (value, field) in now.items()
-            if field.metadata["fixed"] and before[name][0] != value
+            if field.metadata["fixed"] and name not in free and before[name][0] != value
         ]
         if changed:
             raise InputError(

@@ -54,7 +54,8 @@ def define_flags() -> None:
     define.DEFINE_string(
         "name",
         None,
-        "Name to serve the model as; by default that of the run or of the SavedModel.",
+        "Name to serve the model as; by default that of the run or of the SavedModel, with "
+        "underscores for what an address cannot hold.",
     )
     # Of the SavedModel's signature "reconstruct"; the other formats do not infer.
     define_settings_flags(InferenceConfig, ("amortised",))
@@ -92,7 +93,7 @@ def main(argv: list[str]) -> None:
 
 def _target() -> Path:
     """OUTPUT_DIR/NAME."""
-    name = FLAGS.name or model_name(FLAGS.run_dir, FLAGS.saved_model)
+    name = FLAGS.name or _served_name(model_name(FLAGS.run_dir, FLAGS.saved_model))
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", name, re.ASCII):
         raise InputError(
             f"--name={name}: must be letters, digits, dots, dashes and underscores, since it "
@@ -102,6 +103,11 @@ def _target() -> Path:
     if target.exists() and not target.is_dir():
         raise InputError(f"--output_dir and --name: {target} is a file.")
     return target
+
+
+def _served_name(name: str) -> str:
+    """A name that can be part of an address, for a folder of any name."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".-") or "model"
 
 
 def _check_flags() -> None:

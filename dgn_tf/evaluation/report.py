@@ -16,7 +16,7 @@ import numpy as np
 
 from dgn_tf import __version__
 from dgn_tf.utils.files import user_path
-from dgn_tf.utils.folders import atomic_folder
+from dgn_tf.utils.folders import atomic_folder, require_replaceable
 from dgn_tf.utils.ownership import REPORT, Ownership, files_under
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.images import save_png
@@ -167,18 +167,34 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping[str,
         (aside / "report.html").write_text(page, encoding="utf-8")
 
 
-def _record_older(folder: Path, report: Report) -> None:
-    """Make up for the record of a report that a version which kept none has written."""
-    owned = Ownership(folder, REPORT)
+def check_folder(folder: str | os.PathLike) -> None:
+    """Check that a report may be written into a folder, before the work that it tells of.
+
+    Raises:
+        InputError: the folder holds files, and is no report.
+    """
+    folder = user_path(folder)
+    if not _is_older(folder):
+        require_replaceable(Ownership(folder, REPORT), f"{folder}")
+
+
+def _is_older(folder: Path) -> bool:
+    """Whether a folder holds a report of a version that kept no record."""
+    if Ownership(folder, REPORT).recorded:
+        return False
     try:
         values = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        written = isinstance(values, dict) and {"title", "numbers", "origin"} <= values.keys()
     except (OSError, ValueError):
-        written = False
-    if written and not owned.recorded:
+        return False
+    return isinstance(values, dict) and {"title", "numbers", "origin"} <= values.keys()
+
+
+def _record_older(folder: Path, report: Report) -> None:
+    """Make up for the record of a report that a version which kept none has written."""
+    if _is_older(folder):
         names = {"report.json", "report.html"}
         names |= {f"{f.name}{suffix}" for f in report.figures for suffix in (".png", ".gif")}
-        owned.add(name for name in files_under(folder) if name in names)
+        Ownership(folder, REPORT).add(name for name in files_under(folder) if name in names)
 
 
 def show(report: Report) -> None:

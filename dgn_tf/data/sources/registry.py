@@ -82,7 +82,7 @@ def source_of(spec: str) -> tuple[Source, str]:
     for source in _CLAIMING:
         if spec and source.claims(spec):
             return source, spec
-    if user_path(spec).exists():
+    if spec and user_path(spec).exists():
         raise InputError(
             f"{spec} holds no data: give a folder of images or videos, a folder that dgn_tf.pack "
             f"has written, an .npz file or a video; or one of the forms {_forms()}"

@@ -24,7 +24,6 @@ machine that does other work at the same time.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +44,7 @@ from dgn_tf.cli.flags import (
 )
 from dgn_tf.config import Config
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 
 def main(_: list[str]) -> None:
@@ -53,7 +53,7 @@ def main(_: list[str]) -> None:
     parts = _chosen(values.parts)
     _refuse_unused(parts, values)
     jobs = {name: _settings(part, values) for name, part in parts.items()}
-    output = pathlib.Path(values.output) if values.output else None
+    output = user_path(values.output) if values.output else None
     if output:
         check_output(output)
     for name, part in parts.items():

@@ -6,8 +6,8 @@ from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
 from dgn_tf.config import InferenceConfig
 from dgn_tf.evaluation import experiments
-from dgn_tf.evaluation.report import show, write_report
-from dgn_tf.runs.directory import Run
+from dgn_tf.evaluation.report import check_folder, show, write_report
+from dgn_tf.runs.directory import EVALUATION, Run
 from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
 from dgn_tf.utils.errors import InputError
 
@@ -49,8 +49,9 @@ def main(argv: list[str]) -> None:
             f"--experiment={name} is for {experiment.HOLDS}, but --run_dir={FLAGS.run_dir} holds a "
             f"model of {held}: give --experiment={' or '.join(experiments.holding(held))}."
         )
+    folder = Run(FLAGS.run_dir) / EVALUATION / name
+    check_folder(folder)
     report = experiment.run(subject, data, settings)
-    folder = Run(FLAGS.run_dir) / "evaluation" / name
     write_report(folder, report, subject.origin)
     show(report)
     print(f"\nReport: {folder / 'report.html'}")

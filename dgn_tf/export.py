@@ -16,12 +16,13 @@ from dgn_tf.cli.flags import check_source, define_settings_flags
 from dgn_tf.config import InferenceConfig
 from dgn_tf.explorer.web import write_web
 from dgn_tf.models.autoencoder import EncodedGenerator
-from dgn_tf.runs.directory import Run
+from dgn_tf.runs.directory import EVALUATION, Run
 from dgn_tf.runs.trained import Trained, load_trained, model_name
 from dgn_tf.serving import convert, saved_model
 from dgn_tf.serving.card import measured_numbers
 from dgn_tf.serving.portable import image_generator, portable, portable_encoder
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
 FORMATS = ("saved_model", "tflite", "web")
@@ -53,7 +54,8 @@ def define_flags() -> None:
     define.DEFINE_string(
         "name",
         None,
-        "Name to serve the model as; by default that of the run or of the SavedModel.",
+        "Name to serve the model as; by default that of the run or of the SavedModel, with "
+        "underscores for what an address cannot hold.",
     )
     # Of the SavedModel's signature "reconstruct"; the other formats do not infer.
     define_settings_flags(InferenceConfig, ("amortised",))
@@ -91,16 +93,21 @@ def main(argv: list[str]) -> None:
 
 def _target() -> Path:
     """OUTPUT_DIR/NAME."""
-    name = FLAGS.name or model_name(FLAGS.run_dir, FLAGS.saved_model)
+    name = FLAGS.name or _served_name(model_name(FLAGS.run_dir, FLAGS.saved_model))
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", name, re.ASCII):
         raise InputError(
             f"--name={name}: must be letters, digits, dots, dashes and underscores, since it "
             "becomes part of the server's addresses."
         )
-    target = Path(FLAGS.output_dir).expanduser() / name
+    target = user_path(FLAGS.output_dir) / name
     if target.exists() and not target.is_dir():
         raise InputError(f"--output_dir and --name: {target} is a file.")
     return target
+
+
+def _served_name(name: str) -> str:
+    """A name that can be part of an address, for a folder of any name."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).lstrip(".-") or "model"
 
 
 def _check_flags() -> None:
@@ -145,7 +152,7 @@ def _write_saved_model(target: Path, trained: Trained) -> None:
 
 def _metrics(run: Run) -> dict[str, float]:
     """What dgn_tf.evaluate has measured of the weights that are exported, by name."""
-    measured = measured_numbers(run / "evaluation", run.checkpoint)
+    measured = measured_numbers(run / EVALUATION, run.checkpoint)
     for path in measured.outdated:
         print(f"Left out of the model card: {path} is of other weights than the newest.")
     return measured.numbers

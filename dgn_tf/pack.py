@@ -9,7 +9,6 @@ with --data='packed/part-*'.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags as absl_flags
 
@@ -19,7 +18,9 @@ from dgn_tf.config import DataConfig
 from dgn_tf.data.sources import load
 from dgn_tf.data.sources.packed import pack
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import atomic_folder
+from dgn_tf.utils.files import user_path
+from dgn_tf.utils.folders import atomic_folder
+from dgn_tf.utils.ownership import PACKED
 from dgn_tf.utils.progress import progress_bar
 
 FLAGS = absl_flags.FLAGS
@@ -49,13 +50,13 @@ def main(_argv: Sequence[str]) -> None:
     """Packs the data that the command line names."""
     if not FLAGS.output:
         raise InputError("--output is needed: a new folder for the packed data.")
-    output = Path(FLAGS.output).expanduser()
+    output = user_path(FLAGS.output)
     if output.exists():
         raise InputError(f"--output={output} exists: name a new folder.")
     data = settings_from_flags(DataConfig, FLAGS)
     with progress_bar("Reading images") as report:
         examples = load(data, report)
-    with progress_bar("Writing") as report, atomic_folder(output) as folder:
+    with progress_bar("Writing") as report, atomic_folder(output, PACKED) as folder:
         pack(examples, folder, FLAGS.shards, report)
     print(f"Packed: {output} holds {len(examples)} examples. Use them with --data=shards:{output}")
 

@@ -16,17 +16,18 @@ from absl import logging
 from dgn_tf.cli.app import as_flags, run_app
 from dgn_tf.cli.flags import config_from_flags, define_config_flags
 from dgn_tf.config import Config
-from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.sources import with_kind
+from dgn_tf.data.sources import paths_of, with_kind
 from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.factory import make_encoder, make_model
-from dgn_tf.runs.directory import Run
+from dgn_tf.runs.directory import CHECKPOINTS, SAMPLES, TENSORBOARD, Run
 from dgn_tf.runs.finishing import finish, is_finished
 from dgn_tf.runs.preparing import freeze, summary, training_data
 from dgn_tf.runs.restoring import initialize_encoder, initialize_from
-from dgn_tf.training.callbacks import MetricsLog, ProgressReport
+from dgn_tf.runs.resuming import Past, past_of, resumed_settings
+from dgn_tf.training.callbacks import MetricsLog, ProgressReport, RecordedTensorBoard
 from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.training.course import Course
 from dgn_tf.training.devices import Devices
 from dgn_tf.training.ema import Averaging
 from dgn_tf.training.factory import compiles_step, make_learner
@@ -34,18 +35,30 @@ from dgn_tf.training.loop import Diverged, fit
 from dgn_tf.training.signals import stop_on_signals
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import shortened
 from dgn_tf.visualize.callback import SampleSheets
 
 FLAGS = absl_flags.FLAGS
 
 
 def define_flags() -> None:
-    """Declares the flags of this command: every setting of `Config`, and three of its own."""
+    """Declares the flags of this command: every setting of `Config`, and four of its own."""
     define_config_flags()
     absl_flags.DEFINE_string(
         "run_dir", "", "Folder of the run; the same command goes on with a run that is there."
     )
-    absl_flags.DEFINE_bool("fresh", False, "Remove the run in --run_dir and start over.")
+    absl_flags.DEFINE_bool(
+        "fresh",
+        False,
+        "Remove the run in --run_dir and start over; files that others have put there stay.",
+    )
+    absl_flags.DEFINE_bool(
+        "data_changed",
+        False,
+        "Go on although images were added, removed or renamed since the run began (or --limit or "
+        "--where chooses others): the chains of those that are still there are kept, new ones "
+        "begin theirs.",
+    )
     absl_flags.DEFINE_bool(
         "dry_run", False, "Print the settings, the data and the networks, and train nothing."
     )
@@ -61,7 +74,14 @@ def main(_argv: Sequence[str]) -> None:
     config = dataclasses.replace(config, data=data)
     run = Run(FLAGS.run_dir or ".")
     if not FLAGS.dry_run:
-        run.check(config, FLAGS.fresh)
+        sources = [FLAGS.init_from, *paths_of(config.data.data)]
+        run.check(config, FLAGS.fresh, sources, FLAGS.data_changed)
+    going_on = run.exists and not FLAGS.fresh and not FLAGS.dry_run
+    before = run.config() if going_on else None
+    if before:
+        config = resumed_settings(run, config)
+    # A run that has been saved has its networks in its checkpoints.
+    saved = bool(FLAGS.run_dir and run.checkpoint) and not FLAGS.fresh
     # TensorFlow must know of the other processes before anything else.
     devices = Devices(config.execution.strategy, config.learning.shards)
     if devices.chief and not FLAGS.dry_run:
@@ -70,25 +90,36 @@ def main(_argv: Sequence[str]) -> None:
     # not be the same as one that was never interrupted.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.learning.seed)
-    examples, given = training_data(config)
+    examples, given = training_data(config, run.folders if going_on else None)
+    same = not going_on or run.require_same(config, examples, given, FLAGS.data_changed)
     with devices.together(), devices.strategy.scope():
         model = make_model(config.model, data.side, data.channels, data.frames)
-        if config.learning.init_from:
-            initialize_from(model, config, config.learning.init_from)
-        encoder = encoder_of(config, examples, model)
+        other = "" if saved else config.learning.init_from
+        begun_from = initialize_from(model, config, other) if other else ""
+        encoder = encoder_of(config, examples, model, other)
     freeze(model, config)
     if devices.chief:
         print_summary(config, examples, model, encoder)
     if FLAGS.dry_run:
         return
-    if devices.chief:
-        if FLAGS.fresh:
-            run.clear()
-        run.begin(config, examples, given)
+    if devices.chief and FLAGS.fresh:
+        tell_kept(run, run.clear())
+    if devices.chief and not before:
+        run.begin(config, examples, given, begun_from)
+    past = past_of(run, before, examples, same) if before else None
+    if past and devices.chief:
+        for line in past.told(config):
+            print(as_flags(line), flush=True)
     with devices.together():
         devices.meet()
-        train(run, config, examples, model, given, devices, encoder)
+        train(run, config, examples, model, given, devices, encoder, past)
         devices.meet()
+
+
+def tell_kept(run: Run, names: list[str]) -> None:
+    """Say which files of others --fresh has left in the run's folder."""
+    if names:
+        print(f"Kept in {run.folder}, not written by this program: {shortened(names)}.")
 
 
 def print_summary(
@@ -113,13 +144,22 @@ def discriminator_of(config: Config, examples: Examples) -> keras.Model | None:
     )
 
 
-def encoder_of(config: Config, examples: Examples, model: Any) -> keras.Model | None:
-    """The encoder that proposes latents, as learning begins, if the settings ask for one."""
+def encoder_of(
+    config: Config, examples: Examples, model: Any, init_from: str
+) -> keras.Model | None:
+    """The encoder that proposes latents, as learning begins, if the settings ask for one.
+
+    Args:
+        config: the settings.
+        examples: the training examples.
+        model: whose latents it proposes.
+        init_from: folder of a run whose encoder it begins with, or empty.
+    """
     if config.learning.proposals == "none":
         return None
     encoder = make_encoder(config.model, model, examples.side, examples.channels)
-    if config.learning.init_from:
-        initialize_encoder(encoder, config.learning.init_from)
+    if init_from:
+        initialize_encoder(encoder, init_from)
     return encoder
 
 
@@ -131,6 +171,7 @@ def train(
     given: LatentArrays,
     devices: Devices,
     encoder: keras.Model | None,
+    past: Past | None,
 ) -> None:
     """Trains a run to its end, or until a signal.
 
@@ -142,6 +183,7 @@ def train(
         given: one-hot labels [N, d] by group, of a labeled model.
         devices: that learn together.
         encoder: that proposes latents, made in the same scope, or None.
+        past: of a run that goes on; None for a new one.
     """
     learning, record = config.learning, config.record
     learner = make_learner(
@@ -159,13 +201,25 @@ def train(
             learner = Averaging(learner, learning.ema)
     state = {"model": model, "optimizer": learner.optimizer, **learner.state}
     checkpoints = Checkpoints(
-        run / "checkpoints", record.keep_checkpoints, devices=devices, **state
+        run / CHECKPOINTS,
+        record.keep_checkpoints,
+        devices=devices,
+        fingerprint=examples.fingerprint(),
+        sources=past.sources if past else None,
+        **state,
     )
-    sheets = SampleSheets(model, learner.latents, examples, run / "samples", record.picture_epochs)
+    sheets = SampleSheets(model, learner.latents, examples, run / SAMPLES, record.picture_epochs)
+    course = Course(len(examples), learning.batch_size, learning.shards)
     progress = checkpoints.restore()
-    per_epoch = steps_per_epoch(len(examples), learning.batch_size, learning.shards)
-    if progress and progress.step >= learning.epochs * per_epoch:
-        epochs = progress.step // per_epoch
+    if past and progress:
+        progress = past.enter(course, progress)
+        if past.changed(config):
+            # What the checkpoints are of must not be told by settings that are about to change.
+            checkpoints.save(progress)
+    if past and devices.chief:
+        run.begin(config, examples, given, changed=True)
+    if progress and progress.place >= learning.epochs * course.per_epoch:
+        epochs = progress.place // course.per_epoch
         if devices.chief:
             # The process may have been killed after its last step.
             if not is_finished(run):
@@ -181,7 +235,7 @@ def train(
         callbacks = [
             ProgressReport(),
             MetricsLog(run / "metrics.jsonl", len(examples)),
-            keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+            RecordedTensorBoard(run / TENSORBOARD),
             sheets,
         ]
     stop = stop_on_signals()

@@ -3,8 +3,6 @@
 Usage: python -m dgn_tf.transfer --flagfile=flags/transfer_heads.cfg --run_dir=runs/transfer
 """
 
-from pathlib import Path
-
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
@@ -15,9 +13,10 @@ from dgn_tf.cli.flags import (
     settings_from_flags,
 )
 from dgn_tf.config import InferenceConfig
-from dgn_tf.evaluation.report import show, write_report
+from dgn_tf.evaluation.report import check_folder, show, write_report
 from dgn_tf.evaluation.transfer.experiment import transfer
 from dgn_tf.evaluation.transfer.settings import TransferSettings
+from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
 
@@ -36,8 +35,9 @@ def main(argv: list[str]) -> None:
     config, settings = config_from_flags(FLAGS), settings_from_flags(TransferSettings, FLAGS)
     # Other flags with names of its settings are those of the training.
     inference = InferenceConfig(steps=FLAGS.steps, starts=FLAGS.starts, amortised=FLAGS.amortised)
+    folder = user_path(FLAGS.run_dir) / "report"
+    check_folder(folder)
     report, origin = transfer(FLAGS.run_dir, config, settings, inference)
-    folder = Path(FLAGS.run_dir) / "report"
     write_report(folder, report, origin)
     show(report)
     print(f"\nReport: {folder / 'report.html'}")

@@ -113,11 +113,13 @@ class Learner(Protocol):
         model: the model that learns.
         optimizer: of the model's networks; its iterations count the learning steps.
         scale: multiplies step size and learning rate; the loop halves it to rescue a run.
+        offset: int64, added to the learning steps for the place in the run that schedules follow.
     """
 
     model: Any
     optimizer: keras.optimizers.Optimizer
     scale: tf.Variable
+    offset: tf.Variable
 
     @property
     def state(self) -> Mapping[str, Any]:

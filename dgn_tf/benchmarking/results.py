@@ -13,6 +13,7 @@ import tensorflow as tf
 from dgn_tf.benchmarking.registry import PARTS
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
+from dgn_tf.utils.ownership import BENCHMARK, Ownership
 from dgn_tf.visualize.images import save_png
 
 NUMBERS = "benchmark.json"
@@ -30,13 +31,33 @@ def check_output(output: Path) -> None:
     """Whether results can be written to a .json file or a folder.
 
     Raises:
-        InputError: they cannot.
+        InputError: they cannot, or would take the place of what is no result of a benchmark.
     """
+    numbers = output if output.suffix == ".json" else output / NUMBERS
     if output.suffix == ".json":
         if output.is_dir() or not output.parent.is_dir():
             raise InputError(f"`output={output}`: must be a file in a folder that exists.")
+        replaced = [output.name]
     elif output.exists() and not output.is_dir():
         raise InputError(f"`output={output}`: must be a folder or end in .json.")
+    else:
+        replaced = [NUMBERS, *(f"{name}{suffix}" for name in PARTS for suffix in (".md", ".png"))]
+    known = Ownership(numbers.parent, BENCHMARK).names
+    for name in replaced:
+        if name not in known and (numbers.parent / name).exists() and not _is_result(numbers):
+            raise InputError(
+                f"`output={output}`: {numbers.parent / name} is there and is no result of a "
+                "benchmark: name another file or folder."
+            )
+
+
+def _is_result(numbers: Path) -> bool:
+    """Whether a file holds the numbers of a benchmark."""
+    try:
+        found = json.loads(numbers.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and isinstance(found.get("machine"), dict)
 
 
 def write(result: Mapping[str, Any], output: Path) -> list[Path]:
@@ -54,15 +75,13 @@ def write(result: Mapping[str, Any], output: Path) -> list[Path]:
     if output.suffix == ".json":
         write_text(output, numbers)
         return [output]
-    written = [output / NUMBERS]
-    write_text(written[0], numbers)
-    for name, part in PARTS.items():
-        if name not in result:
-            continue
-        if part.markdown:
-            written.append(output / f"{name}.md")
-            write_text(written[-1], "\n".join(part.rows(result[name])) + "\n")
-        if part.chart:
-            written.append(output / f"{name}.png")
-            save_png(written[-1], part.chart(result[name]))
-    return written
+    made = [(name, part) for name, part in PARTS.items() if name in result]
+    tables = {f"{name}.md": part.rows(result[name]) for name, part in made if part.markdown}
+    charts = {f"{name}.png": part.chart(result[name]) for name, part in made if part.chart}
+    Ownership(output, BENCHMARK).add([NUMBERS, *tables, *charts])
+    write_text(output / NUMBERS, numbers)
+    for name, rows in tables.items():
+        write_text(output / name, "\n".join(rows) + "\n")
+    for name, chart in charts.items():
+        save_png(output / name, chart)
+    return [output / name for name in (NUMBERS, *tables, *charts)]

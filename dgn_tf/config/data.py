@@ -17,7 +17,9 @@ class DataConfig:
         "What to learn from: the path of a folder of images or videos, of an .npz file, of a ZIP "
         "archive of images or of a video; or heads[:SPLIT], folder:PATH, zip:PATH[:FOLDER], "
         "tfds:NAME[:SPLIT], npz:PATH[:KEY] or shards:PATTERN (written by dgn_tf.pack); clips, with "
-        "--frames: heads_clips[:SPLIT], clips:PATH, npz:PATH[:KEY] or shards:PATTERN.",
+        "--frames: heads_clips[:SPLIT], clips:PATH, npz:PATH[:KEY] or shards:PATTERN. A run that "
+        "goes on knows its data again wherever they are by then.",
+        fixed=False,
     )
     side: int = setting(64, "Height and width of an image in pixels.", SIDES)
     channels: int = setting(3, "1 for gray, 3 for color.", (1, 3))

@@ -29,7 +29,9 @@ class TrainingConfig:
         "Passes over the data. Raise it to continue a run that has ended.",
         fixed=False,
     )
-    batch_size: int = setting(100, "Examples in a learning step, on all devices together.")
+    batch_size: int = setting(
+        100, "Examples in a learning step, on all devices together.", fixed=False
+    )
     langevin_steps: int = setting(20, "l, Langevin steps before each learning step.")
     step_size: str = setting("0.1", "delta of Eq. 7, a number or a schedule.")
     sigma: str = setting(
@@ -46,6 +48,7 @@ class TrainingConfig:
     learning_rate: str = setting(
         "0:1e-3,0.1:8e-4,0.2:6e-4,0.3:5e-4,0.4:4e-4,0.5:3e-4,0.7:2e-4,0.9:1e-4",
         "Learning rate of Adam, a number or a schedule.",
+        fixed=False,
     )
     kl_weight: float = setting(
         1.0, "Weight of the KL divergence: the beta of vae and deformable_vae."
@@ -84,7 +87,9 @@ class TrainingConfig:
     init_from: str = setting(
         "",
         "Folder of a trained run, same model and side, whose weights this one begins with, its "
-        "encoder's too. A dynamic model with --emission=IV may begin with a run on stills.",
+        "encoder's too. A dynamic model with --emission=IV may begin with a run on stills. A run "
+        "that goes on does not need it any more.",
+        fixed=False,
     )
     freeze: str = setting(
         "", "Network whose weights do not change: appearance or geometry; empty for none.", FROZEN

@@ -53,6 +53,7 @@ def batches(
     start_step: int,
     stop_step: int,
     shards: Shards = Shards(),  # noqa: B008
+    seen: int = 0,
 ) -> tf.data.Dataset:
     """The batches of steps start_step .. stop_step - 1 (Algorithm 1, the minibatches X_i).
 
@@ -69,6 +70,8 @@ def batches(
         shards: each step takes batch_size / shards.count examples of every part of the data; those
             of this process are returned. Where an epoch's last batch would have none of some
             parts, the one before it takes one example more of the others.
+        seen: how many examples of every part the first batch leaves out, because its epoch has
+            seen them in batches of another size.
 
     Returns:
         A dataset of (index int64 [B], id int64 [B], image float32 [B, S, S, C] in [-1, 1]); index
@@ -83,7 +86,7 @@ def batches(
     # tensor, and none in the graph, where 2 GB would be the end.
     def produce() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         steps = range(start_step, stop_step)
-        for index in _indices(len(examples), batch_size, seed, steps, shards):
+        for index in _indices(len(examples), batch_size, seed, steps, shards, seen):
             yield index, examples.ids[index], examples.images[index]
 
     def to_float(index: tf.Tensor, ids: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -102,7 +105,7 @@ def batches(
 
 
 def _indices(
-    n: int, batch_size: int, seed: int, steps: range, shards: Shards
+    n: int, batch_size: int, seed: int, steps: range, shards: Shards, seen: int
 ) -> Iterator[np.ndarray]:
     """The examples of each step that are this process's."""
     per_epoch = steps_per_epoch(n, batch_size, shards.count)
@@ -115,7 +118,8 @@ def _indices(
                 first, end = shards._replace(first=shard, end=shard + 1).rows(n)
                 orders.append(first + epoch_order(end - first, seed, epoch, shard))
         batch = step % per_epoch
-        rows = slice(batch * share, None if batch + 1 == per_epoch else (batch + 1) * share)
+        first = batch * share + (seen if step == steps.start else 0)
+        rows = slice(first, None if batch + 1 == per_epoch else (batch + 1) * share)
         yield np.concatenate([order[rows] for order in orders])
 
 

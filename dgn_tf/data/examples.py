@@ -1,6 +1,7 @@
 """A data set: images or clips, ids, names and, where known, true factors."""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
@@ -171,11 +172,21 @@ class Examples:
 
     def fingerprint(self) -> str:
         """The SHA-256, in hex, of shape, ids and pixels: equal only for equal data."""
+        return self._fingerprint
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256(repr(self.images.shape).encode())
         digest.update(np.ascontiguousarray(self.ids, dtype="<i8").data)
         for block in self._blocks():
             digest.update(np.ascontiguousarray(block).data)
         return digest.hexdigest()
+
+    def content_keys(self) -> np.ndarray | None:
+        """Hashes uint64 [N] of the pixels of each example; None where these stay in files."""
+        images = (np.ascontiguousarray(image).data for block in self._blocks() for image in block)
+        keys = (hashlib.blake2b(image, digest_size=8).digest() for image in images)
+        return np.frombuffer(b"".join(keys), np.uint64)
 
     def _blocks(self) -> Iterator[np.ndarray]:
         """The images a few at a time: those of `PackedExamples` are read only then."""

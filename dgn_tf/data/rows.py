@@ -1,12 +1,11 @@
 """Rows of tables, found by the names of the files that they are about."""
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from dgn_tf.data.sources.walking import composed
 from dgn_tf.utils.csv_files import read_rows
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 
 def read_table(table: str, setting: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -20,7 +19,7 @@ def read_table(table: str, setting: str) -> tuple[list[str], list[tuple[int, lis
         InputError: it is missing, no regular file or broken, has no header, or a row has more or
             fewer values than the header.
     """
-    path, where = Path(os.path.expanduser(table)), f"`{setting}={table}`"
+    path, where = user_path(table), f"`{setting}={table}`"
     try:
         (_, header), *rows = read_rows(path) or [(1, [])]
     except FileNotFoundError:

@@ -13,7 +13,7 @@ from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.fields import require, setting
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.file_names import file_names
-from dgn_tf.data.sources import load, other_data
+from dgn_tf.data.sources import load, other_data, paths_of
 from dgn_tf.data.sources.files import load_files, load_photograph
 from dgn_tf.evaluation import results
 from dgn_tf.inference.encoder import make_inference
@@ -128,7 +128,7 @@ def infer(
     """
     _require_images(trained)
     settings = settings or InferenceConfig()
-    with output_folder(output_dir, overwrite) as folder:
+    with output_folder(output_dir, overwrite, _sources(trained, task)) as folder:
         encoder, directions = trained.encoder(settings.amortised), _directions(trained, task)
         settings = settings.resolved(trained.config.learning, encoder is not None)
         examples = _load(trained.config, task)
@@ -175,13 +175,18 @@ def warp_images(
     edits = [parse_edit(text) for text in edit]
     photographs = [load_photograph(path) for path in images]
     _require_images(trained)
-    with output_folder(output_dir, overwrite) as folder:
+    with output_folder(output_dir, overwrite, [trained.path, *images]) as folder:
         field = _edited_field(trained, edits)
         names = file_names([os.path.basename(path) for path in images])
         for name, photograph in zip(names, photographs, strict=True):
             save_png(folder / "warped" / f"{name}.png", warp_photograph(photograph, field))
         report = {"run": trained.path, "warped": list(images), "edit": list(edit)}
         return _write_report(folder, report)
+
+
+def _sources(trained: Trained, task: InferenceTask) -> list[str | os.PathLike]:
+    """What is read: nothing of it may be replaced by the results."""
+    return [trained.path, *task.recombine, *(paths_of(task.data) if task.data else ())]
 
 
 def _write_report(folder: Path, report: dict) -> dict:

@@ -15,7 +15,9 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from dgn_tf import __version__
-from dgn_tf.utils.files import atomic_folder
+from dgn_tf.utils.files import user_path
+from dgn_tf.utils.folders import atomic_folder, require_replaceable
+from dgn_tf.utils.ownership import REPORT, Ownership, files_under
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.images import save_png
 
@@ -132,14 +134,17 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping[str,
     report.json holds `title`, `date` (ISO 8601, UTC), `version` (of this program), `numbers` and
     `origin`; a number that is not finite becomes null. Figures are NAME.png, their videos NAME.gif.
     report.html is one self-contained page: its images are part of it, it has no scripts. The folder
-    appears whole or not at all.
+    appears whole or not at all; files that others have put into an older report stay.
 
     Args:
         folder: where to; its parents are made if need be.
         report: what to write.
         origin: what made it: the run (`run`), its settings, data, seed and inference.
+
+    Raises:
+        InputError: the folder holds files, and is no report.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     date = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     values = {
         "title": report.title,
@@ -151,7 +156,8 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping[str,
     made = [f"{date:%Y-%m-%d %H:%M} UTC", f"dgn_tf {__version__}"]
     if "run" in origin:
         made.insert(0, str(origin["run"]))
-    with atomic_folder(folder) as aside:
+    _record_older(folder, report)
+    with atomic_folder(folder, REPORT) as aside:
         for figure in report.figures:
             save_png(aside / f"{figure.name}.png", figure.image)
             if figure.video is not None:
@@ -159,6 +165,36 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping[str,
         (aside / "report.json").write_text(_json(values) + "\n", encoding="utf-8")
         page = _page(report, aside, origin, " · ".join(made))
         (aside / "report.html").write_text(page, encoding="utf-8")
+
+
+def check_folder(folder: str | os.PathLike) -> None:
+    """Check that a report may be written into a folder, before the work that it tells of.
+
+    Raises:
+        InputError: the folder holds files, and is no report.
+    """
+    folder = user_path(folder)
+    if not _is_older(folder):
+        require_replaceable(Ownership(folder, REPORT), f"{folder}")
+
+
+def _is_older(folder: Path) -> bool:
+    """Whether a folder holds a report of a version that kept no record."""
+    if Ownership(folder, REPORT).recorded:
+        return False
+    try:
+        values = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and {"title", "numbers", "origin"} <= values.keys()
+
+
+def _record_older(folder: Path, report: Report) -> None:
+    """Make up for the record of a report that a version which kept none has written."""
+    if _is_older(folder):
+        names = {"report.json", "report.html"}
+        names |= {f"{f.name}{suffix}" for f in report.figures for suffix in (".png", ".gif")}
+        Ownership(folder, REPORT).add(name for name in files_under(folder) if name in names)
 
 
 def show(report: Report) -> None:

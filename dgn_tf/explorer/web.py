@@ -21,7 +21,9 @@ from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.types import LatentModel, one_hot_groups
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import atomic_folder
+from dgn_tf.utils.files import user_path
+from dgn_tf.utils.folders import atomic_folder
+from dgn_tf.utils.ownership import PAGE, Ownership
 from dgn_tf.visualize.directions import Directions
 
 FOLDER = "web"
@@ -31,6 +33,8 @@ _PAGE = {
     "page.js": "page.js",
     "backend.js": "web.js",
 }
+# The file with the model, and how it begins.
+_MODEL, _BEGIN = "model.js", "const MODEL = "
 
 
 def write_web(
@@ -53,10 +57,11 @@ def write_web(
         encoder: that guesses the latents of photographs, which the page then takes; or None.
 
     Returns:
-        The folder; one that was there before is replaced.
+        The folder; a page that was there before is replaced.
 
     Raises:
-        InputError: the model has layers that the page has not, or the folder cannot be written.
+        InputError: the model has layers that the page has not, or the folder holds something else
+            or cannot be written.
     """
     networks, arrays = _networks(config, model)
     guessing, more = _guessing(model, encoder, sum(array.size for array in arrays))
@@ -69,16 +74,27 @@ def write_web(
         "encoder": guessing,
         "weights": base64.b64encode(weights.astype("<f2").tobytes()).decode(),
     }
-    folder = target / FOLDER
+    folder = user_path(target) / FOLDER
+    _record_older(folder)
     try:
-        with atomic_folder(folder) as partial:
+        with atomic_folder(folder, PAGE) as partial:
             for name, source in _PAGE.items():
                 (partial / name).write_bytes(read_static(source))
-            text = f"const MODEL = {json.dumps(description)};\n"
-            (partial / "model.js").write_text(text, "utf-8")
+            text = f"{_BEGIN}{json.dumps(description)};\n"
+            (partial / _MODEL).write_text(text, "utf-8")
     except OSError as error:
         raise InputError(f"`output_dir`: {folder} cannot be written: {error.strerror}.") from None
     return folder
+
+
+def _record_older(folder: Path) -> None:
+    """Make up for the record of a page that a version which kept none has written."""
+    owned, model = Ownership(folder, PAGE), folder / _MODEL
+    if not owned.recorded and model.is_file():
+        with open(model, encoding="utf-8", errors="replace") as file:
+            written = file.read(len(_BEGIN)) == _BEGIN
+        if written:
+            owned.add(name for name in (*_PAGE, _MODEL) if (folder / name).is_file())
 
 
 def _guessing(

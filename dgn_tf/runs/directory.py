@@ -1,48 +1,55 @@
 """A run's folder: its settings, data, checkpoints, numbers and images."""
 
-import hashlib
-import json
 import os
-import shutil
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from dgn_tf.config import Config
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.labels import class_folders
-from dgn_tf.data.sources import source_of
+from dgn_tf.data.matching import Identity
+from dgn_tf.runs import contents
+from dgn_tf.runs.contents import (
+    CHECKPOINTS,
+    CONFIG,
+    DATA,
+    DIRECTIONS,
+    ENCODER,
+    EVALUATION,
+    EXAMPLES,
+    FLAGS,
+    MODEL,
+    SAMPLES,
+    TENSORBOARD,
+)
+from dgn_tf.runs.data_note import (
+    describe,
+    read_identity,
+    read_note,
+    same_data,
+    write_identity,
+    write_note,
+)
+from dgn_tf.training.chains import read_ids
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.types import LatentArrays
-from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import partial_path, write_text
-from dgn_tf.utils.locks import LOCK, lock_folder
-from dgn_tf.visualize.directions import FILE as DIRECTIONS
+from dgn_tf.utils.files import user_path, write_text
+from dgn_tf.utils.locks import lock_folder
+from dgn_tf.utils.ownership import shortened
 
-# What a run writes, and so what `fresh` may remove.
-MODEL = "model.keras"
-ENCODER = "encoder.keras"
-_FILES = (
-    "config.json",
-    "flags.cfg",
-    "data.json",
-    "metrics.jsonl",
-    "report.json",
-    MODEL,
-    ENCODER,
-    DIRECTIONS,
-)
-# Left where a process was killed while it wrote; the names with another form are of version 0.1.
-_PARTIAL = (
-    *(partial_path(Path(name)).name for name in _FILES),
-    *(f"{name}.partial" for name in _FILES),
-    "partial.keras",
-    "partial-encoder.keras",
-)
-_FOLDERS = ("checkpoints", "samples", "tensorboard", "evaluation")
+__all__ = [
+    "CHECKPOINTS",
+    "DIRECTIONS",
+    "ENCODER",
+    "EVALUATION",
+    "MODEL",
+    "SAMPLES",
+    "TENSORBOARD",
+    "Run",
+]
 
 
 class Run:
@@ -51,14 +58,15 @@ class Run:
     It holds config.json, flags.cfg (the same as a flagfile), data.json (what it learns from),
     checkpoints/, tensorboard/, metrics.jsonl, samples/ and, at the end, model.keras and
     directions.npz (the principal directions of its latents), with proposals also encoder.keras,
-    which dgn_tf.amortise adds to other runs; dgn_tf.evaluate adds reports in evaluation/.
+    which dgn_tf.amortise adds to other runs; dgn_tf.evaluate adds reports in evaluation/. A record
+    of what the program has written (`dgn_tf.utils.ownership`) tells it from what others put there.
 
     Args:
         folder: of the run; nothing is made yet.
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
@@ -66,35 +74,47 @@ class Run:
     @property
     def exists(self) -> bool:
         """Whether a run was ever started here."""
-        return (self / "config.json").exists()
+        return (self / CONFIG).exists()
 
-    def check(self, config: Config, fresh: bool = False) -> None:
+    def check(
+        self,
+        config: Config,
+        fresh: bool = False,
+        sources: Sequence[str | os.PathLike] = (),
+        data_changed: bool = False,
+    ) -> None:
         """Check that a training may start or go on here; nothing is written.
 
         Args:
             config: the settings of the training.
             fresh: whether a run that is here is to be removed.
+            sources: paths of files and folders that the training reads.
+            data_changed: whether other examples may be chosen (`limit`, `where`) than before.
 
         Raises:
-            InputError: the folder holds something else, or a run with other settings.
+            InputError: the folder holds something else, or a run with other settings, or with
+                `fresh` what is read.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.flag} is a file: name a folder.")
+        if fresh and self.folder.is_dir():
+            contents.require_removable(self.folder, self.flag, _holds(self.config), sources)
         if not self.exists:
-            if self.folder.is_dir() and any(
-                p.name not in (*_FILES, *_PARTIAL, *_FOLDERS, LOCK) for p in self.folder.iterdir()
-            ):
+            others = contents.others_in(self.folder, _holds(self.described))
+            if others:
                 raise InputError(
-                    f"{self.flag} holds something that is not a run: name a new or empty folder."
+                    f"{self.flag} holds something that is not a run ({shortened(others)}): name a "
+                    "new or empty folder."
                 )
-            return
-        if fresh:
-            return
+        elif not fresh:
+            self._require_settings(config, ("limit", "where") if data_changed else ())
+
+    def _require_settings(self, config: Config, free: Sequence[str]) -> None:
         before, now = self.config().settings(), config.settings()
         changed = [
             f"`{name}={before[name][0]}` there, {value} now"
             for name, (value, field) in now.items()
-            if field.metadata["fixed"] and before[name][0] != value
+            if field.metadata["fixed"] and name not in free and before[name][0] != value
         ]
         if changed:
             raise InputError(
@@ -103,20 +123,22 @@ class Run:
             )
 
     def lock(self) -> None:
-        """Keep other processes from writing here until this one ends.
+        """Keep other processes from writing here until this one ends, and record what is a run's.
 
         Raises:
             InputError: another process works here, or the folder cannot be written.
         """
         # The handle must outlive this call: the lock goes with it.
         self._lock = lock_folder(self.folder, self.flag)
+        contents.record_run(self.folder)
 
-    def clear(self) -> None:
-        """Remove what a run wrote, and nothing else."""
-        for name in _FOLDERS:
-            shutil.rmtree(self / name, ignore_errors=True)
-        for name in (*_FILES, *_PARTIAL):
-            (self / name).unlink(missing_ok=True)
+    def clear(self) -> list[str]:
+        """Remove what a run has written, and nothing else.
+
+        Returns:
+            Paths inside the folder of the files that stay, since others have written them.
+        """
+        return contents.clear_run(self.folder)
 
     def forget_results(self) -> None:
         """Remove what belongs to the weights as they were, before they change further.
@@ -126,37 +148,91 @@ class Run:
         for name in (ENCODER, DIRECTIONS):
             (self / name).unlink(missing_ok=True)
 
-    def begin(self, config: Config, examples: Examples, given: LatentArrays | None = None) -> None:
-        """Write settings and data description, or compare the data with what the run began with.
+    def begin(
+        self,
+        config: Config,
+        examples: Examples,
+        given: LatentArrays | None = None,
+        begun_from: str = "",
+        changed: bool = False,
+    ) -> None:
+        """Write settings and what is known of the data.
 
         Args:
             config: the settings.
-            examples: the N training examples.
+            examples: the N training examples, from wherever they are now.
             given: one-hot labels [N, d] by group, of a labeled model.
+            begun_from: checksum of the networks that a new run begins with, if another has made
+                them.
+            changed: whether the data may be others than those that the run began with.
 
         Raises:
             InputError: the data changed since the run began.
         """
-        described: dict[str, Any] = {
-            "examples": len(examples),
-            "fingerprint": examples.fingerprint(),
-        }
-        if given:
-            labels = np.concatenate(list(given.values()), axis=1).argmax(axis=1)
-            described["labels"] = hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()
-            if source_of(config.data.data)[0].class_folders:
-                described["folders"] = class_folders(examples)
-        data = self / "data.json"
-        if data.exists() and (before := self.described()) != described:
-            began = before["examples"]
-            raise InputError(
-                f"`data={config.data.data}` has changed since the run in {self.folder} began "
-                f"({began} examples then, {len(examples)} now): its chains no longer fit. "
-                "Use another `run_dir`, or `fresh`."
-            )
-        write_text(data, json.dumps(with_checksum(described)) + "\n")
-        write_text(self / "flags.cfg", flagfile(config.settings()))
-        write_text(self / "config.json", config.to_json())
+        described = describe(config, examples, given)
+        if (self / DATA).exists():
+            before = self.described()
+            self.require_same(config, examples, given, changed)
+            # How the classes are numbered, for example, is as it was.
+            described = before | described
+            described |= {n: before[n] for n in ("folders", "begun_from") if n in before}
+        elif begun_from:
+            described["begun_from"] = begun_from
+        write_identity(self / EXAMPLES, examples)
+        write_note(self / DATA, described)
+        write_text(self / FLAGS, flagfile(config.settings()))
+        write_text(self / CONFIG, config.to_json())
+
+    def require_same(
+        self,
+        config: Config,
+        examples: Examples,
+        given: LatentArrays | None = None,
+        changed: bool = False,
+    ) -> bool:
+        """Whether the data are those that the run began with, if it has.
+
+        Args:
+            config: the settings.
+            examples: the training examples.
+            given: one-hot labels [N, d] by group, of a labeled model.
+            changed: whether they may be others.
+
+        Raises:
+            InputError: they are others, and may not.
+        """
+        if not (self / DATA).exists():
+            return True
+        before = self.described()
+        same = same_data(before, describe(config, examples, given))
+        if not (same or changed):
+            raise InputError(self._others(config, before["examples"], len(examples)))
+        return same
+
+    def _others(self, config: Config, then: int, now: int) -> str:
+        data = config.data.data
+        known = self.config().data.data if self.exists else data
+        what = "has changed since" if data == known else f"is not {known}, with which"
+        return (
+            f"`data={data}` {what} the run in {self.folder} began ({then} examples then, {now} "
+            "now): its chains no longer fit. Give `data_changed` to go on with those of the "
+            "examples that are still there, another `run_dir`, or `fresh` to start over."
+        )
+
+    @property
+    def identity(self) -> Identity | None:
+        """What tells the examples apart that the run has chains of; None where nothing is known."""
+        kept = read_identity(self / EXAMPLES)
+        if kept is not None:
+            return kept
+        for path in reversed(Checkpoints(self / CHECKPOINTS).paths()):
+            try:
+                ids = read_ids(path)
+            # A broken checkpoint: restoring it reports that.
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                continue
+            return None if ids is None else Identity(ids, None)
+        return None
 
     def require_data(self, examples: Examples) -> None:
         """Check that examples are those that the run began with.
@@ -173,26 +249,12 @@ class Run:
             )
 
     def described(self) -> dict[str, Any]:
-        """What data.json says of the data that the run began with.
-
-        Returns:
-            "examples", their number; "fingerprint" of ids and images; of a labeled run also
-            "labels", a checksum, and perhaps "folders".
+        """What data.json says of the data that the run began with, as of `read_note`.
 
         Raises:
             InputError: it is missing or damaged.
         """
-        path = self / "data.json"
-        try:
-            described = verified(path.read_text(encoding="utf-8"))
-            if not {"examples", "fingerprint"} <= described.keys():
-                raise ValueError("it lacks what tells data apart")
-        except (OSError, ValueError):
-            raise InputError(
-                f"{path} is missing or damaged. If the data are as they were, delete what is left "
-                "of it and run the dgn_tf.train command again: it writes a new one."
-            ) from None
-        return described
+        return read_note(self / DATA)
 
     @property
     def flag(self) -> str:
@@ -202,13 +264,13 @@ class Run:
     @property
     def checkpoint(self) -> str:
         """Name of the newest checkpoint, or "" if there is none."""
-        paths = Checkpoints(self / "checkpoints").paths()
+        paths = Checkpoints(self / CHECKPOINTS).paths()
         return paths[-1].name if paths else ""
 
     @property
     def folders(self) -> list[str] | None:
         """The folders that a labeled run has numbered its classes by, or None."""
-        return self.described().get("folders") if (self / "data.json").exists() else None
+        return self.described().get("folders") if (self / DATA).exists() else None
 
     def config(self) -> Config:
         """The settings of this run.
@@ -219,9 +281,18 @@ class Run:
         if not self.exists:
             raise InputError(f"{self.flag} holds no run: it has no config.json.")
         try:
-            return Config.from_json((self / "config.json").read_text(encoding="utf-8"))
+            return Config.from_json((self / CONFIG).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{self / 'config.json'}: {error}. If it is damaged, delete it and give the "
-                f"dgn_tf.train command --flagfile={self / 'flags.cfg'}: it goes on from there."
+                f"{self / CONFIG}: {error}. If it is damaged, delete it and give the "
+                f"dgn_tf.train command --flagfile={self / FLAGS}: it goes on from there."
             ) from None
+
+
+def _holds(read: Any) -> bool:
+    """Whether a file can be read."""
+    try:
+        read()
+    except InputError:
+        return False
+    return True

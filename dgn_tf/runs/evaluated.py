@@ -10,9 +10,10 @@ from dgn_tf.config import InferenceConfig
 from dgn_tf.config.fields import require_at_least, setting
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import class_labels
-from dgn_tf.data.sources import load, other_data, source_of, with_kind
+from dgn_tf.data.sources import load, may_share, other_data, source_of, with_kind
 from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
+from dgn_tf.runs.data_note import same_data
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import find_encoder, given_latents, load_run
 from dgn_tf.types import LatentArrays, has_geometry
@@ -212,25 +213,24 @@ class EvaluatedRun:
         return rival
 
     def _require_same_data(self, rival: "EvaluatedRun") -> None:
-        ours, theirs = (
-            dataclasses.asdict(run.config.data) | {"data_dir": ""} for run in (self, rival)
-        )
+        ours, theirs = (Run(run.run_dir).described() for run in (self, rival))
+        if same_data(ours, theirs):
+            return
+        clips = "clips" if self.config.data.frames else "images"
+        here, there = self.config.data, rival.config.data
         differing = [
-            f"{name}={theirs[name]} there, {value} here"
-            for name, value in ours.items()
-            if theirs[name] != value
+            f"{name}={getattr(there, name)} there, {getattr(here, name)} here"
+            for name in (field.name for field in dataclasses.fields(here))
+            if name != "data_dir" and getattr(here, name) != getattr(there, name)
         ]
-        if differing:
-            kind = "clips" if self.config.data.frames else "images"
-            raise InputError(
-                f"`rival={rival.run_dir}` was learned from other {kind} than `run_dir` "
-                f"({'; '.join(differing)})."
-            )
+        told = "; ".join(differing) or f"{theirs['examples']} there, {ours['examples']} here"
+        raise InputError(
+            f"`rival={rival.run_dir}` was learned from other {clips} than `run_dir` ({told})."
+        )
 
 
 def overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
     """Whether two (data set, where) may share examples, as far as their names tell."""
     (spec, where), (other_spec, other_where) = one, other
-    # Without a split, heads and TFDS sets give "train".
-    same = spec.removesuffix(":train") == other_spec.removesuffix(":train")
+    same = bool(spec and other_spec) and may_share(spec, other_spec)
     return same and (where == other_where or not where or not other_where)

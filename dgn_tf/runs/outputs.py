@@ -3,44 +3,49 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
+from dgn_tf.utils.folders import require_replaceable, take_place
+from dgn_tf.utils.ownership import RESULTS, Ownership
 
 REPORT = "report.json"
 
 
 @contextlib.contextmanager
-def output_folder(path: str, overwrite: bool) -> Iterator[Path]:
+def output_folder(
+    path: str, overwrite: bool, sources: Sequence[str | os.PathLike] = ()
+) -> Iterator[Path]:
     """A new folder beside `path`, which takes its place at the end; after an error it is gone.
 
-    Unlike `atomic_folder` it never replaces what is not from an inference, and keeps what it holds
-    where it cannot be put in place.
+    Unlike `atomic_folder` it replaces only what is to be overwritten, and keeps what it holds where
+    it cannot be put in place.
 
     Args:
         path: of the results.
-        overwrite: whether the results of an earlier inference may be there.
+        overwrite: whether the results of an earlier command may be there. What others have added to
+            them stays.
+        sources: paths of files or folders that are read: none may lie in a folder that is replaced.
 
     Yields:
         The folder to fill.
 
     Raises:
-        InputError: `path` is a file, is not empty (with `overwrite`: and holds no results of an
-            inference), or cannot be made.
+        InputError: `path` is a file, is not empty (with `overwrite`: and holds no results, or what
+            is read), or cannot be made.
     """
-    target, flag = Path(path).expanduser().resolve(), f"`output_dir={path}`"
+    target, flag = user_path(path).resolve(), f"`output_dir={path}`"
     if target.exists() and not target.is_dir():
         raise InputError(f"{flag} is a file: name a folder.")
     occupied = target.is_dir() and any(target.iterdir())
     if occupied and not overwrite:
         raise InputError(f"{flag} is not empty: name another, or give `overwrite`.")
-    if occupied and not (target / REPORT).is_file():
-        raise InputError(
-            f"{flag} holds no {REPORT}, so it is not from an inference and `overwrite` would "
-            "delete something else: name another folder."
-        )
-    partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
+    owned = Ownership(target, RESULTS)
+    require_replaceable(owned, flag)
+    require_apart(target, flag, sources if occupied else ())
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         partial.mkdir(parents=True)
     except OSError as error:
@@ -50,14 +55,30 @@ def output_folder(path: str, overwrite: bool) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial)
         raise
-    before = target.with_name(f"{target.name}.replaced-{os.getpid()}")
     try:
-        if occupied:
-            os.replace(target, before)
-        os.replace(partial, target)
-    except OSError as error:
+        # Someone may have begun to use it meanwhile.
+        require_replaceable(owned, flag)
+        take_place(partial, owned)
+    except (OSError, InputError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "it is in use by now"
         raise InputError(
-            f"{flag} cannot be put in place ({error.strerror}): the results are in {partial}."
+            f"{flag} cannot be put in place ({reason}): the results are in {partial}."
         ) from None
-    if occupied:
-        shutil.rmtree(before)
+
+
+def require_apart(folder: Path, flag: str, sources: Sequence[str | os.PathLike]) -> None:
+    """Check that what is read does not lie in a folder whose files are to be removed.
+
+    Args:
+        folder: the folder.
+        flag: the setting that names it, for the message.
+        sources: paths of files or folders.
+
+    Raises:
+        InputError: one of them lies in the folder, or is it.
+    """
+    for source in filter(None, sources):
+        if user_path(source).resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"{flag} holds the data ({source}): nothing in it is removed. Name another folder."
+            )

@@ -20,8 +20,14 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
 
 
-def training_data(config: Config) -> tuple[Examples, LatentArrays]:
+def training_data(
+    config: Config, folders: list[str] | None = None
+) -> tuple[Examples, LatentArrays]:
     """The examples that the settings describe, and what a labeled model is given of them.
+
+    Args:
+        config: the settings.
+        folders: those that a run which goes on has numbered its classes by.
 
     Returns:
         N examples, and one-hot labels [N, d] by latent group: none for other models.
@@ -31,7 +37,7 @@ def training_data(config: Config) -> tuple[Examples, LatentArrays]:
     """
     with progress_bar("Reading images") as report:
         examples = load(config.data, report)
-    given = given_latents(config, examples)
+    given = given_latents(config, examples, folders)
     for group, labels in given.items():
         missing = np.flatnonzero(~labels.any(axis=0))
         if len(missing):

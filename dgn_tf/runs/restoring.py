@@ -1,15 +1,16 @@
 """Models, chains and encoders of runs, as their newest checkpoints hold them."""
 
 import dataclasses
+import hashlib
 import os
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from dgn_tf.config import Config
-from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import one_hot
 from dgn_tf.models.clip_encoder import ClipEncoder
@@ -17,6 +18,7 @@ from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.runs.directory import ENCODER, Run
 from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints, check_files
+from dgn_tf.training.course import Course, Progress
 from dgn_tf.training.ema import WeightAverage
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
@@ -56,20 +58,20 @@ def load_finished_run(run_dir: Folder) -> tuple[Config, Any]:
     Raises:
         InputError: also for a run that has not, or whose last checkpoint cannot be read.
     """
-    config, model, step = _restored(run_dir)
+    config, model, progress = _restored(run_dir)
     run, learning = Run(run_dir), config.learning
-    count = run.described()["examples"]
-    steps = learning.epochs * steps_per_epoch(count, learning.batch_size, learning.shards)
-    if step < steps:
+    course = Course(run.described()["examples"], learning.batch_size, learning.shards)
+    place, end = course.enter(progress).place, learning.epochs * course.per_epoch
+    if place < end:
         raise InputError(
             f"{run.flag} is not finished: the newest checkpoint that can be read is of "
-            f"step {step} of {steps}. Run its dgn_tf.train command again to finish it."
+            f"step {place} of {end}. Run its dgn_tf.train command again to finish it."
         )
     return config, model
 
 
-def _restored(run_dir: Folder) -> tuple[Config, Any, int]:
-    """Settings, model and step of the newest checkpoint that can be read."""
+def _restored(run_dir: Folder) -> tuple[Config, Any, Progress]:
+    """Settings, model and progress of the newest checkpoint that can be read."""
     run = Run(run_dir)
     config = run.config()
     data = config.data
@@ -81,7 +83,7 @@ def _restored(run_dir: Folder) -> tuple[Config, Any, int]:
         raise InputError(f"{run.flag} has no checkpoint yet.")
     if average and progress.step:
         average.copy_to(model)
-    return config, model, progress.step
+    return config, model, progress
 
 
 def given_latents(
@@ -106,7 +108,15 @@ def given_latents(
     return {"appearance": one_hot(examples, *settings, folders)}
 
 
-def initialize_from(model: Any, config: Config, run_dir: Folder) -> None:
+def weights_checksum(model: Any) -> str:
+    """The SHA-256, in hex, of the weights of a model."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).data)
+    return digest.hexdigest()
+
+
+def initialize_from(model: Any, config: Config, run_dir: Folder) -> str:
     """Give a new model the networks of a trained run (`init_from`).
 
     A dynamic model with `emission=IV` may begin with those of a deformable one of images, which
@@ -117,6 +127,9 @@ def initialize_from(model: Any, config: Config, run_dir: Folder) -> None:
         config: the `Config` of the run that begins; only its penalties may differ from the other's
             model settings.
         run_dir: folder of the trained run.
+
+    Returns:
+        The `weights_checksum` of the trained model.
 
     Raises:
         InputError: there is no trained run in `run_dir`, or its networks are of other sizes.
@@ -144,6 +157,7 @@ def initialize_from(model: Any, config: Config, run_dir: Folder) -> None:
             f"`init_from={run_dir}` has other networks ({'; '.join(differing)}): use the same."
         )
     (model.emission if stills else model).set_weights(trained.get_weights())
+    return weights_checksum(trained)
 
 
 def initialize_encoder(encoder: keras.Model, run_dir: Folder) -> None:

@@ -14,6 +14,7 @@ from dgn_tf.runs.restoring import find_encoder, load_chains, load_finished_run, 
 from dgn_tf.serving import exported
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.visualize.clips import of_first_frames
 from dgn_tf.visualize.directions import Directions, principal_directions, read_directions
 
@@ -89,8 +90,8 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
     """
     check_source(run_dir, saved_model)
     if saved_model:
-        found = exported.load(Path(saved_model))
-        version = exported.version_folder(Path(saved_model).expanduser())
+        found = exported.load(user_path(saved_model))
+        version = exported.version_folder(user_path(saved_model))
         return Trained(
             flag=f"`saved_model={saved_model}`",
             path=saved_model,
@@ -118,5 +119,5 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
 
 def model_name(run_dir: str | None, saved_model: str | None) -> str:
     """The name of a model for people: that of a run's folder, or NAME of saved_models/NAME/1."""
-    folder = Path(run_dir or saved_model or "").expanduser().resolve()
+    folder = user_path(run_dir or saved_model or "").resolve()
     return folder.parent.name if saved_model and folder.name.isdecimal() else folder.name

@@ -15,7 +15,8 @@ from dgn_tf.inference.starts import guess_of
 from dgn_tf.serving.signatures import Signatures, signed, unit
 from dgn_tf.types import LatentArrays, LatentModel, Tensor
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import atomic_write
+from dgn_tf.utils.files import atomic_write, user_path
+from dgn_tf.utils.ownership import LITE, Ownership
 
 QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
 # A part of a model, and what it makes.
@@ -144,12 +145,23 @@ def write_tflite(
         Part, quantization and `Conversion` of each file, once it is written.
 
     Raises:
-        InputError: the folder cannot be made, or a conversion does not work.
+        InputError: the folder cannot be made, a file is there that this program has not written,
+            or a conversion does not work.
     """
+    folder = user_path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"`output_dir`: {folder} cannot be made: {error.strerror}.") from None
+    owned, quantizations = Ownership(folder, LITE), list(quantizations)
+    files = [f"{part}_{quantization}.tflite" for part in parts for quantization in quantizations]
+    for name in files:
+        if name not in owned.names and (folder / name).exists():
+            raise InputError(
+                f"`output_dir`: {folder / name} is there, and is not recorded as an export of this "
+                "program: remove it yourself, or name another folder."
+            )
+    owned.add(files)
     for part, function in parts.items():
         for quantization in quantizations:
             made = convert(function, quantization, calibration, test)

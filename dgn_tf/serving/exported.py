@@ -19,6 +19,7 @@ from dgn_tf.serving.saved_model import (
 )
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import literal_path, user_path
 from dgn_tf.utils.npz_files import read_npz
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -72,18 +73,19 @@ def load(path: Path) -> Exported:
     Raises:
         InputError: there is none, or its files are damaged.
     """
-    folder = version_folder(path.expanduser())
+    folder = version_folder(user_path(path))
     try:
         config = Config.from_json((folder / CONFIG).read_text(encoding="utf-8"))
         data = config.data
         model = make_model(config.model, data.side, data.channels, data.frames)
-        reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
-        _fill(model, reader, WEIGHTS)
         latents = folders = encoder = None
-        if (folder / ENCODER).is_file():
-            described = json.loads((folder / ENCODER).read_text(encoding="utf-8"))
-            encoder = encoder_of(described)
-            _fill(encoder, reader, ENCODER_WEIGHTS)
+        with literal_path(folder / "variables") as readable:
+            reader = tf.train.load_checkpoint(str(readable / "variables"))
+            _fill(model, reader, WEIGHTS)
+            if (folder / ENCODER).is_file():
+                described = json.loads((folder / ENCODER).read_text(encoding="utf-8"))
+                encoder = encoder_of(described)
+                _fill(encoder, reader, ENCODER_WEIGHTS)
         if (folder / LATENTS).is_file():
             latents = read_npz(str(folder / LATENTS))
         if (folder / FOLDERS).is_file():

@@ -7,6 +7,7 @@ import numpy as np
 
 from dgn_tf.utils.arrays import checked_images, checked_numbers
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 BORDERS = ("edge", "zeros")
 
@@ -25,7 +26,7 @@ class LiteModel:
     def __init__(self, path: str | os.PathLike):
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_path=str(path))
+        interpreter = Interpreter(model_path=str(user_path(path)))
         self._run = interpreter.get_signature_runner()
         # The sizes of each input, in which -1 stands for a free batch.
         self._shapes = {

@@ -29,7 +29,7 @@ from dgn_tf.serving.signatures import (
 from dgn_tf.serving.warmup import Requests, write_warmup
 from dgn_tf.types import EncodedModel, LatentArrays, Latents, Tensor
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import write_text
+from dgn_tf.utils.files import literal_path, user_path, write_text
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
 from dgn_tf.visualize.directions import Directions, write_directions
 from dgn_tf.visualize.images import png_bytes
@@ -134,7 +134,7 @@ def export_saved_model(
         InputError: a model that cannot be exported, or a folder that cannot be written.
         RuntimeError: the SavedModel's answers differ from those of the Keras model.
     """
-    plain = portable(config, model)
+    folder, plain = user_path(folder), portable(config, model)
     encoder = None if encoder is None else portable_encoder(encoder)
     partial = folder / f"partial-{os.getpid()}"
     try:
@@ -258,7 +258,8 @@ def answers_of(path: str | os.PathLike, requests: Requests) -> Answers:
         The answers by signature.
     """
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(path))
+        with literal_path(path) as readable:
+            graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(readable))
         answers = {}
         for name, inputs in requests.items():
             signature = graph.signature_def[name]

@@ -60,7 +60,7 @@ class Adversarial(tf.Module):
         self.warmup = warmup
         self.model = likelihood.model
         self.optimizer = likelihood.optimizer
-        self.scale = likelihood.scale
+        self.scale, self.offset = likelihood.scale, likelihood.offset
         self.chains = likelihood.chains
         optimizer.build(discriminator.trainable_variables)
 
@@ -137,7 +137,7 @@ class Adversarial(tf.Module):
             prior: latents [B, d] of each group, of the samples that the discriminator judges.
             sigma: standard deviation of a pixel on the [0, 1] scale.
         """
-        warm = tf.cast(tf.cast(self.optimizer.iterations, tf.int64) >= self.warmup, tf.float32)
+        warm = tf.cast(self.likelihood.place() >= self.warmup, tf.float32)
         with tf.GradientTape() as tape:
             parts = {name: self.model.part(name, latent) for name, latent in prior.items()}
             logits = self.discriminator(self.model.combine(parts))

@@ -13,7 +13,7 @@ from dgn_tf.training.decorrelation import Decorrelation
 from dgn_tf.training.gradient_step import all_finite, apply_gradients
 from dgn_tf.training.losses import loss_terms
 from dgn_tf.training.proposals import EncoderProposals
-from dgn_tf.training.schedules import RunSchedule
+from dgn_tf.training.schedules import RunSchedule, no_offset
 from dgn_tf.types import LatentArrays, Latents, Tensor, has_geometry
 
 
@@ -38,6 +38,8 @@ class AlternatingBackprop(tf.Module):
             as in Algorithm 1.
         scale: tf.Variable that multiplies step_size, 1 by default; the loop halves it to rescue a
             run. A learning rate that should slow down with it uses the same variable.
+        offset: int64 tf.Variable that is added to the learning steps for the place in the run, 0 by
+            default (`dgn_tf.training.course.Progress`).
         seed: keys the noise, with the step and the example's id.
 
     Raises:
@@ -60,6 +62,7 @@ class AlternatingBackprop(tf.Module):
         proposals: EncoderProposals | None = None,
         decorrelation: Decorrelation | None = None,
         scale: tf.Variable | None = None,
+        offset: tf.Variable | None = None,
         seed: int = 0,
     ):
         super().__init__(name="alternating")
@@ -67,9 +70,10 @@ class AlternatingBackprop(tf.Module):
         self.chains = chains
         self.optimizer = optimizer
         self.scale = tf.Variable(tf.ones([]), trainable=False) if scale is None else scale
+        self.offset = no_offset() if offset is None else offset
         self.langevin_steps = langevin_steps
-        self.step_size = RunSchedule(str(step_size), total_steps, self.scale)
-        self.sigma = RunSchedule(str(sigma), total_steps)
+        self.step_size = RunSchedule(str(step_size), total_steps, self.scale, self.offset)
+        self.sigma = RunSchedule(str(sigma), total_steps, offset=self.offset)
         self.head_start = round(head_start * total_steps) if has_geometry(model) else 0
         self.noise = noise
         self.simultaneous = simultaneous
@@ -164,7 +168,11 @@ class AlternatingBackprop(tf.Module):
 
     def begun(self) -> Tensor:
         """Whether the head start is over."""
-        return tf.cast(self.optimizer.iterations, tf.int64) >= self.head_start
+        return self.place() >= self.head_start
+
+    def place(self) -> Tensor:
+        """How far the run has come, int64, in batches of the size that they have now."""
+        return tf.cast(self.optimizer.iterations, tf.int64) + self.offset
 
     def langevin_noise(self, ids: Tensor) -> Latents:
         """Standard normal noise [langevin_steps, B, d] of every group at this step."""

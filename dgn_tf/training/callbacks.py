@@ -5,14 +5,14 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 from absl import logging
 from tqdm import tqdm
 
-from dgn_tf.utils.files import write_text
+from dgn_tf.utils.files import user_path, write_text
+from dgn_tf.utils.ownership import LOGS, Ownership, files_under
 
 # What the callbacks of Keras are given: the numbers of the epoch so far, by name.
 Logs = Mapping[str, float] | None
@@ -85,6 +85,24 @@ def _headline(logs: Logs) -> str:
     return f"discriminator right {100 * logs['accuracy']:.0f}%"
 
 
+class RecordedTensorBoard(keras.callbacks.TensorBoard):
+    """Keras's TensorBoard, whose files are recorded as this program's.
+
+    Args:
+        folder: of the logs.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        super().__init__(user_path(folder), write_graph=False)
+        self.folder = user_path(folder)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Opens the file, whose name has the time in it, and records it."""
+        before = set(files_under(self.folder))
+        super().on_train_begin(logs)
+        Ownership(self.folder, LOGS).add(set(files_under(self.folder)) - before)
+
+
 class MetricsLog(keras.callbacks.Callback):
     """One JSON line an epoch: epoch, step, the epoch's means, and images per second.
 
@@ -99,7 +117,7 @@ class MetricsLog(keras.callbacks.Callback):
 
     def __init__(self, path: str | os.PathLike, num_examples: int):
         super().__init__()
-        self.path = Path(path)
+        self.path = user_path(path)
         self.num_examples = num_examples
         self._start: float | None = None
 
@@ -111,7 +129,8 @@ class MetricsLog(keras.callbacks.Callback):
         """Writes the line of this epoch."""
         # An epoch that was resumed half-way has no beginning here, and so no speed.
         passed = None if self._start is None else time.monotonic() - self._start
-        row = {"epoch": epoch + 1, "step": (epoch + 1) * self.params["steps"], **(logs or {})}
+        step = (epoch + 1) * self.params["steps"] - self.params.get("offset", 0)
+        row = {"epoch": epoch + 1, "step": step, **(logs or {})}
         row["images_per_second"] = self.num_examples / passed if passed else None
         rows = [old for old in read_metrics(self.path) if old["epoch"] <= epoch] + [row]
         write_text(self.path, "".join(json.dumps(r) + "\n" for r in rows))
@@ -122,7 +141,7 @@ def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
 
     A line that is damaged is left out and named in a warning.
     """
-    path = Path(path)
+    path = user_path(path)
     rows: list[dict[str, Any]] = []
     if not path.exists():
         return rows

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.types import LatentArrays, Latents, Tensor
+from dgn_tf.utils.files import literal_path
 
 # Chains of more bytes than this live on the host, whatever computes with them: a step moves the
 # rows of its batch alone. A million examples with 64 + 64 latents have twice as many.
@@ -50,6 +51,7 @@ class Chains(tf.Module):
     ):
         super().__init__(name="chains")
         self.ids, self.first = np.asarray(ids, np.int64), first
+        self.given = tuple(given or ())
 
         def start(name: str, stream: int, dim: int) -> Tensor:
             if given and name in given:
@@ -89,12 +91,20 @@ class Chains(tf.Module):
         }
         np.savez(folder / f"chains-{self.first:010d}-{end:010d}.npz", ids=self.ids, **states)
 
-    def restore(self, folder: Path) -> None:
+    def restore(self, folder: Path, sources: np.ndarray | None = None) -> None:
         """Takes the states from the files in a folder, however many processes have written them.
+
+        Args:
+            folder: of a checkpoint.
+            sources: where the data have changed, the id int64 [n] that each example of the whole
+                data set had before, -1 for a new one, whose chain stays where it starts.
 
         Raises:
             ValueError: some are missing, or of other examples.
         """
+        if sources is not None:
+            self._take(*read_chains(folder), sources[self.first : self.first + len(self.ids)])
+            return
         ids, states = read_chains(folder, self.first, self.first + len(self.ids))
         if ids is not None and not np.array_equal(ids, self.ids):
             raise ValueError("its chains are of other examples")
@@ -102,6 +112,37 @@ class Chains(tf.Module):
             raise ValueError("its chains have other latents or are not as many")
         for name, z in states.items():
             self.groups[name].assign(z)
+
+    def _take(self, ids: np.ndarray | None, states: LatentArrays, sources: np.ndarray) -> None:
+        """Takes the states [m, d] of the examples with these ids [m]; others stay as they are."""
+        if ids is None:
+            raise ValueError("an older version wrote its chains, which do not say whose they are")
+        if {n: z.shape[1] for n, z in states.items()} != {
+            n: z.shape[1] for n, z in self.groups.items()
+        }:
+            raise ValueError("its chains have other latents")
+        order = np.argsort(ids)
+        place = order[np.searchsorted(ids, sources, sorter=order).clip(max=len(ids) - 1)]
+        rows = np.flatnonzero(ids[place] == sources)
+        for name, z in states.items():
+            # What is given belongs to the examples, not to the chains.
+            if name not in self.given:
+                taken = tf.constant(z[place[rows]])
+                self.groups[name].scatter_update(tf.IndexedSlices(taken, tf.constant(rows)))
+
+
+def read_ids(folder: str | os.PathLike) -> np.ndarray | None:
+    """The ids int64 [N] of the examples whose chains a checkpoint has; None where it says none.
+
+    Raises:
+        ValueError, OSError: a file cannot be read.
+    """
+    files = sorted(path for path in Path(folder).iterdir() if _FILE.fullmatch(path.name))
+    found = []
+    for path in files:
+        with np.load(path, allow_pickle=False) as file:
+            found.append(file["ids"])
+    return np.concatenate(found) if found else None
 
 
 def read_chains(
@@ -147,9 +188,10 @@ def read_chains(
 def _tensors(folder: str | os.PathLike) -> LatentArrays:
     """The chains among the tensors of a checkpoint of an older version."""
     start, end = "chains/groups/", "/.ATTRIBUTES/VARIABLE_VALUE"
-    reader = tf.train.load_checkpoint(str(Path(folder) / "state"))
-    return {
-        name.removeprefix(start).removesuffix(end): reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if name.startswith(start) and name.endswith(end)
-    }
+    with literal_path(folder) as readable:
+        reader = tf.train.load_checkpoint(str(readable / "state"))
+        return {
+            name.removeprefix(start).removesuffix(end): reader.get_tensor(name)
+            for name in reader.get_variable_to_shape_map()
+            if name.startswith(start) and name.endswith(end)
+        }

@@ -1,42 +1,40 @@
 """Checkpoints of a run: each in a folder of its own that appears whole or not at all."""
 
 import dataclasses
+import itertools
 import json
 import os
-import shutil
+import re
 import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from dgn_tf.training.chains import Chains
+from dgn_tf.training.course import Progress
 from dgn_tf.training.devices import Devices
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import DiskError, InputError, disk_reason
+from dgn_tf.utils.files import literal_path, user_path
+from dgn_tf.utils.ownership import files_under, remove_files
 
 PROGRESS = "progress.json"
+# What a save writes, and what it leaves where it was killed.
+_WHOLE = re.compile(r"step-[0-9]{10,}")
+_LEFT = re.compile(r"partial-(old-step-)?[0-9]{10,}")
+_FILE = re.compile(
+    r"progress\.json|state\.index|state\.data-[0-9]+-of-[0-9]+|checkpoint"
+    r"|chains-[0-9]+-[0-9]+\.npz|state_temp/[^/]+|state\.[^/]*tempstate[^/]*"
+)
 
 
-@dataclasses.dataclass
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        step: learning steps done.
-        sums: sums of the logged numbers over the steps of the epoch under way.
-        rescues: how often the run has gone back to a checkpoint after a number that was not finite.
-    """
-
-    step: int = 0
-    sums: dict[str, float] = dataclasses.field(default_factory=dict)
-    rescues: int = 0
-
-    def means(self, per_epoch: int) -> dict[str, float]:
-        """The logged numbers' means over the steps done of the epoch that the last step was in."""
-        steps = (self.step - 1) % per_epoch + 1
-        return {name: value / steps for name, value in self.sums.items()}
+def _free(path: Path) -> Path:
+    """A path that nothing is at: this one, or one with a number."""
+    numbers = (path.with_name(f"{path.name}-{n}") for n in itertools.count(2))
+    return next(p for p in itertools.chain([path], numbers) if not os.path.lexists(p))
 
 
 def check_files(path: Path) -> Progress:
@@ -47,11 +45,27 @@ def check_files(path: Path) -> Progress:
     Raises:
         OSError, ValueError, TypeError: they are not as they were written.
     """
-    row = verified((path / PROGRESS).read_text(encoding="utf-8"))
+    row = _read(path)
     for name, checksum in dict(row.pop("files", {})).items():
         if _checksum(path / name) != checksum:
             raise ValueError(f"{name} was changed or damaged after it was written")
+    row.pop("data", None)
     return Progress(**row)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What progress.json of a checkpoint says."""
+    return verified((path / PROGRESS).read_text(encoding="utf-8"))
+
+
+def checkpoint_files(folder: Path) -> list[str]:
+    """Paths inside a folder of checkpoints of what `Checkpoints` has written there."""
+    found = []
+    for name in files_under(folder):
+        place, _, rest = name.partition("/")
+        if (_WHOLE.fullmatch(place) or _LEFT.fullmatch(place)) and _FILE.fullmatch(rest):
+            found.append(name)
+    return found
 
 
 def _checksum(path: Path) -> str:
@@ -71,6 +85,9 @@ class Checkpoints:
         chains: the `Chains` of a run that has them. They are kept in files of their own.
         devices: the `Devices` of a run: where several processes learn together, all of them save
             and restore, each its own chains, and the chief the rest.
+        fingerprint: of the training data, which is kept with each checkpoint.
+        sources: where the data have changed since other checkpoints were written, whose chains are
+            taken from these, as of `Chains.restore`.
         objects: what to save, by name: built Keras models and optimizers, tf.Modules, tf.Variables.
     """
 
@@ -80,17 +97,26 @@ class Checkpoints:
         keep: int = 3,
         chains: Chains | None = None,
         devices: Devices | None = None,
+        fingerprint: str = "",
+        sources: np.ndarray | None = None,
         **objects: Any,
     ):
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
         self.keep = keep
         self.chains = chains
+        self.fingerprint = fingerprint
+        self.sources = sources
         self.devices = devices or Devices()
         self.state = tf.train.Checkpoint(**objects)
 
     def paths(self) -> list[Path]:
         """The checkpoints' folders, oldest first."""
-        return sorted(self.folder.glob("step-*"))
+        return self._named(_WHOLE)
+
+    def _named(self, pattern: re.Pattern[str]) -> list[Path]:
+        """The folders in `folder` with such names, sorted."""
+        folders = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted(path for path in folders if pattern.fullmatch(path.name) and path.is_dir())
 
     def save(self, progress: Progress) -> None:
         """Writes a checkpoint, which appears whole, and removes the oldest ones beyond `keep`.
@@ -103,7 +129,7 @@ class Checkpoints:
         try:
             if self.devices.chief:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                self._remove(*self.folder.glob("partial-*"))
+                self._remove(*self._named(_LEFT))
                 partial.mkdir()
                 self.state.write(str(partial / "state"))
             self.devices.meet()
@@ -113,7 +139,8 @@ class Checkpoints:
             if not self.devices.chief:
                 return
             files = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
-            row = with_checksum({**dataclasses.asdict(progress), "files": files})
+            row = {**dataclasses.asdict(progress), "data": self.fingerprint, "files": files}
+            row = with_checksum(row)
             (partial / PROGRESS).write_text(json.dumps(row))
             final = self.folder / f"step-{progress.step:010d}"
             # The name is free for an instant; the states before this one remain whatever happens.
@@ -121,7 +148,7 @@ class Checkpoints:
             partial.rename(final)
             self._remove(*self.paths()[: -self.keep])
         except (OSError, tf.errors.OpError) as error:
-            shutil.rmtree(partial, ignore_errors=True)
+            self._discard(partial)
             kept = self.paths()
             raise DiskError(
                 f"step {progress.step} cannot be saved in {self.folder} ({disk_reason(error)}): "
@@ -130,11 +157,25 @@ class Checkpoints:
             ) from error
 
     def _remove(self, *paths: Path) -> None:
-        """Deletes folders; a checkpoint's loses its name first, all at once."""
+        """Deletes folders; a checkpoint's loses its name first, all at once.
+
+        A folder that holds what others have put there stays, as kept-NAME.
+        """
         for path in filter(Path.exists, paths):
-            if path.name.startswith("step-"):
+            if _WHOLE.fullmatch(path.name):
                 path = path.rename(self.folder / f"partial-old-{path.name}")
-            shutil.rmtree(path)
+            self._discard(path)
+            if path.exists():
+                path.rename(_free(self.folder / f"kept-{path.name.removeprefix('partial-old-')}"))
+
+    def _sources_of(self, path: Path) -> np.ndarray | None:
+        """Whose chains are taken from a checkpoint; None if it is of the data of now."""
+        known = self.fingerprint and _read(path).get("data") == self.fingerprint
+        return None if known else self.sources
+
+    def _discard(self, path: Path) -> None:
+        """Deletes the files of a checkpoint, and its folder if it is empty then."""
+        remove_files(path, [name for name in files_under(path) if _FILE.fullmatch(name)])
 
     def restore(self, partial: bool = False) -> Progress | None:
         """Restores the newest checkpoint that can be read; those that cannot are reported.
@@ -154,13 +195,14 @@ class Checkpoints:
             try:
                 progress = check_files(path)
                 if self.chains:
-                    self.chains.restore(path)
-                status = self.state.read(str(path / "state"))
-                # Older versions kept the chains here too.
-                if partial or (self.chains and not any(path.glob("chains-*"))):
-                    status.assert_existing_objects_matched().expect_partial()
-                else:
-                    status.assert_consumed()
+                    self.chains.restore(path, self._sources_of(path))
+                with literal_path(path) as readable:
+                    status = self.state.read(str(readable / "state"))
+                    # Older versions kept the chains here too.
+                    if partial or (self.chains and not any(path.glob("chains-*"))):
+                        status.assert_existing_objects_matched().expect_partial()
+                    else:
+                        status.assert_consumed()
                 return progress
             # Seen of broken files: OpError (a flipped bit, a missing file), IndexError (a truncated
             # index), AssertionError (variables missing from it) and, for progress.json and chains,

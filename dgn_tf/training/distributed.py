@@ -22,7 +22,8 @@ class Distributed(tf.Module):
         super().__init__(name="distributed")
         self.learner = learner
         self.model, self.optimizer = learner.model, learner.optimizer
-        self.scale, self.chains = learner.scale, learner.chains
+        self.scale, self.offset = learner.scale, learner.offset
+        self.chains = learner.chains
         self._strategy = devices.strategy
         self._local = devices.strategy.num_replicas_in_sync // devices.workers
         self._first = self._local * (devices.shards.first * devices.workers // devices.shards.count)

@@ -51,7 +51,7 @@ class Averaging(tf.Module):
         self.average = WeightAverage(learner.model, decay)
         self.model = learner.model
         self.optimizer = learner.optimizer
-        self.scale = learner.scale
+        self.scale, self.offset = learner.scale, learner.offset
 
     def step(self, index: Tensor, ids: Tensor, x: Tensor) -> dict[str, Tensor]:
         """The learner's step, after which the average takes in the weights."""

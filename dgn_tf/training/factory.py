@@ -18,7 +18,7 @@ from dgn_tf.training.decorrelation import Decorrelation
 from dgn_tf.training.devices import Devices
 from dgn_tf.training.distributed import Distributed
 from dgn_tf.training.proposals import EncoderProposals
-from dgn_tf.training.schedules import RunSchedule
+from dgn_tf.training.schedules import RunSchedule, no_offset
 from dgn_tf.training.variational import Variational
 from dgn_tf.types import EncodedModel, Learner
 from dgn_tf.utils.errors import InputError
@@ -111,12 +111,14 @@ def _shared(learning: TrainingConfig, examples: Examples, precision: str) -> dic
     """The arguments that all learners share."""
     total_steps = _total_steps(learning, examples)
     scale = tf.Variable(tf.ones([]), trainable=False)
-    schedule = RunSchedule(learning.learning_rate, total_steps, scale)
+    offset = no_offset()
+    schedule = RunSchedule(learning.learning_rate, total_steps, scale, offset)
     return {
         "optimizer": scaled(Adam(schedule, epsilon=1e-8), precision),
         "total_steps": total_steps,
         "sigma": learning.sigma,
         "scale": scale,
+        "offset": offset,
         "seed": learning.seed,
     }
 
@@ -157,7 +159,8 @@ def _proposals(
         return None
     if encoder is None:
         raise ValueError("`proposals` needs an encoder")
-    schedule = RunSchedule(learning.encoder_rate, shared["total_steps"], shared["scale"])
+    names = ("total_steps", "scale", "offset")
+    schedule = RunSchedule(learning.encoder_rate, **{name: shared[name] for name in names})
     optimizer = scaled(Adam(schedule, epsilon=1e-8), precision)
     metropolis = learning.proposals == "metropolis"
     return EncoderProposals(model, encoder, optimizer, learning.dreams, metropolis, learning.seed)
@@ -177,7 +180,9 @@ def _adversarial(
 ) -> Adversarial:
     """The learner that has a discriminator beside the likelihood."""
     total_steps = _total_steps(learning, examples)
-    schedule = RunSchedule(learning.discriminator_rate, total_steps, likelihood.scale)
+    schedule = RunSchedule(
+        learning.discriminator_rate, total_steps, likelihood.scale, likelihood.offset
+    )
     return Adversarial(
         likelihood,
         discriminator,

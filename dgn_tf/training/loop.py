@@ -7,9 +7,10 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from dgn_tf.data.batches import Shards, batches, steps_per_epoch
+from dgn_tf.data.batches import Shards, batches
 from dgn_tf.data.examples import Examples
-from dgn_tf.training.checkpoints import Checkpoints, Progress
+from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.training.course import Course, Progress
 from dgn_tf.types import Learner, Tensor
 from dgn_tf.utils.memory import keep_freed_memory
 
@@ -49,7 +50,7 @@ def fit(
     Args:
         learner: what learns.
         examples: the examples to learn from.
-        batch_size: examples in a step.
+        batch_size: examples in a step. It may be another one than before, see `Course`.
         epochs: passes over the data, counted from the start of the run, whenever that was.
         seed: decides the order of the examples.
         callbacks: Keras callbacks; their `logs` are means over the epoch, or its steps so far.
@@ -68,24 +69,27 @@ def fit(
         Diverged: a number was not finite for the fourth time, or the first without checkpoints.
     """
     keep_freed_memory()
-    model, per_epoch = learner.model, steps_per_epoch(len(examples), batch_size, shards.count)
+    course = Course(len(examples), batch_size, shards.count)
+    model, per_epoch = learner.model, course.per_epoch
     total = epochs * per_epoch
-    progress = progress or _saved(Progress(), checkpoints)
+    progress = course.enter(progress) if progress else _saved(course.enter(Progress()), checkpoints)
     train_steps = _compiled(learner.step, examples.images.shape[1:], jit)
-    listeners = _listeners(callbacks, learner, epochs, per_epoch, progress.step)
-    while progress.step < total and not model.stop_training and not should_stop():
+    listeners = _listeners(callbacks, learner, epochs, per_epoch, progress)
+    while progress.place < total and not model.stop_training and not should_stop():
         learner.scale.assign(0.5**progress.rescues)
+        learner.offset.assign(progress.offset)
         try:
-            data = iter(batches(examples, batch_size, seed, progress.step, total, shards))
-            while progress.step < total:
-                count = min(steps_per_execution, per_epoch - progress.step % per_epoch)
+            place, seen = progress.place, progress.seen
+            data = iter(batches(examples, batch_size, seed, place, total, shards, seen))
+            while progress.place < total:
+                count = min(steps_per_execution, per_epoch - progress.place % per_epoch)
                 _execute(train_steps, data, count, progress, per_epoch, listeners)
-                if checkpoints and progress.step % (checkpoint_epochs * per_epoch) == 0:
+                if checkpoints and progress.place % (checkpoint_epochs * per_epoch) == 0:
                     checkpoints.save(progress)
                 if model.stop_training or should_stop():
                     break
         except _NotFinite:
-            progress = _rescue(progress, checkpoints, listeners)
+            progress = course.enter(_rescue(progress, checkpoints, listeners))
     _saved(progress, checkpoints)
     listeners.on_train_end(progress.means(per_epoch))
     return progress
@@ -103,9 +107,9 @@ def _listeners(
     learner: Learner,
     epochs: int,
     per_epoch: int,
-    first_step: int,
+    progress: Progress,
 ) -> keras.callbacks.CallbackList:
-    """The callbacks as one, whose training has begun."""
+    """The callbacks as one, whose training has begun; their steps are places in the run."""
     # Callbacks of Keras look for both on the model.
     learner.model.optimizer, learner.model.stop_training = learner.optimizer, False
     listeners = keras.callbacks.CallbackList(
@@ -113,7 +117,8 @@ def _listeners(
         model=learner.model,
         epochs=epochs,
         steps=per_epoch,
-        first_step=first_step,
+        first_step=progress.place,
+        offset=progress.offset,
     )
     listeners.on_train_begin()
     return listeners
@@ -160,7 +165,7 @@ def _execute(
     Raises:
         _NotFinite: a step gave a number that is not finite; `progress` is at the step before it.
     """
-    epoch, batch = divmod(progress.step, per_epoch)
+    epoch, batch = divmod(progress.place, per_epoch)
     if batch == 0:
         progress.sums = {}
         callbacks.on_epoch_begin(epoch)
@@ -171,6 +176,7 @@ def _execute(
         progress.step += int(finite.argmin())
         raise _NotFinite
     progress.step += count
+    progress.seen = 0
     for name, each in metrics.items():
         progress.sums[name] = sum(each.tolist(), progress.sums.get(name, 0.0))
     logs = progress.means(per_epoch)

@@ -10,7 +10,7 @@ from dgn_tf.inference.encoder import EncoderInference
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.training.gradient_step import apply_gradients
 from dgn_tf.training.losses import gaussian_divergence, loss_terms
-from dgn_tf.training.schedules import RunSchedule
+from dgn_tf.training.schedules import RunSchedule, no_offset
 from dgn_tf.types import LatentArrays, Latents, Tensor
 
 
@@ -29,6 +29,8 @@ class Variational(tf.Module):
         sigma: standard deviation of a pixel on the [0, 1] scale, a number or a schedule.
         kl_weight: weight of the divergence.
         scale: tf.Variable that the loop halves to rescue a run; the learning rate should use it.
+        offset: int64 tf.Variable that is added to the learning steps for the place in the run, 0 by
+            default (`dgn_tf.training.course.Progress`).
         seed: keys the samples, with the step and the example's id.
 
     Raises:
@@ -44,13 +46,15 @@ class Variational(tf.Module):
         sigma: float | str = "1.0",
         kl_weight: float = 1.0,
         scale: tf.Variable | None = None,
+        offset: tf.Variable | None = None,
         seed: int = 0,
     ):
         super().__init__(name="variational")
         self.model = model
         self.optimizer = optimizer
         self.scale = tf.Variable(tf.ones([]), trainable=False) if scale is None else scale
-        self.sigma = RunSchedule(str(sigma), total_steps)
+        self.offset = no_offset() if offset is None else offset
+        self.sigma = RunSchedule(str(sigma), total_steps, offset=self.offset)
         self.kl_weight = kl_weight
         self.seed = seed
         # Variables must exist before a checkpoint can fill them.

@@ -1,10 +1,68 @@
-"""Files and folders that appear whole or not at all."""
+"""Files that appear whole or not at all, and paths as users write them."""
 
 import contextlib
+import fnmatch
 import os
-import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+_PATTERN_MARKS = "[]*?\\"
+
+
+def user_path(path: str | os.PathLike) -> Path:
+    """A path that a user has given: "~" at its beginning is their home folder.
+
+    Every path that a flag or an argument names goes through here. A name that only looks like
+    that of a user ("~copy.jpg") stays what it is.
+    """
+    return Path(os.path.expanduser(path))
+
+
+def matching_paths(pattern: str | os.PathLike) -> list[Path]:
+    """The paths that a pattern with "*", "?" or "[ab]" names, sorted; "~" as of `user_path`.
+
+    A part of it that is there as it is written is no pattern, so that every path names itself.
+    """
+    whole = user_path(pattern)
+    found = [Path(whole.anchor)]
+    for part in whole.relative_to(whole.anchor).parts:
+        found = [path for place in found for path in _children(place, part)]
+    return sorted(found)
+
+
+@contextlib.contextmanager
+def literal_path(folder: str | os.PathLike) -> Iterator[Path]:
+    """A path of a folder for readers that take paths as patterns, as TensorFlow's checkpoints do.
+
+    It is the folder's own, or that of a link to it which is there for as long: nothing is copied.
+
+    Raises:
+        OSError: the link cannot be made.
+    """
+    folder = Path(os.path.abspath(folder))
+    if _is_literal(folder):
+        yield folder
+        return
+    places = (tempfile.gettempdir(), "/tmp", "/var/tmp")
+    place = next((place for place in places if _is_literal(place) and os.path.isdir(place)), None)
+    with tempfile.TemporaryDirectory(dir=place) as made:
+        link = Path(made, "link")
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
+
+
+def _is_literal(path: str | os.PathLike) -> bool:
+    return not any(mark in os.fspath(path) for mark in _PATTERN_MARKS)
+
+
+def _children(folder: Path, pattern: str) -> list[Path]:
+    if os.path.lexists(folder / pattern):
+        return [folder / pattern]
+    # Hidden files are named by nobody who writes "*".
+    names = os.listdir(folder) if folder.is_dir() else []
+    shown = (name for name in names if pattern.startswith(".") or not name.startswith("."))
+    return [folder / name for name in fnmatch.filter(shown, pattern)]
 
 
 def partial_path(path: Path) -> Path:
@@ -22,7 +80,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written or put in place.
     """
-    path = Path(path)
+    path = user_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)
     try:
@@ -40,33 +98,3 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
-
-
-@contextlib.contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill, which takes the place of `folder` at the end.
-
-    The parents of `folder` are made if need be. After an error the new folder is gone, and what was
-    there before is still there.
-
-    Raises:
-        OSError: it cannot be made or put in place.
-    """
-    # Several processes may fill a folder of one name: each has its own.
-    partial = folder.with_name(f".partial-{os.getpid()}-{folder.name}")
-    before = folder.with_name(f".replaced-{os.getpid()}-{folder.name}")
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(folder, before)
-        try:
-            os.replace(partial, folder)
-        except BaseException:
-            if before.exists():
-                os.replace(before, folder)
-            raise
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    shutil.rmtree(before, ignore_errors=True)

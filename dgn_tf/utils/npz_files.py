@@ -2,12 +2,12 @@
 
 import math
 import zipfile
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.memory import free_memory
 from dgn_tf.utils.reading import require_regular
 
@@ -37,7 +37,7 @@ def npz_headers(path: str) -> dict[str, Header]:
     Raises:
         InputError: there is no such file, or it is damaged.
     """
-    file = Path(path).expanduser()
+    file = user_path(path)
     try:
         require_regular(file)
     except FileNotFoundError:
@@ -71,7 +71,7 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
             "memory are free: give a smaller file"
         )
     try:
-        with np.load(Path(path).expanduser(), allow_pickle=False) as archive:
+        with np.load(user_path(path), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except Exception as error:
         raise _unreadable(path, error) from error

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from dgn_tf.data.examples import Examples
 from dgn_tf.types import ClipModel, LatentArrays, LatentModel, one_hot_groups
+from dgn_tf.utils.files import user_path
+from dgn_tf.utils.ownership import SHEETS, Ownership
 from dgn_tf.visualize.clips import clip_sheet, of_first_frames
 from dgn_tf.visualize.directions import Directions, equal_directions, principal_directions
 from dgn_tf.visualize.images import save_png
@@ -55,7 +56,7 @@ class SampleSheets(keras.callbacks.Callback):
         self.generator = generator
         self.latents = latents
         self.examples = examples
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
         self.every_epochs = every_epochs
         self.count = min(count, len(examples))
         self._done = self._written = 0
@@ -115,7 +116,12 @@ class SampleSheets(keras.callbacks.Callback):
 
     def write(self, epochs: int, directions: Mapping[str, Directions] | None = None) -> None:
         """Writes the sheets as they are after `epochs` epochs; `directions` as of `sheets`."""
-        for name, image in self.sheets(directions).items():
-            for place in (f"epoch-{epochs:06d}", "latest"):
-                save_png(self.folder / place / f"{name}.png", image)
+        images = {
+            f"{place}/{name}.png": image
+            for name, image in self.sheets(directions).items()
+            for place in (f"epoch-{epochs:06d}", "latest")
+        }
+        Ownership(self.folder, SHEETS).add(images)
+        for name, image in images.items():
+            save_png(self.folder / name, image)
         self._written = epochs

@@ -90,7 +90,7 @@ def test_the_charts_of_what_was_measured_lie_in_the_folder(run_app, tmp_path):
     output = tmp_path / "new" / "folder"
     said = run_app(benchmark, *FLAGS, "--repeats=1", "--parts=phases", f"--output={output}")
     assert said.status == 0, said.err
-    assert sorted(os.listdir(output)) == ["benchmark.json", "phases.png"]
+    assert sorted(os.listdir(output)) == [".dgn_tf.json", "benchmark.json", "phases.png"]
     found = json.loads((output / "benchmark.json").read_text())["phases"]
     assert list(found["phases"]) == [
         "generators, forward",
@@ -159,6 +159,17 @@ def test_what_is_found_is_written_as_soon_as_it_is_there(run_app, tmp_path, monk
         assert (tmp_path / "result" / "long.md").read_text() == "count 2\n"
     else:
         assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["notes.json", "folder/benchmark.json", "folder/phases.png"])
+def test_what_is_no_result_is_not_replaced(run_app, tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('{"mine": 1}')
+    output = path if path.parent == tmp_path else path.parent
+    said = run_app(benchmark, *FLAGS, "--parts=phases", f"--output={output}")
+    assert said.status == 2 and "is no result of a benchmark" in said.err
+    assert path.read_text() == '{"mine": 1}'
 
 
 def test_other_sizes_leave_the_rest_as_it_is():

@@ -21,6 +21,7 @@ from dgn_tf.models.factory import make_model
 from dgn_tf.runs import evaluated
 from dgn_tf.runs.directory import Run
 from dgn_tf.training.checkpoints import Checkpoints, Progress
+from dgn_tf.utils.ownership import RECORD
 
 SIDE, COUNT = 32, 6
 
@@ -182,7 +183,8 @@ def test_the_report_of_a_run_on_images(plain_run, run_app):
     said = run_app(evaluate, *command, "--limit=4")
     assert said.status == 0, said.err
     folder = plain_run / "run" / "evaluation" / "held_out"
-    assert {p.name for p in folder.iterdir()} == {"report.json", "report.html", "samples.png"}
+    found = {p.name for p in folder.iterdir()}
+    assert found == {RECORD, "report.json", "report.html", "samples.png"}
     report = json.loads((folder / "report.json").read_text())
     origin, numbers = report["origin"], report["numbers"]
     assert origin["experiment"] == "held_out"

@@ -15,6 +15,7 @@ from dgn_tf.runs.trained import load_trained
 from dgn_tf.serving.lite import LiteModel
 from dgn_tf.serving.saved_model import answers_of
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import LITE, RECORD, Ownership
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +105,16 @@ def test_an_export_has_no_encoder_to_begin_with(exported, run_app, tmp_path):
 
 
 def test_a_run_becomes_files_for_devices(tiny_run, run_app, tmp_path):
-    said = run_app(
-        export,
+    command = (
         f"--run_dir={tiny_run.folder}",
         "--format=tflite",
         "--quantization=float16",
         f"--output_dir={tmp_path}",
         "--name=tiny",
     )
-    assert said.status == 0, said.err
+    for _ in range(2):
+        said = run_app(export, *command)
+        assert said.status == 0, said.err
     (line,) = [line for line in said.out.splitlines() if line.startswith("generator")]
     path = tmp_path / "tiny" / "generator_float16.tflite"
     assert line.split()[:3] == ["generator", "float16", f"{path.stat().st_size / 1e3:.1f}"]
@@ -120,7 +122,14 @@ def test_a_run_becomes_files_for_devices(tiny_run, run_app, tmp_path):
     z = np.array([[1.0, -1.0]], np.float32)
     wanted = (model({"appearance": tf.constant(z)}) + 1) / 2
     np.testing.assert_allclose(LiteModel(path)(z_appearance=z)["image"], wanted, atol=0.01)
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert {p.name for p in path.parent.iterdir()} == {RECORD, path.name}
+    # It takes the place of its own file, and never that of another one.
+    Ownership(path.parent, LITE).remove()
+    path.parent.mkdir()
+    path.write_bytes(b"mine")
+    said = run_app(export, *command)
+    assert said.status == 2 and "is not recorded as an export of this program" in said.err
+    assert path.read_bytes() == b"mine"
 
 
 def test_an_export_becomes_files_for_devices(served, run_app, tmp_path):

@@ -22,6 +22,7 @@ from dgn_tf.runs.trained import load_trained
 from dgn_tf.training.chains import Chains
 from dgn_tf.training.checkpoints import Checkpoints, Progress
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import RECORD, RESULTS, Ownership
 from dgn_tf.visualize.directions import principal_directions
 
 SIDE = 32
@@ -98,7 +99,7 @@ def test_the_results_are_complete_and_nothing_else_is_left(world):
     files = {p.relative_to(root / "out").as_posix() for p in (root / "out").rglob("*.*")}
     kinds = ("reconstructions", "canonical", "grids")
     images = {f"{k}/{f}.png" for k in kinds for f in ("a__b", "a__b-2", "c_d")}
-    assert files == images | {"latents.npz", "report.json", "sheet.png", "board.png"}
+    assert files == images | {RECORD, "latents.npz", "report.json", "sheet.png", "board.png"}
 
 
 def test_latents_images_and_errors_agree(world):
@@ -142,6 +143,7 @@ def test_a_plain_generator_and_results_replaced(world, tmp_path):
     out.mkdir()
     (out / "report.json").write_text("{}")
     (out / "old.png").write_text("")
+    Ownership(out, RESULTS).add_all()
     report = infer(
         trained_in(tmp_path / "run"),
         InferenceTask(data=f"folder:{root}/photos", limit=2),
@@ -151,7 +153,7 @@ def test_a_plain_generator_and_results_replaced(world, tmp_path):
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "run"]
     names = sorted(p.name for p in out.iterdir())
-    assert names == ["latents.npz", "reconstructions", "report.json", "sheet.png"]
+    assert names == [RECORD, "latents.npz", "reconstructions", "report.json", "sheet.png"]
     assert json.loads((out / "report.json").read_text()) == report
     assert [e["name"] for e in report["examples"]] == list(NAMES[:2])
     assert (report["noise"], report["sigma"], report["step_size"]) == (True, 0.5, 0.03)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dgn_tf import train
+from dgn_tf import infer, train
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import find_encoder, load_run
 from dgn_tf.training.callbacks import read_metrics
@@ -69,13 +69,70 @@ def test_more_epochs_go_on_from_the_end(run_again):
 
 
 def test_fresh_starts_over(run_again):
-    (run_again.folder / "samples" / "old.png").write_text("")
+    for name in ("samples/me.png", "samples/latest/me.png"):
+        (run_again.folder / name).write_text("mine")
+    sheets = sorted(run_again.folder.glob("samples/epoch-*/sheet.png"))
+    logs = sorted(run_again.folder.glob("tensorboard/train/*"))
     said = run_again("--fresh", "--epochs=1", "--sigma=0.5")
     assert said.status == 0, said.err
     assert [row["epoch"] for row in read_metrics(run_again.folder / "metrics.jsonl")] == [1]
     assert newest(run_again.folder) == "step-0000000003"
     assert Run(run_again.folder).config().learning.sigma == "0.5"
-    assert not (run_again.folder / "samples" / "old.png").exists()
+    assert sheets and logs and not any(path.exists() for path in (*sheets, *logs))
+    assert (run_again.folder / "samples/me.png").read_text() == "mine"
+    kept = "not written by this program: samples/latest/me.png, samples/me.png."
+    assert f"Kept in {run_again.folder}, {kept}" in said.out
+
+
+def photographs(folder, count=5, side=32):
+    folder.mkdir(parents=True)
+    for number in range(count):
+        Image.new("L", (side, side), 40 * number).save(folder / f"{number}.png")
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_photographs_in_a_folder_named_as_those_of_runs_are_not_removed(
+    run_app, tiny_run, tmp_path
+):
+    names = photographs(tmp_path / "proj/samples")
+    command = (*tiny_run.command, "--epochs=1", f"--data=folder:{tmp_path}/proj/samples")
+    for fresh in ("--fresh", "--nofresh"):
+        said = run_app(train, *command, f"--run_dir={tmp_path}/proj", fresh)
+        assert said.status == 2, said.err
+    assert sorted(p.name for p in (tmp_path / "proj/samples").iterdir()) == names
+    # Nor where a run has come to be around them.
+    assert run_app(train, *command, f"--run_dir={tmp_path}/run").status == 0
+    (tmp_path / "proj/samples").rename(tmp_path / "run/photos")
+    command = (*command, f"--data=folder:{tmp_path}/run/photos", f"--run_dir={tmp_path}/run")
+    refused(run_app(train, *command, "--fresh"), "holds the data", "nothing in it is removed")
+    assert sorted(p.name for p in (tmp_path / "run/photos").iterdir()) == names
+
+
+def test_what_runs_and_inferences_have_written_is_not_data(run_app, tiny_run, tmp_path, caplog):
+    photographs(tmp_path / "pics")
+    command = (*tiny_run.command, f"--data=folder:{tmp_path}/pics")
+    run = f"--run_dir={tmp_path}/pics/runs/a"
+    assert run_app(train, *command, run, "--epochs=1").status == 0
+    arguments = ("--steps=10", "--starts=1", f"--output_dir={tmp_path}/pics/out")
+    said = run_app(infer, run, f"--data=folder:{tmp_path}/pics", *arguments)
+    assert said.status == 0, said.err
+    assert said.out.startswith("5 images")
+    caplog.clear()
+    wrote = len(list(tmp_path.glob("pics/*/**/*.png")))
+    said = run_app(train, *command, run, "--epochs=2")
+    assert said.status == 0, said.err
+    assert "data: 5 images of 32x32x1" in said.out
+    (note,) = [r.getMessage() for r in caplog.records if "this program wrote" in r.getMessage()]
+    assert f"passed over {wrote} images that this program wrote" in note
+    # Unless they are asked for by name.
+    said = run_app(
+        infer,
+        run,
+        f"--data=folder:{tmp_path}/pics/out/reconstructions",
+        f"--output_dir={tmp_path}/out",
+        *arguments[:2],
+    )
+    assert said.out.startswith("5 images"), said.err
 
 
 def flip(path):
@@ -172,9 +229,9 @@ def test_a_run_needs_a_folder(run_app, tiny_run, tmp_path):
 
 def test_other_settings_are_named_and_change_nothing(run_again):
     before = (run_again.folder / "config.json").read_bytes()
-    said = run_again("--sigma=0.5", "--batch_size=2", "--epochs=9")
-    refused(said, "--sigma=1 there, 0.5 now", "--batch_size=4 there, 2 now", "--fresh")
-    assert "--epochs" not in said.err
+    said = run_again("--sigma=0.5", "--langevin_steps=2", "--epochs=9", "--batch_size=2")
+    refused(said, "--sigma=1 there, 0.5 now", "--langevin_steps=1 there, 2 now", "--fresh")
+    assert "--epochs" not in said.err and "--batch_size" not in said.err
     assert said.out == ""
     assert (run_again.folder / "config.json").read_bytes() == before
 

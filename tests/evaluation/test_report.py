@@ -13,7 +13,17 @@ import pytest
 from PIL import Image
 
 from dgn_tf import __version__
-from dgn_tf.evaluation.report import Figure, Report, Table, show, table_text, write_report
+from dgn_tf.evaluation.report import (
+    Figure,
+    Report,
+    Table,
+    check_folder,
+    show,
+    table_text,
+    write_report,
+)
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import RECORD
 
 GREEN = np.zeros((6, 9, 3), np.uint8) + np.uint8([0, 200, 30])
 MOVING = np.stack([GREEN, GREEN + 50, GREEN])
@@ -54,6 +64,7 @@ def test_the_files_of_a_report(tmp_path):
     write_report(tmp_path / "evaluation" / "basis", a_report(), ORIGIN)
     folder = tmp_path / "evaluation" / "basis"
     assert sorted(p.name for p in folder.iterdir()) == [
+        RECORD,
         "moving.gif",
         "moving.png",
         "report.html",
@@ -134,9 +145,31 @@ def test_a_report_takes_the_place_of_the_one_before(tmp_path):
     folder = tmp_path / "basis"
     write_report(folder, a_report(), ORIGIN)
     write_report(folder, Report("Another", {"a": 1}), {})
-    assert sorted(p.name for p in folder.iterdir()) == ["report.html", "report.json"]
+    assert sorted(p.name for p in folder.iterdir()) == [RECORD, "report.html", "report.json"]
     assert json.loads((folder / "report.json").read_text())["title"] == "Another"
     assert [p.name for p in tmp_path.iterdir()] == ["basis"]
+
+
+def test_what_others_have_put_into_a_report_stays(tmp_path):
+    folder = tmp_path / "basis"
+    write_report(folder, a_report(), ORIGIN)
+    (folder / "notes.txt").write_text("mine")
+    # A version that kept no record wrote the same files.
+    for record in (folder / RECORD, None):
+        if record:
+            record.unlink()
+        check_folder(folder)
+        write_report(folder, a_report(), ORIGIN)
+        assert (folder / "notes.txt").read_text() == "mine" and (folder / RECORD).exists()
+
+
+def test_a_folder_that_is_no_report_is_not_replaced(tmp_path):
+    (tmp_path / "basis").mkdir()
+    (tmp_path / "basis/report.json").write_text("{}")
+    for call in (check_folder, lambda folder: write_report(folder, a_report(), ORIGIN)):
+        with pytest.raises(InputError, match="nothing there is replaced"):
+            call(tmp_path / "basis")
+    assert [p.name for p in (tmp_path / "basis").iterdir()] == ["report.json"]
 
 
 @pytest.mark.parametrize("broken", ["_page", "save_png", "save_animation"])

@@ -13,6 +13,7 @@ from dgn_tf.explorer.describe import describe
 from dgn_tf.explorer.web import write_web
 from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import RECORD
 from dgn_tf.visualize.directions import principal_directions
 
 
@@ -89,7 +90,7 @@ def test_a_folder_holds_the_page_and_the_model(served, run_app, tmp_path):
         folder = tmp_path / "heads" / "web"
         assert f"Open {folder}/index.html in a browser." in said.out
     assert [path.name for path in folder.parent.iterdir()] == ["web"]
-    files = sorted(path.name for path in folder.iterdir())
+    files = sorted(path.name for path in folder.iterdir() if path.name != RECORD)
     assert files == ["backend.js", "index.html", "model.js", "page.js", "style.css"]
     for name in files:
         assert b"://" not in (folder / name).read_bytes()

@@ -1,7 +1,9 @@
 import pytest
 
+from dgn_tf.runs.directory import Run
 from dgn_tf.runs.outputs import output_folder
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import RECORD, files_under
 
 
 def test_occupied_output_folders_are_kept(tmp_path):
@@ -11,7 +13,7 @@ def test_occupied_output_folders_are_kept(tmp_path):
     for name, overwrite, message in (
         ("file", True, "is a file"),
         ("photos", False, "not empty: name another, or give `overwrite`"),
-        ("photos", True, "not from an inference"),
+        ("photos", True, "nothing there is replaced"),
         ("file/below", False, "cannot be made"),
     ):
         with pytest.raises(InputError, match=message):
@@ -36,3 +38,50 @@ def test_an_empty_output_folder_is_used(tmp_path):
         assert not list((tmp_path / "out").iterdir())
     assert (tmp_path / "out" / "report.json").read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_report_that_lies_there_does_not_make_a_folder_ours(tmp_path):
+    thesis = tmp_path / "guard/thesis/chapter1.tex"
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("x")
+    (tmp_path / "guard/report.json").write_text("{}")
+    with pytest.raises(InputError, match="nothing there is replaced"):
+        with output_folder(tmp_path / "guard", True):
+            pytest.fail("the work must not begin")
+    assert thesis.read_text() == "x"
+
+
+def write(folder, text, overwrite=False, sources=()):
+    with output_folder(folder, overwrite, sources) as partial:
+        (partial / "images").mkdir()
+        (partial / "report.json").write_text(text)
+        (partial / f"images/{text}.png").write_text(text)
+
+
+def test_overwriting_keeps_what_others_have_added(tmp_path, caplog):
+    write(tmp_path / "out", "old")
+    (tmp_path / "out/images/mine.png").write_text("mine")
+    (tmp_path / "out/notes.txt").write_text("mine")
+    write(tmp_path / "out", "new", overwrite=True)
+    assert files_under(tmp_path / "out") == [
+        RECORD,
+        "images/mine.png",
+        "images/new.png",
+        "notes.txt",
+        "report.json",
+    ]
+    assert "kept what this program did not write: images/mine.png, notes.txt" in caplog.text
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_results_that_are_read_are_not_overwritten(tmp_path):
+    write(tmp_path / "out", "old")
+    with pytest.raises(InputError, match="holds the data"):
+        write(tmp_path / "out", "new", overwrite=True, sources=[tmp_path / "out/images"])
+    assert (tmp_path / "out/images/old.png").exists()
+
+
+def test_a_run_is_not_overwritten_by_results(tmp_path):
+    Run(tmp_path / "run").lock()
+    with pytest.raises(InputError, match="nothing there is replaced"):
+        write(tmp_path / "run", "new", overwrite=True)

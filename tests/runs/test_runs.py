@@ -13,6 +13,15 @@ from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import load_run
 from dgn_tf.training.checkpoints import Checkpoints, Progress
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import (
+    LOGS,
+    RECORD,
+    REPORT,
+    RESULTS,
+    SHEETS,
+    Ownership,
+    files_under,
+)
 
 CONFIG = Config(
     data=DataConfig(data="npz:a.npz", side=32, channels=1),
@@ -52,7 +61,7 @@ def test_the_settings_are_kept_as_they_were(run):
     assert run.config() == CONFIG
     assert "--data=npz:a.npz\n" in (run / "flags.cfg").read_text()
     files = {p.name for p in run.folder.iterdir()}
-    assert files == {".lock", "config.json", "flags.cfg", "data.json"}
+    assert files == {".lock", RECORD, "config.json", "flags.cfg", "data.json", "examples.npz"}
 
 
 def test_settings_that_change_numbers_are_named_with_both_values(run):
@@ -86,17 +95,36 @@ def test_a_file_is_no_run_folder(tmp_path):
         Run(tmp_path / "file").check(CONFIG)
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-def test_a_folder_with_other_things_is_left_alone(tmp_path, fresh):
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("")
-    with pytest.raises(InputError, match="holds something that is not a run"):
+    with pytest.raises(InputError, match="holds something that is not a run .thesis.txt."):
+        Run(tmp_path).check(CONFIG)
+    # Settings of something else do not make it a run.
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="`fresh` removes nothing there"):
+        Run(tmp_path).check(CONFIG, fresh=True)
+
+
+def test_what_a_killed_start_leaves_may_be_started_again(run):
+    (run / "config.json").unlink()
+    for name in (".lock", "config.json.partial", ".partial-flags.cfg"):
+        (run / name).write_text("")
+    run.check(CONFIG)
+    run.check(CONFIG, fresh=True)
+    # Versions that kept no record wrote what is known of the data before anything else.
+    (run / RECORD).unlink()
+    run.check(CONFIG)
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics.jsonl", "data.json", "report.json", "samples/me.png", "checkpoints/thesis"]
+)
+@pytest.mark.parametrize("fresh", [False, True])
+def test_names_that_a_run_uses_do_not_make_a_folder_one(tmp_path, name, fresh):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('{"mine": 1}')
+    with pytest.raises(InputError, match="is not a run|`fresh` removes nothing"):
         Run(tmp_path).check(CONFIG, fresh)
-
-
-def test_what_a_killed_start_leaves_may_be_started_again(tmp_path):
-    for name in (".lock", "data.json", "config.json.partial", ".partial-flags.cfg"):
-        (tmp_path / name).write_text("")
-    Run(tmp_path).check(CONFIG)
 
 
 def test_settings_that_cannot_be_read_are_named(run):
@@ -130,23 +158,84 @@ def test_data_that_changed_is_refused(run):
         run.begin(CONFIG, altered)
 
 
-def test_clear_removes_what_a_run_writes_and_nothing_else(run):
-    for name in ("checkpoints/step-1", "samples/latest", "tensorboard/train"):
-        (run / name).mkdir(parents=True)
-    for name in (
-        "metrics.jsonl",
-        "metrics.jsonl.partial",
-        "model.keras",
-        "partial.keras",
-        ".partial-model.keras",
-        "directions.npz",
-        ".partial-directions.npz",
-    ):
-        (run / name).write_text("")
-    (run / "notes.txt").write_text("mine")
-    run.clear()
-    assert sorted(p.name for p in run.folder.iterdir()) == [".lock", "notes.txt"]
+WRITTEN = (
+    "metrics.jsonl",
+    "model.keras",
+    "directions.npz",
+    ".partial-directions.npz",
+    "partial.keras",
+    "checkpoints/step-0000000009/state.index",
+    "checkpoints/step-0000000009/chains-0000000000-0000000010.npz",
+    "checkpoints/partial-0000000012/state.data-00000-of-00001",
+    "samples/latest/sheet.png",
+    "samples/epoch-000003/traversal_geometry.png",
+    "tensorboard/train/events.out.tfevents.1.host.2.3.v2",
+    "evaluation/held_out/report.html",
+    "evaluation/held_out/recombination.png",
+)
+OF_OTHERS = (
+    "notes.txt",
+    "report.json",
+    "checkpoints/step-0000000009/notes.txt",
+    "checkpoints/step-0000000009.bak/state.index",
+    "checkpoints/thesis/state.index",
+    "samples/me.png",
+    "samples/latest/me.png",
+    "tensorboard/train/notes.txt",
+    "tensorboard/events.out.tfevents.of.another.program",
+    "evaluation/mine/chapter.tex",
+    "evaluation/held_out/notes.txt",
+)
+
+
+def fill(folder, names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def record(run):
+    """What the writers record."""
+    for name, kind in (("samples", SHEETS), ("tensorboard", LOGS), ("evaluation/held_out", REPORT)):
+        Ownership(run / name, kind).add_all()
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "of before"])
+def test_clear_removes_what_a_run_writes_and_nothing_else(tmp_path, recorded):
+    run = Run(tmp_path / "run")
+    run.lock()
+    run.begin(CONFIG, examples())
+    fill(run.folder, WRITTEN)
+    if recorded:
+        record(run)
+    fill(run.folder, OF_OTHERS)
+    if not recorded:
+        (run / RECORD).unlink()
+    run._lock.close()
+    run.check(CONFIG, fresh=True)
+    run.lock()
+    assert run.clear() == sorted(OF_OTHERS)
+    assert files_under(run.folder) == sorted((".lock", RECORD, *OF_OTHERS))
     assert not run.exists
+
+
+def test_results_of_an_inference_inside_a_run_are_not_the_runs(run):
+    fill(run.folder, ("evaluation/mine/sheet.png", "samples/mine/sheet.png"))
+    for name in ("evaluation/mine", "samples/mine"):
+        Ownership(run / name, RESULTS).add_all()
+    run.clear()
+    assert (run / "evaluation/mine/sheet.png").exists() and (
+        run / "samples/mine/sheet.png"
+    ).exists()
+
+
+def test_fresh_never_removes_what_is_read(run, tmp_path):
+    (tmp_path / "link").symlink_to(run.folder)
+    for source in (run.folder, run / "photos", tmp_path / "link/photos"):
+        with pytest.raises(InputError, match="holds the data .* nothing in it is removed"):
+            run.check(CONFIG, fresh=True, sources=[source])
+    run.check(CONFIG, fresh=True, sources=[tmp_path, tmp_path / "run2"])
+    run.check(CONFIG, sources=[run / "photos"])
 
 
 def test_the_model_of_a_run_has_the_weights_of_its_newest_checkpoint(run):

@@ -92,3 +92,26 @@ def test_files_hold_every_state(tmp_path):
     other.restore(tmp_path)
     for name in DIMS:
         np.testing.assert_array_equal(states(other)[name], states(chains)[name])
+
+
+def test_chains_are_taken_by_the_ids_that_examples_had(tmp_path):
+    dims = {"appearance": 3, "geometry": 2}
+    old = Chains(np.array([5, 6, 7, 8]), dims, seed=1)
+    for first, end in ((0, 2), (2, 4)):
+        part = Chains(old.ids[first:end], dims, seed=1, first=first)
+        part.save(tmp_path)
+    sources = np.array([8, -1, 5, 99])
+    given = {"appearance": np.full((4, 3), 7.0, np.float32)}
+    for labels in (None, given):
+        new = Chains(np.array([1, 2, 3, 4]), dims, seed=1, given=labels)
+        start = {name: z.numpy() for name, z in new.groups.items()}
+        new.restore(tmp_path, sources)
+        for name in dims:
+            wanted = start[name].copy()
+            if labels is None or name != "appearance":
+                wanted[[0, 2]] = old.groups[name].numpy()[[3, 0]]
+            np.testing.assert_array_equal(new.groups[name], wanted)
+    # A process has a part of the examples.
+    part = Chains(np.array([3, 4]), dims, seed=1, first=2)
+    part.restore(tmp_path, sources)
+    np.testing.assert_array_equal(part.groups["geometry"][0], old.groups["geometry"][0])

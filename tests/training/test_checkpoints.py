@@ -92,7 +92,7 @@ def test_when_none_can_be_read_the_error_names_the_way_out(tmp_path):
 
 def test_leftovers_of_a_killed_save_are_ignored_and_removed(tmp_path):
     save_steps(tmp_path, 1)
-    leftover = tmp_path / "partial-123"
+    leftover = tmp_path / "partial-0000000123"
     leftover.mkdir()
     (leftover / "progress.json").write_text("{")
     checkpoints, _ = make(tmp_path)
@@ -160,15 +160,47 @@ def test_a_full_disk_keeps_what_was_saved_and_says_so(tmp_path, monkeypatch):
 def test_a_checkpoint_is_never_half_deleted(tmp_path, monkeypatch):
     checkpoints = save_steps(tmp_path, 0)
 
-    def killed(path):
+    def killed(path, names):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shutil.rmtree", killed)
+    monkeypatch.setattr("dgn_tf.training.checkpoints.remove_files", killed)
     with pytest.raises(KeyboardInterrupt):
         checkpoints.save(Progress(0))
     # The name of a checkpoint is that of a whole one or of none.
     assert checkpoints.paths() == []
     assert make(tmp_path)[0].restore() is None
+
+
+def test_what_others_put_beside_and_into_checkpoints_stays(tmp_path):
+    save_steps(tmp_path, 1, 2)
+    mine = {
+        "step-0000000002.bak/state.index": "step-0000000002.bak/state.index",
+        "step-by-step.txt": "step-by-step.txt",
+        "partial-results/thesis": "partial-results/thesis",
+        "step-0000000001/notes": "kept-step-0000000001/notes",
+        "partial-0000000003/notes": "kept-partial-0000000003/notes",
+    }
+    for name in mine:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    checkpoints, _ = make(tmp_path, keep=2)
+    assert [path.name for path in checkpoints.paths()] == ["step-0000000001", "step-0000000002"]
+    for step in (3, 4, 5):
+        checkpoints.save(Progress(step))
+    for name, now in mine.items():
+        assert (tmp_path / now).read_text() == name
+    assert [path.name for path in checkpoints.paths()] == ["step-0000000004", "step-0000000005"]
+    assert make(tmp_path)[0].restore().step == 5
+
+
+@pytest.mark.parametrize("name", ["run[1]", "a*b", "a?b", "a\\b", "a b", "[!x]-{y}", "a\\[b"])
+def test_folders_of_any_name_are_read(tmp_path, name):
+    for other, value in (("run1", 5), (name, 7), ("aXb", 6), ("ab", 6)):
+        folder = tmp_path / other / "checkpoints"
+        save_steps(folder, value)
+    checkpoints, variable = make(tmp_path / name / "checkpoints")
+    assert checkpoints.restore() == Progress(7, {"msre": 3.5}, rescues=1)
+    np.testing.assert_array_equal(variable, np.full(1000, 7))
 
 
 def test_checkpoints_without_checksums_are_read(tmp_path):

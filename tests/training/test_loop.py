@@ -31,6 +31,7 @@ class Learner:
         self.optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
         self.optimizer.build(self.model.trainable_variables)
         self.scale = tf.Variable(1.0, trainable=False)
+        self.offset = tf.Variable(tf.zeros([], tf.int64), trainable=False)
         self.visits = tf.Variable(tf.zeros([len(IDS)]))
         self.bad = bad
 

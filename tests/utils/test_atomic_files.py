@@ -1,10 +1,14 @@
-"""Files and folders that appear whole or not at all."""
+"""Files that appear whole or not at all, and paths that are no patterns."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dgn_tf.utils.files import atomic_folder, atomic_write, write_text
+from dgn_tf.utils.files import atomic_write, literal_path, matching_paths, user_path, write_text
 
 
 def test_a_text_is_replaced_whole(tmp_path):
@@ -55,42 +59,39 @@ def test_names_that_are_no_text_are_written_as_they_are(tmp_path):
     assert (tmp_path / "a.txt").read_bytes() == b"caf\xe9\r\n"
 
 
-def test_a_folder_takes_the_place_of_the_old_one(tmp_path):
-    folder = tmp_path / "new" / "folder"
-    for name in ("a", "b"):
-        with atomic_folder(folder) as partial:
-            (partial / name).write_text(name)
-            assert not (folder / name).exists()
-        assert names(folder) == [name]
-    assert names(folder.parent) == ["folder"]
+def test_the_home_folder_is_meant_by_a_tilde_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/a/b") == tmp_path / "a/b"
+    assert user_path("~") == tmp_path
+    # A file, and no user: `Path.expanduser` would raise.
+    assert str(user_path("~copy.jpg")) == "~copy.jpg"
+    assert str(user_path("a/~/b")) == "a/~/b"
 
 
-def test_after_an_error_the_old_folder_is_still_there(tmp_path):
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    (folder / "old").write_text("")
-    with pytest.raises(ValueError):
-        with atomic_folder(folder) as partial:
-            (partial / "new").write_text("")
-            raise ValueError
-    assert names(folder) == ["old"]
-    assert names(tmp_path) == ["folder"]
+NAMES = st.text(st.sampled_from("ab1[]*?\\ !-^{}~%#.ü"), min_size=1, max_size=6).filter(
+    lambda name: name.strip(".") and not name.startswith("~")
+)
 
 
-def test_the_old_folder_comes_back_if_the_new_one_cannot_be_put_in_place(tmp_path, monkeypatch):
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    (folder / "old").write_text("")
-    replace = os.replace
+@given(NAMES, NAMES, st.lists(NAMES, max_size=3))
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+def test_a_path_that_is_there_names_itself(first, second, others):
+    with tempfile.TemporaryDirectory() as root:
+        wanted = Path(root, first, second)
+        for path in (wanted, *(Path(root, name, second) for name in others)):
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "x").write_text(str(path))
+        assert matching_paths(wanted) == [wanted]
+        with literal_path(wanted) as link:
+            assert (link / "x").read_text() == str(wanted)
+            assert not set("[]*?\\") & set(str(link))
 
-    def refuse(source, target):
-        if source.name.startswith(".partial"):
-            raise OSError(5, "Input/output error")
-        replace(source, target)
 
-    monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(OSError, match="Input/output error"):
-        with atomic_folder(folder) as partial:
-            (partial / "new").write_text("")
-    assert names(folder) == ["old"]
-    assert names(tmp_path) == ["folder"]
+def test_a_pattern_names_what_matches_below_a_folder_with_marks_in_its_name(tmp_path):
+    for name in ("run[1]/part-0", "run[1]/part-1", "run[1]/.part-2", "run1/part-9"):
+        (tmp_path / name).mkdir(parents=True)
+    root = tmp_path / "run[1]"
+    assert matching_paths(root / "part-*") == [root / "part-0", root / "part-1"]
+    assert matching_paths(root / "*") == [root / "part-0", root / "part-1"]
+    assert matching_paths(tmp_path / "run[12]") == [tmp_path / "run1"]
+    assert matching_paths(tmp_path / "none/*") == []

@@ -283,6 +283,7 @@ def test_the_callback_writes_at_its_epochs_and_at_the_end(model, tmp_path, monke
         callback.on_epoch_end(epoch)
     callback.on_train_end()
     assert sorted(p.name for p in tmp_path.iterdir()) == [
+        ".dgn_tf.json",
         "epoch-000002",
         "epoch-000004",
         "epoch-000005",

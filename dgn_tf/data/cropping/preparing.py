@@ -22,7 +22,7 @@ from dgn_tf.data.sources.folders import find_images, tell_ignored
 from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import DiskError, InputError
-from dgn_tf.utils.files import write_text
+from dgn_tf.utils.files import user_path, write_text
 from dgn_tf.utils.locks import LOCK, lock_folder
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.utils.reading import read_regular
@@ -114,7 +114,7 @@ def prepare(
         DiskError: `dest` cannot be written, for example because the disk is full.
     """
     settings = settings or CropSettings()
-    root, target = Path(source).expanduser().resolve(), Path(dest).expanduser().resolve()
+    root, target = user_path(source).resolve(), user_path(dest).resolve()
     files = find_images(root)
     _check_dest(root, target, dest, settings)
     if settings.crop == "centre":

@@ -1,5 +1,13 @@
 """Data sources: everything that the setting `data` can name, as `Examples`."""
 
-from dgn_tf.data.sources.registry import SOURCES, load, other_data, source_of, with_kind
+from dgn_tf.data.sources.registry import (
+    SOURCES,
+    load,
+    may_share,
+    other_data,
+    paths_of,
+    source_of,
+    with_kind,
+)
 
-__all__ = ["SOURCES", "load", "other_data", "source_of", "with_kind"]
+__all__ = ["SOURCES", "load", "may_share", "other_data", "paths_of", "source_of", "with_kind"]

@@ -5,7 +5,6 @@ import io
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from absl import logging
 
@@ -17,6 +16,7 @@ from dgn_tf.data.sources.folders import read_all
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.walking import left_out, natural_path, printable
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 from dgn_tf.utils.reading import open_regular
 
@@ -63,7 +63,7 @@ def _open(rest: str) -> Iterator[tuple[list[str], Callable[[str], File]]]:
     lock = threading.Lock()
     with contextlib.ExitStack() as opened:
         try:
-            file = opened.enter_context(open_regular(Path(path).expanduser()))
+            file = opened.enter_context(open_regular(user_path(path)))
             archive = opened.enter_context(zipfile.ZipFile(file))
             members = _members(name, archive, folder)
         except FileNotFoundError:
@@ -84,7 +84,7 @@ def _open(rest: str) -> Iterator[tuple[list[str], Callable[[str], File]]]:
 
 def _path_and_folder(rest: str) -> tuple[str, str]:
     """The parts of PATH or PATH:FOLDER; a file may have a colon in its name."""
-    if Path(rest).expanduser().exists() or ":" not in rest:
+    if user_path(rest).exists() or ":" not in rest:
         return rest, ""
     path, _, folder = rest.rpartition(":")
     return path, folder.strip("/")
@@ -145,7 +145,7 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def _is_archive(path: str) -> bool:
-    file = Path(_path_and_folder(path)[0]).expanduser()
+    file = user_path(_path_and_folder(path)[0])
     return file.is_file() and (file.suffix.lower() == ".zip" or zipfile.is_zipfile(file))
 
 
@@ -156,6 +156,8 @@ ZIP = Source(
     load=load_archive,
     images=True,
     claims=_is_archive,
+    paths=lambda rest: [user_path(_path_and_folder(rest)[0])],
+    part=lambda rest: _path_and_folder(rest)[1],
     class_folders=True,
     table="landmarks",
     files=_finder,

@@ -1,7 +1,5 @@
 """The source `npz`: an .npz file of images, or of the frames of clips."""
 
-from pathlib import Path
-
 import numpy as np
 
 from dgn_tf.config import DataConfig
@@ -10,6 +8,7 @@ from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.windows import cut, name_of
 from dgn_tf.data.squares import square_array, to_square
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.npz_files import npz_headers, read_npz
 from dgn_tf.utils.progress import Progress
 
@@ -74,7 +73,7 @@ def stored_size(rest: str) -> tuple[int, int]:
 
 def _path_and_key(rest: str) -> tuple[str, str]:
     """The parts of PATH or PATH:KEY; a file may have a colon in its name."""
-    if Path(rest).expanduser().is_file() or ":" not in rest:
+    if user_path(rest).is_file() or ":" not in rest:
         return rest, ""
     path, _, key = rest.rpartition(":")
     return path, key
@@ -153,7 +152,7 @@ def _bytes(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def _is_npz(path: str) -> bool:
-    file = Path(_path_and_key(path)[0]).expanduser()
+    file = user_path(_path_and_key(path)[0])
     return file.suffix.lower() == ".npz" and file.is_file()
 
 
@@ -167,6 +166,8 @@ NPZ = Source(
     timing=("stride",),
     refusal="states no rate: use `stride`",
     claims=_is_npz,
+    paths=lambda rest: [user_path(_path_and_key(rest)[0])],
+    part=lambda rest: _path_and_key(rest)[1],
     landmarks=True,
     stored_size=stored_size,
 )

@@ -21,6 +21,7 @@ from dgn_tf.data.sources.videos import Gap, Timed, open_animation, open_video
 from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, walk
 from dgn_tf.data.sources.windows import cut, name_of, resample
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 from dgn_tf.utils.reading import open_regular
 
@@ -129,7 +130,7 @@ def _results(
 
 def _find(path: str) -> tuple[Path, dict[str, Opener]]:
     """The folder, and the sources in it by sorted relative POSIX path."""
-    root = Path(path).expanduser()
+    root = user_path(path)
     if not root.exists():
         raise InputError(f"clips {path}: does not exist")
     if not root.is_dir():
@@ -140,7 +141,8 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
     found: dict[str, Opener] = {}
     beside: list[str] = []
     others: list[str] = []
-    for folder, files in walk(root):
+    ours: list[str] = []
+    for folder, files in walk(root, ours):
         inside = Path(folder).relative_to(root)
         openers = {name: _opener(Path(folder, name)) for name in files}
         moving = {(inside / n).as_posix(): opener for n, opener in openers.items() if opener}
@@ -154,7 +156,10 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
             found[inside.as_posix()] = _open_folder
     if not found:
         holds = f"; it holds {left_out(others)}" if others else ""
-        raise InputError(f"clips {path}: holds no video ({_KNOWN}){holds}")
+        but = f" but {len(ours)} files that this program wrote" if ours else ""
+        raise InputError(f"clips {path}: holds no video ({_KNOWN}){but}{holds}")
+    if ours:
+        logging.warning("clips %s: passed over %d files that this program wrote.", path, len(ours))
     if beside:
         logging.warning(
             "clips %s: images beside videos are passed over (%d, the first is %s): frames of a "
@@ -282,7 +287,7 @@ def _open_folder(source: Path, side: int, channels: int, ignored: list[str] | No
 
 
 def _holds_videos(path: str) -> bool:
-    root = Path(path).expanduser()
+    root = user_path(path)
     if not root.is_dir():
         return root.is_file() and _opener(root) is not None
     files = (Path(folder, name) for folder, names in walk(root) for name in names)
@@ -297,5 +302,6 @@ CLIPS = Source(
     clips=True,
     timing=("stride", "fps"),
     claims=_holds_videos,
+    paths=lambda path: [user_path(path)],
     table="labels",
 )

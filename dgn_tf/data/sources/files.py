@@ -3,7 +3,6 @@
 import io
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -14,6 +13,7 @@ from dgn_tf.data.sources.folders import find_images, tell_ignored
 from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import eight_bits, square
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 # More pixels than any camera's image has, once a JPEG is decoded at a fraction of its size.
 MOST_SENT_PIXELS = 64_000_000
@@ -58,7 +58,7 @@ def load_photographs(path: str, most: int) -> dict[str, np.ndarray]:
     Raises:
         InputError: there is none, there are more than `most`, or one cannot be read.
     """
-    root = Path(path).expanduser()
+    root = user_path(path)
     files = find_images(root) if root.is_dir() else [""]
     if len(files) > most:
         raise InputError(f"{path} holds {len(files)} image files: give at most {most}")
@@ -93,7 +93,7 @@ def _read(
     most_pixels: int = 0,
 ) -> np.ndarray:
     """What `make` makes of an upright image; `side` and `most_pixels` are those of `decode`."""
-    file = os.path.expanduser(source) if isinstance(source, str) else source
+    file = user_path(source) if isinstance(source, str) else source
     # A broken file makes decoders raise nearly anything.
     try:
         image, ignored = decode(file, side, most_pixels)

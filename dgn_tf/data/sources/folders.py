@@ -16,6 +16,7 @@ from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, walk
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 
 _CHUNK = 512
@@ -48,7 +49,7 @@ def load_folder(
         InputError: the folder is missing, is no folder, holds no readable image, or has folders
             that cannot be read.
     """
-    files = find_images(Path(path).expanduser())
+    files = find_images(user_path(path))
     with _finder(path) as find:
         return read_all(f"folder {path}", files, find, side, channels, limit, progress)
 
@@ -56,7 +57,7 @@ def load_folder(
 @contextlib.contextmanager
 def _finder(path: str) -> Iterator[Callable[[str], File]]:
     """What finds the files of a folder by their relative paths."""
-    root = Path(path).expanduser()
+    root = user_path(path)
     yield lambda file: root / file
 
 
@@ -173,20 +174,23 @@ def find_images(root: Path) -> list[str]:
         raise InputError(f"folder {root} does not exist")
     if not root.is_dir():
         raise InputError(f"{root} is a file; give the folder that holds the images")
-    found, others = [], []
-    for path, kind in _files(root):
+    found, others, ours = [], [], []
+    for path, kind in _files(root, ours):
         (found if kind == "image" else others).append(path)
     if not found:
         holds = f": it holds {left_out(others)}" if others else ""
-        raise InputError(f"folder {root} holds no image file ({FORMATS}){holds}")
+        but = f" but {len(ours)} files that this program wrote" if ours else ""
+        raise InputError(f"folder {root} holds no image file ({FORMATS}){but}{holds}")
+    if ours:
+        logging.warning("folder %s: passed over %d files that this program wrote.", root, len(ours))
     if others:
         logging.warning("folder %s: not images, and left out: %s", root, left_out(others))
     return sorted(found)
 
 
-def _files(root: Path) -> Iterator[tuple[str, str | None]]:
-    """Every file under a folder as a relative POSIX path, and its kind."""
-    for folder, names in walk(root):
+def _files(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, str | None]]:
+    """Every file under a folder as a relative POSIX path, and its kind (`walk`)."""
+    for folder, names in walk(root, ours):
         for name in names:
             path = Path(folder, name)
             yield path.relative_to(root).as_posix(), kind_of(path)
@@ -197,7 +201,7 @@ def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
 
 
 def _holds_images(path: str) -> bool:
-    root = Path(path).expanduser()
+    root = user_path(path)
     return root.is_dir() and any(kind == "image" for _, kind in _files(root))
 
 
@@ -208,6 +212,7 @@ FOLDER = Source(
     load=_load,
     images=True,
     claims=_holds_images,
+    paths=lambda path: [user_path(path)],
     class_folders=True,
     table="landmarks",
     files=_finder,

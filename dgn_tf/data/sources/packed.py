@@ -9,7 +9,6 @@ A packed folder holds
 """
 
 import dataclasses
-import glob
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources.source import Source
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import matching_paths
 from dgn_tf.utils.npz_files import read_npz
 from dgn_tf.utils.progress import Progress
 from dgn_tf.utils.reading import read_regular
@@ -141,6 +141,10 @@ class PackedExamples(Examples):
             factors={name: values[chosen] for name, values in self.factors.items()},
         )
 
+    def content_keys(self) -> None:
+        """Nothing: all files would have to be read."""
+        return None
+
     def fingerprint(self) -> str:
         """What the data were packed with; of a part, what `Examples` says."""
         return self.packed or super().fingerprint()
@@ -228,7 +232,7 @@ def load_packed(pattern: str, side: int, channels: int, frames: int = 0) -> Pack
     Raises:
         InputError: there is no such folder, one is damaged, or its images have another shape.
     """
-    folders = [Path(path) for path in sorted(glob.glob(os.path.expanduser(pattern)))]
+    folders = matching_paths(pattern)
     if not folders:
         raise InputError(f"shards:{pattern}: there is no such folder")
     shape = (*((frames,) if frames else ()), side, side, channels)
@@ -296,8 +300,7 @@ def _load(data: DataConfig, rest: str, progress: Progress | None) -> PackedExamp
 
 
 def _is_packed(path: str) -> bool:
-    folders = glob.glob(os.path.expanduser(path))
-    return any((Path(folder) / INDEX).is_file() for folder in folders)
+    return any((folder / INDEX).is_file() for folder in matching_paths(path))
 
 
 SHARDS = Source(
@@ -309,4 +312,5 @@ SHARDS = Source(
     clips=True,
     refusal="was packed frame by frame: leave out `stride` and `fps`",
     claims=_is_packed,
+    paths=matching_paths,
 )

@@ -1,7 +1,7 @@
 """All data sources by kind, and the one way to load what the settings name."""
 
 import dataclasses
-import os
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from dgn_tf.data.sources.packed import SHARDS
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.tfds_sets import TFDS
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 
 SOURCES: dict[str, Source] = {
@@ -58,7 +59,8 @@ def load(data: DataConfig, progress: Progress | None = None) -> Examples:
     source, rest = source_of(data.data)
     spec = with_kind(data.data)
     _check_frames(source, spec, data)
-    named = dataclasses.replace(data, data=spec)
+    folder = str(user_path(data.data_dir)) if data.data_dir else ""
+    named = dataclasses.replace(data, data=spec, data_dir=folder)
     if not data.where:
         return source.load(named, rest, progress)
     whole = source.load(dataclasses.replace(named, where="", limit=0), rest, progress)
@@ -83,7 +85,7 @@ def source_of(spec: str) -> tuple[Source, str]:
     for source in _CLAIMING:
         if spec and source.claims(spec):
             return source, spec
-    if os.path.exists(os.path.expanduser(spec)):
+    if spec and user_path(spec).exists():
         raise InputError(
             f"{spec} holds no data: give a folder of images or videos, a folder that dgn_tf.pack "
             f"has written, an .npz file, a ZIP archive or a video; or one of the forms {_forms()}"
@@ -91,6 +93,32 @@ def source_of(spec: str) -> tuple[Source, str]:
     raise InputError(
         f"{spec!r} is not the path of a file or folder, nor one of the forms {_forms()}"
     )
+
+
+def paths_of(spec: str) -> list[Path]:
+    """The files and folders on a disk that `spec` names; none for data that are drawn or fetched.
+
+    Raises:
+        InputError: it is none that `source_of` knows.
+    """
+    source, rest = source_of(spec)
+    return source.paths(rest)
+
+
+def may_share(one: str, other: str) -> bool:
+    """Whether two names of data may be of the same ones, as far as names and paths tell.
+
+    Raises:
+        InputError: one is none that `source_of` knows.
+    """
+    (source, rest), (other_source, other_rest) = source_of(one), source_of(other)
+    paths, others = ({p.resolve() for p in paths_of(spec)} for spec in (one, other))
+    if not paths and not others:
+        # Without a split, heads and TFDS sets give "train".
+        return one.removesuffix(":train") == other.removesuffix(":train")
+    parts = source.part(rest), other_source.part(other_rest)
+    # Another array of the same file is other data.
+    return bool(paths & others) and (parts[0] == parts[1] or not all(parts))
 
 
 def with_kind(spec: str) -> str:

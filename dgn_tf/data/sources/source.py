@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TypeAlias
 
 from dgn_tf.config import DataConfig
@@ -20,6 +21,16 @@ def _nothing(path: str) -> bool:
     return False
 
 
+def _whole(rest: str) -> str:
+    del rest
+    return ""
+
+
+def _nowhere(rest: str) -> list[Path]:
+    del rest
+    return []
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """A kind of data, named KIND or KIND:REST.
@@ -35,6 +46,8 @@ class Source:
         alone: whether KIND without a colon is a name too.
         timing: which of the settings `stride` and `fps` choose among its frames.
         refusal: of the other ones, as the rest of a sentence that begins with the name.
+        paths: of the files and folders that are read, given what follows the kind.
+        part: which part of a file is read, given what follows the kind; empty for all of it.
         claims: whether the data at a path, given without a kind, are of this kind.
         drawn: whether its factors are the truth that the images were drawn from.
         held_out: name of the examples that a model trained on this kind is measured on by default.
@@ -60,6 +73,8 @@ class Source:
     timing: tuple[str, ...] = ()
     refusal: str = ""
     claims: Callable[[str], bool] = _nothing
+    paths: Callable[[str], list[Path]] = _nowhere
+    part: Callable[[str], str] = _whole
     drawn: bool = False
     held_out: str = ""
     class_folders: bool = False

@@ -9,21 +9,28 @@ from pathlib import Path
 
 from dgn_tf.data.kinds import HEAD, kind_by_content, kind_by_suffix, suffix_of
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import written_in
 from dgn_tf.utils.reading import open_regular
 
 _NAMED = 10
 
 
-def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+def walk(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, list[str]]]:
     """Every folder under `root` and the names of its files; what is hidden is left out.
 
-    Linked folders are followed, each folder is visited once.
+    Linked folders are followed, each folder is visited once. What this program has written into one
+    of them, a run or the results of a command, is left out too.
+
+    Args:
+        root: the folder.
+        ours: gets the paths of the files that are left out because this program wrote them.
 
     Raises:
         InputError: at the end, if folders may not be read: data without them would be other data.
     """
     # Without it, circles of links would never end.
     visited: set[str] = set()
+    written: set[str] = set()
     unreadable: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=unreadable.append, followlinks=True):
         if os.path.realpath(folder) in visited:
@@ -31,7 +38,12 @@ def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
             continue
         visited.add(os.path.realpath(folder))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield folder, [name for name in files if not name.startswith(".")]
+        written.update(written_in(folder))
+        shown = [name for name in files if not name.startswith(".")]
+        paths = {name: os.path.join(folder, name) for name in shown}
+        if ours is not None:
+            ours += [path for path in paths.values() if path in written]
+        yield folder, [name for name in shown if paths[name] not in written]
     if unreadable:
         named = [f"{printable(str(e.filename))} ({e.strerror})" for e in unreadable[:_NAMED]]
         more = ", ..." if len(unreadable) > _NAMED else ""

@@ -1,7 +1,6 @@
 """The transfer table from end to end: what is missing is trained and tested, nothing twice."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from dgn_tf.evaluation.transfer.member import Member
 from dgn_tf.evaluation.transfer.settings import TransferSettings, check_training, tuning_of
 from dgn_tf.evaluation.transfer.table import split_views, transfer_report
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize.images import as_images, lay_out, whole_factor
 
@@ -42,7 +42,7 @@ def transfer(
     check_training(config)
     tuning_of(config, settings, "")
     members = [
-        Member(Path(run_dir), config, settings, inference, method, seed)
+        Member(user_path(run_dir), config, settings, inference, method, seed)
         for seed in range(settings.repeats)
         for method in settings.names
     ]

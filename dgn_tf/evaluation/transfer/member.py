@@ -15,11 +15,12 @@ from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.evaluation.transfer.settings import TransferSettings, training_of, tuning_of
 from dgn_tf.evaluation.transfer.table import view_errors
 from dgn_tf.inference.encoder import make_inference, make_langevin_inference
-from dgn_tf.runs.directory import Run
+from dgn_tf.runs.directory import EVALUATION, Run
 from dgn_tf.runs.restoring import find_encoder, load_run
 from dgn_tf.types import EncodedModel, LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
+from dgn_tf.utils.ownership import MEASURED, Ownership
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize.decoding import decode
 
@@ -79,7 +80,7 @@ class Member:
             "seed": self.seed,
             "examples": test.fingerprint(),
         }
-        path = self._tuned / "evaluation" / "transfer.json"
+        path = self._tuned / EVALUATION / "transfer.json"
         if path.exists() and (kept := json.loads(path.read_text()))["settings"] == settings:
             return kept["errors"]
         _, model = load_run(self._tuned)
@@ -88,6 +89,7 @@ class Member:
         if isinstance(model, EncodedModel):
             latents = self._latents(model, test, by_langevin=True)
             errors[f"{self.method}, Langevin"] = view_errors(model, test, views, latents)
+        Ownership(path.parent, MEASURED).add([path.name])
         write_text(path, json.dumps({"settings": settings, "errors": errors}) + "\n")
         return errors
 

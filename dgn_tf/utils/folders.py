@@ -1,0 +1,106 @@
+"""Folders that appear whole or not at all, and take no one else's files away."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from absl import logging
+
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import RECORD, Ownership, files_under, remove_files, shortened
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path, kind: str) -> Iterator[Path]:
+    """A new folder to fill, which takes the place of `folder` at the end, with a record of it.
+
+    The parents of `folder` are made if need be. After an error the new folder is gone, and what was
+    there before is still there.
+
+    Args:
+        folder: missing, empty, or one that this program has written: what others have added to that
+            stays.
+        kind: what the folder is, as of `Ownership`.
+
+    Raises:
+        InputError: the folder holds files, and no record that they are of this kind.
+        OSError: it cannot be made or put in place.
+    """
+    owned = Ownership(folder, kind)
+    require_replaceable(owned, f"{folder}")
+    # Several processes may fill a folder of one name: each has its own.
+    partial = folder.with_name(f".partial-{os.getpid()}-{folder.name}")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        take_place(partial, owned)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def require_replaceable(owned: Ownership, name: str) -> None:
+    """Check that nothing would be lost if a folder were replaced.
+
+    Args:
+        owned: the folder, which may be there, as what is to replace it.
+        name: of the folder, for the message.
+
+    Raises:
+        InputError: it holds files, and no record that this program has written that kind of folder.
+    """
+    folder = owned.folder
+    if folder.is_dir() and any(folder.iterdir()) and not owned.recorded:
+        raise InputError(
+            f"{name} is not empty, and holds no {RECORD} that says it is {owned.kind} of this "
+            "program: nothing there is replaced. Name another folder, or remove it yourself."
+        )
+
+
+def take_place(new: Path, owned: Ownership) -> None:
+    """Put a new folder in the place of another.
+
+    What this program has not written moves from the old folder into the new one. A file whose name
+    the new one has too stays in a folder beside it, which a warning names.
+
+    Args:
+        new: a whole folder beside the other; all that is in it gets recorded.
+        owned: the folder to replace: missing, empty, or with a record.
+
+    Raises:
+        OSError: it cannot be put in place: what was there before still is.
+    """
+    Ownership(new, owned.kind).add_all()
+    # A link keeps pointing to where it did.
+    folder = Path(os.path.realpath(owned.folder))
+    before = folder.with_name(f".replaced-{os.getpid()}-{folder.name}")
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(folder, before)
+    try:
+        os.replace(new, folder)
+    except BaseException:
+        if before.exists():
+            os.replace(before, folder)
+        raise
+    if before.exists():
+        _keep_strangers(Ownership(before, owned.kind), folder)
+
+
+def _keep_strangers(owned: Ownership, folder: Path) -> None:
+    """Move what others have written, and delete what is left of the old folder."""
+    before = owned.folder
+    owned.remove()
+    kept = files_under(before)
+    for name in kept:
+        place = folder / name
+        if not os.path.lexists(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(before / name, place)
+    for place, _, _ in os.walk(before, topdown=False):
+        remove_files(Path(place), ())
+    if before.exists():
+        logging.warning("%s: files that this program did not write are in %s.", folder, before)
+    elif kept:
+        logging.warning("%s: kept what this program did not write: %s.", folder, shortened(kept))

@@ -14,10 +14,10 @@ from dgn_tf.cli.flags import (
     define_settings_flags,
     settings_from_flags,
 )
+from dgn_tf.cli.paths import require_writable
 from dgn_tf.config import InferenceConfig
-from dgn_tf.evaluation.report import show, write_report
-from dgn_tf.evaluation.transfer.experiment import transfer
-from dgn_tf.evaluation.transfer.settings import TransferSettings
+from dgn_tf.config.transfer import TransferSettings, check_training
+from dgn_tf.data.sources import require_data
 
 FLAGS = absl_flags.FLAGS
 
@@ -36,10 +36,19 @@ def main(argv: list[str]) -> None:
     config, settings = config_from_flags(FLAGS), settings_from_flags(TransferSettings, FLAGS)
     # Other flags with names of its settings are those of the training.
     inference = InferenceConfig(steps=FLAGS.steps, starts=FLAGS.starts, amortised=FLAGS.amortised)
-    report, origin = transfer(FLAGS.run_dir, config, settings, inference)
+    check_training(config)
+    require_data(config.data)
+    require_data(settings)
     folder = Path(FLAGS.run_dir) / "report"
-    write_report(folder, report, origin)
+    require_writable(f"`run_dir={FLAGS.run_dir}`", folder)
+    # Only now, since it takes seconds to import what needs TensorFlow.
+    from dgn_tf.evaluation.report import show, write_report
+    from dgn_tf.evaluation.transfer.experiment import transfer
+
+    report, origin = transfer(FLAGS.run_dir, config, settings, inference)
+    # The numbers first: what took the time is seen even where it cannot be written.
     show(report)
+    write_report(folder, report, origin)
     print(f"\nReport: {folder / 'report.html'}")
 
 

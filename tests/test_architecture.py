@@ -110,6 +110,26 @@ def test_files_at_the_root_are_commands():
         assert "def main_cli(" in read(f"dgn_tf/{name}.py"), name
 
 
+# What a command may import before it has read its flags: nothing there needs TensorFlow.
+QUICK = ("cli", "config", "data", "utils", "__init__")
+
+
+def imported_at_once(source: str) -> list[str]:
+    """Every module that is imported when the module with this source is."""
+    nodes = ast.parse(source).body
+    found = [a.name for node in nodes if isinstance(node, ast.Import) for a in node.names]
+    return found + [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_reads_its_flags_before_it_imports_what_takes_seconds(name):
+    for module in imported_at_once(read(f"dgn_tf/{name}.py")):
+        room, *rest = [*module.split("."), "__init__"][1:3]
+        assert module.split(".")[0] not in ("tensorflow", "keras"), module
+        if module.startswith("dgn_tf"):
+            assert room in QUICK and (room != "data" or rest == ["sources"]), module
+
+
 def test_no_files_import_each_other():
     graph = {}
     for path in files_under("dgn_tf"):

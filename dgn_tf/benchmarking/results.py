@@ -11,7 +11,6 @@ import keras
 import tensorflow as tf
 
 from dgn_tf.benchmarking.registry import PARTS
-from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
 from dgn_tf.visualize.images import save_png
 
@@ -24,19 +23,6 @@ def machine() -> dict[str, str]:
     for gpu in tf.config.list_physical_devices("GPU")[:1]:
         device = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     return {"device": device, "tensorflow": tf.__version__, "keras": keras.__version__}
-
-
-def check_output(output: Path) -> None:
-    """Whether results can be written to a .json file or a folder.
-
-    Raises:
-        InputError: they cannot.
-    """
-    if output.suffix == ".json":
-        if output.is_dir() or not output.parent.is_dir():
-            raise InputError(f"`output={output}`: must be a file in a folder that exists.")
-    elif output.exists() and not output.is_dir():
-        raise InputError(f"`output={output}`: must be a folder or end in .json.")
 
 
 def write(result: Mapping[str, Any], output: Path) -> list[Path]:

@@ -18,6 +18,7 @@ class DataConfig:
         "video; or heads[:SPLIT], folder:PATH, tfds:NAME[:SPLIT], npz:PATH[:KEY] or "
         "shards:PATTERN (written by dgn_tf.pack); clips, with --frames: heads_clips[:SPLIT], "
         "clips:PATH, npz:PATH[:KEY] or shards:PATTERN.",
+        reads="data",
     )
     side: int = setting(64, "Height and width of an image in pixels.", SIDES)
     channels: int = setting(3, "1 for gray, 3 for color.", (1, 3))

@@ -12,8 +12,8 @@ from dgn_tf.config import Config, DataConfig, ModelConfig
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.evaluation.metrics.errors import squared_errors
 from dgn_tf.evaluation.transfer import member
-from dgn_tf.evaluation.transfer.settings import fair
 from dgn_tf.evaluation.transfer.table import split_views, transfer_report, view_errors
+from dgn_tf.evaluation.transfer.trainings import fair
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import Run
 from dgn_tf.training.checkpoints import Checkpoints, Progress

@@ -1,5 +1,15 @@
-"""Data sources: everything that the setting `data` can name, as `Examples`."""
+"""Data sources: everything that the setting `data` can name, as `Examples`.
 
-from dgn_tf.data.sources.registry import SOURCES, load, other_data, source_of, with_kind
+What is here needs no TensorFlow, which takes seconds to import, until data are loaded that need it.
+"""
 
-__all__ = ["SOURCES", "load", "other_data", "source_of", "with_kind"]
+from dgn_tf.data.sources.registry import (
+    SOURCES,
+    load,
+    other_data,
+    require_data,
+    source_of,
+    with_kind,
+)
+
+__all__ = ["SOURCES", "load", "other_data", "require_data", "source_of", "with_kind"]

@@ -11,9 +11,10 @@ import numpy as np
 
 from dgn_tf.config import ENCODED_MODELS, Config, InferenceConfig
 from dgn_tf.config.serialization import flagfile
+from dgn_tf.config.transfer import TransferSettings
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.evaluation.transfer.settings import TransferSettings, training_of, tuning_of
 from dgn_tf.evaluation.transfer.table import view_errors
+from dgn_tf.evaluation.transfer.trainings import training_of, tuning_of
 from dgn_tf.inference.encoder import make_inference, make_langevin_inference
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import find_encoder, load_run

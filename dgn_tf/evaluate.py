@@ -9,7 +9,6 @@ from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
 from dgn_tf.cli.paths import require_paths, require_run, require_writable
 from dgn_tf.config import InferenceConfig, experiments
 from dgn_tf.config.evaluate import EvaluationData
-from dgn_tf.data.sources import require_data
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
@@ -40,11 +39,13 @@ def main(argv: list[str]) -> None:
     inference = settings_from_flags(InferenceConfig, FLAGS)
     require_run(FLAGS.run_dir)
     require_paths(settings)
-    require_data(data)
-    require_data(settings)
     folder = Path(FLAGS.run_dir) / "evaluation" / name
     require_writable(f"the report, {folder},", folder)
-    # Only now, since it takes seconds to import what needs TensorFlow.
+    # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
+    from dgn_tf.data.sources import require_data
+
+    require_data(data)
+    require_data(settings)
     from dgn_tf.evaluation.experiments import find
     from dgn_tf.evaluation.report import show, write_report
     from dgn_tf.runs.evaluated import EvaluatedRun

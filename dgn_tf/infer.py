@@ -17,7 +17,6 @@ from dgn_tf.cli.paths import check_source, require_path, require_writable
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.edits import parse_edit
 from dgn_tf.config.infer import InferenceTask
-from dgn_tf.data.sources import require_data
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
@@ -65,13 +64,13 @@ def main(_argv: Sequence[str]) -> None:
         _check_warp_flags()
         _warp()
     else:
-        task = settings_from_flags(InferenceTask, FLAGS)
-        require_data(task)
-        _infer(task, settings_from_flags(InferenceConfig, FLAGS))
+        _infer(
+            settings_from_flags(InferenceTask, FLAGS), settings_from_flags(InferenceConfig, FLAGS)
+        )
 
 
 def _warp() -> None:
-    # Only now, since it takes seconds to import what needs TensorFlow.
+    # What needs TensorFlow takes seconds to import, which a mistake should not cost.
     from dgn_tf.evaluation.inferring import warp_images
     from dgn_tf.runs.trained import load_trained
 
@@ -81,6 +80,9 @@ def _warp() -> None:
 
 
 def _infer(task: InferenceTask, settings: InferenceConfig) -> None:
+    from dgn_tf.data.sources import require_data
+
+    require_data(task)
     from dgn_tf.evaluation.inferring import infer
     from dgn_tf.runs.trained import load_trained
 

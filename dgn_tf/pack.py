@@ -17,8 +17,6 @@ from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
 from dgn_tf.cli.paths import require_writable
 from dgn_tf.config import DataConfig
-from dgn_tf.data.sources import load, require_data
-from dgn_tf.data.sources.packed import pack
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_folder
 from dgn_tf.utils.progress import progress_bar
@@ -54,8 +52,11 @@ def main(_argv: Sequence[str]) -> None:
     if output.exists():
         raise InputError(f"--output={output} exists: name a new folder.")
     data = settings_from_flags(DataConfig, FLAGS)
-    require_data(data)
     require_writable(f"`output={output}`", output.parent)
+    # What takes long to import comes once it is needed.
+    from dgn_tf.data.sources import load
+    from dgn_tf.data.sources.packed import pack
+
     with progress_bar("Reading images") as report:
         examples = load(data, report)
     with progress_bar("Writing") as report, atomic_folder(output) as folder:

@@ -11,7 +11,6 @@ from absl import flags as absl_flags
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import config_from_flags, define_config_flags
 from dgn_tf.cli.paths import require_run
-from dgn_tf.data.sources import require_data
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
@@ -34,11 +33,13 @@ def main(_argv: Sequence[str]) -> None:
     config = config_from_flags(FLAGS)
     if not FLAGS.run_dir and not FLAGS.dry_run:
         raise InputError("--run_dir is needed: the folder to write the run to.")
-    require_data(config.data)
     begins = FLAGS.fresh or not os.path.exists(os.path.join(FLAGS.run_dir, "config.json"))
     if config.learning.init_from and begins:
         require_run(config.learning.init_from, "init_from")
-    # Only now, since it takes seconds to import what needs TensorFlow.
+    # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
+    from dgn_tf.data.sources import require_data
+
+    require_data(config.data)
     from dgn_tf.runs.training import describe, train
 
     if FLAGS.dry_run:

@@ -17,7 +17,6 @@ from dgn_tf.cli.flags import (
 from dgn_tf.cli.paths import require_writable
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.transfer import TransferSettings, check_training
-from dgn_tf.data.sources import require_data
 
 FLAGS = absl_flags.FLAGS
 
@@ -37,11 +36,13 @@ def main(argv: list[str]) -> None:
     # Other flags with names of its settings are those of the training.
     inference = InferenceConfig(steps=FLAGS.steps, starts=FLAGS.starts, amortised=FLAGS.amortised)
     check_training(config)
-    require_data(config.data)
-    require_data(settings)
     folder = Path(FLAGS.run_dir) / "report"
     require_writable(f"`run_dir={FLAGS.run_dir}`", folder)
-    # Only now, since it takes seconds to import what needs TensorFlow.
+    # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
+    from dgn_tf.data.sources import require_data
+
+    require_data(config.data)
+    require_data(settings)
     from dgn_tf.evaluation.report import show, write_report
     from dgn_tf.evaluation.transfer.experiment import transfer
 

@@ -1,11 +1,8 @@
 """How every command runs: it reads its flags and reports errors in one line."""
 
 import functools
-import io
 import logging as standard_logging
-import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -13,47 +10,24 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason
+from dgn_tf.utils.terminal import at_the_terminal
 
 # A command: takes its arguments, returns an exit status or None.
 Main = Callable[[list[str]], int | None]
-# Exit statuses of a program that SIGINT has ended, and of one that SIGPIPE has.
-_INTERRUPTED, _GONE = 130, 141
 
 
 def run_app(main: Main, positionals: Sequence[str] = ()) -> None:
     """Run a command whose flags are declared; a user's error is one line and exit status 2.
 
-    Ctrl-C is one line and exit status 130; a reader of the output that has gone, as `head` goes
-    once it has its lines, ends the command without a word.
+    How it meets Ctrl-C and its readers is said by `dgn_tf.utils.terminal`.
 
     Args:
         main: the command.
         positionals: names of the arguments it takes that are no flags, such as "SOURCE".
     """
-    show_what_cannot_be_encoded()
-    try:
-        try:
-            app.run(
-                guarded(main),
-                flags_parser=functools.partial(parse_command_line, positionals=positionals),
-            )
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
-        sys.exit(_GONE)
-
-
-def show_what_cannot_be_encoded() -> None:
-    """Write what the terminal cannot show, of a file's name for instance, as `\\xe9`."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _drop_output() -> None:
-    """Lead standard output nowhere: Python would complain at its end of what it cannot write."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    parse = functools.partial(parse_command_line, positionals=positionals)
+    with at_the_terminal():
+        app.run(guarded(main), flags_parser=parse)
 
 
 def parse_command_line(argv: list[str], positionals: Sequence[str] = ()) -> list[str]:
@@ -80,10 +54,7 @@ def parse_command_line(argv: list[str], positionals: Sequence[str] = ()) -> list
 
 
 def guarded(main: Main) -> Main:
-    """`main(argv)` that reports errors in one line: exit status 2 for the user's, else 1.
-
-    Ctrl-C is one line too, and exit status 130.
-    """
+    """`main(argv)` that reports errors in one line: exit status 2 for the user's, else 1."""
 
     def call(argv: list[str]) -> int | None:
         # Notes of the libraries would bury the program's own lines.
@@ -91,12 +62,8 @@ def guarded(main: Main) -> Main:
         standard_logging.getLogger("tensorflow").setLevel("ERROR")
         try:
             return main(argv)
-        except KeyboardInterrupt:
-            # A second one ends the process at once, whatever it is cleaning up.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            print("Interrupted.", file=sys.stderr)
-            return _INTERRUPTED
         except BrokenPipeError:
+            # Of standard output, whose reader has gone: no error of the command.
             raise
         except InputError as error:
             _fail(str(error))

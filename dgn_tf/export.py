@@ -13,7 +13,7 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags
-from dgn_tf.cli.paths import check_source, model_name, require_writable
+from dgn_tf.cli.paths import check_source, model_name, require_text, require_writable
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.export import ENCODER, FORMATS, PARTS, QUANTIZATIONS
 from dgn_tf.utils.errors import InputError
@@ -23,6 +23,7 @@ from dgn_tf.utils.errors import InputError
 if TYPE_CHECKING:
     import keras
 
+    from dgn_tf.runs.directory import Run
     from dgn_tf.runs.trained import Trained
 
 FLAGS = absl_flags.FLAGS
@@ -81,6 +82,7 @@ def main(argv: list[str]) -> None:
     del argv
     _check_flags()
     target = _target()
+    require_text(f"`output_dir={FLAGS.output_dir}`", target)
     require_writable(f"`output_dir={FLAGS.output_dir}`", target)
     from dgn_tf.runs.trained import load_trained
 
@@ -129,6 +131,7 @@ def _check_flags() -> None:
 
 
 def _write_saved_model(target: Path, trained: "Trained") -> None:
+    from dgn_tf.runs.directory import Run
     from dgn_tf.serving import saved_model
 
     config, model = trained.config, trained.model
@@ -141,7 +144,7 @@ def _write_saved_model(target: Path, trained: "Trained") -> None:
         directions=trained.directions,
         folders=trained.folders,
         encoder=encoder,
-        metrics=_metrics(trained),
+        metrics=_metrics(Run(FLAGS.run_dir)),
     )
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")
@@ -151,13 +154,10 @@ def _write_saved_model(target: Path, trained: "Trained") -> None:
     )
 
 
-def _metrics(trained: "Trained") -> dict[str, float]:
+def _metrics(run: "Run") -> dict[str, float]:
     """What dgn_tf.evaluate has measured of the weights that are exported, by name."""
     from dgn_tf.serving.card import measured_numbers
 
-    run = trained.run
-    if run is None:
-        return {}
     measured = measured_numbers(run / "evaluation", run.checkpoint)
     for path in measured.outdated:
         print(f"Left out of the model card: {path} is of other weights than the newest.")

@@ -55,22 +55,27 @@ def define_flags() -> None:
 
 def main(_argv: Sequence[str]) -> None:
     """Runs the inference that the flags describe."""
-    check_source(FLAGS.run_dir, FLAGS.saved_model)
-    for name, paths in (("recombine", FLAGS.recombine), ("warp_image", FLAGS.warp_image)):
-        for path in paths:
-            require_path(f"`{name}={path}`", path)
-    require_writable(f"`output_dir={FLAGS.output_dir}`", FLAGS.output_dir)
     if FLAGS.warp_image:
         _check_warp_flags()
+        _check_paths("warp_image", FLAGS.warp_image)
         _warp()
     else:
-        _infer(
-            settings_from_flags(InferenceTask, FLAGS), settings_from_flags(InferenceConfig, FLAGS)
-        )
+        task = settings_from_flags(InferenceTask, FLAGS)
+        settings = settings_from_flags(InferenceConfig, FLAGS)
+        _check_paths("recombine", FLAGS.recombine)
+        _infer(task, settings)
+
+
+def _check_paths(name: str, images: Sequence[str]) -> None:
+    """Refuse a model or the images of a flag that are not there, and an output that cannot be."""
+    check_source(FLAGS.run_dir, FLAGS.saved_model)
+    for path in images:
+        require_path(f"`{name}={path}`", path)
+    require_writable(f"`output_dir={FLAGS.output_dir}`", FLAGS.output_dir)
 
 
 def _warp() -> None:
-    # What needs TensorFlow takes seconds to import, which a mistake should not cost.
+    # What takes seconds to import comes once it is needed.
     from dgn_tf.evaluation.inferring import warp_images
     from dgn_tf.runs.trained import load_trained
 

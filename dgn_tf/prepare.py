@@ -14,7 +14,6 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
-from dgn_tf.cli.paths import require_path, require_writable
 from dgn_tf.config.prepare import CropSettings
 
 POSITIONALS = ("SOURCE", "DEST")
@@ -29,9 +28,7 @@ def main(argv: Sequence[str]) -> None:
     """Prepares the folder that the command line names."""
     _, source, dest = argv
     settings = settings_from_flags(CropSettings, absl_flags.FLAGS)
-    require_path(source, source)
-    require_writable(dest, dest)
-    # Only now, since it takes seconds to import what finds faces.
+    # What takes long to import comes once it is needed; it checks both folders first.
     from dgn_tf.data.cropping.preparing import prepare
 
     counts = prepare(source, dest, settings)

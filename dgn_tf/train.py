@@ -10,7 +10,7 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import config_from_flags, define_config_flags
-from dgn_tf.cli.paths import require_run
+from dgn_tf.cli.paths import require_run, require_text, require_writable
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
@@ -28,11 +28,14 @@ def define_flags() -> None:
     )
 
 
-def main(_argv: Sequence[str]) -> None:
-    """Trains, or describes what would be trained."""
+def main(_argv: Sequence[str]) -> int:
+    """Trains, or describes what would be trained; returns the exit status."""
     config = config_from_flags(FLAGS)
     if not FLAGS.run_dir and not FLAGS.dry_run:
         raise InputError("--run_dir is needed: the folder to write the run to.")
+    if not FLAGS.dry_run:
+        require_text(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
+        require_writable(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
     begins = FLAGS.fresh or not os.path.exists(os.path.join(FLAGS.run_dir, "config.json"))
     if config.learning.init_from and begins:
         require_run(config.learning.init_from, "init_from")
@@ -44,8 +47,8 @@ def main(_argv: Sequence[str]) -> None:
 
     if FLAGS.dry_run:
         describe(config)
-    else:
-        train(config, FLAGS.run_dir, FLAGS.fresh)
+        return 0
+    return train(config, FLAGS.run_dir, FLAGS.fresh)
 
 
 def main_cli() -> None:

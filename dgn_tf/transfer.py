@@ -14,7 +14,7 @@ from dgn_tf.cli.flags import (
     define_settings_flags,
     settings_from_flags,
 )
-from dgn_tf.cli.paths import require_writable
+from dgn_tf.cli.paths import require_text, require_writable
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.transfer import TransferSettings, check_training
 
@@ -37,6 +37,7 @@ def main(argv: list[str]) -> None:
     inference = InferenceConfig(steps=FLAGS.steps, starts=FLAGS.starts, amortised=FLAGS.amortised)
     check_training(config)
     folder = Path(FLAGS.run_dir) / "report"
+    require_text(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
     require_writable(f"`run_dir={FLAGS.run_dir}`", folder)
     # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
     from dgn_tf.data.sources import require_data

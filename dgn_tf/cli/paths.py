@@ -109,7 +109,25 @@ def require_writable(name: str, folder: str | os.PathLike) -> None:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        raise InputError(f"{name} cannot be written: {place}: {error.strerror}.") from None
+        raise InputError(f"{name} cannot be written: {error.strerror}.") from None
+
+
+def require_text(name: str, path: str | os.PathLike) -> None:
+    """Check that TensorFlow can write to a path, which it does as UTF-8.
+
+    Args:
+        name: of the path in messages, such as "`run_dir=runs/a`".
+        path: with bytes that are no text as `os.fsdecode` makes them.
+
+    Raises:
+        InputError: it has bytes that are not UTF-8.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{name} is not UTF-8, and TensorFlow writes nothing there: give another name."
+        ) from None
 
 
 def model_name(run_dir: str | None, saved_model: str | None) -> str:

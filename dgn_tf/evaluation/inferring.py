@@ -123,7 +123,8 @@ def warp_images(
 
 def _write_report(folder: Path, report: dict) -> dict:
     text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    (folder / REPORT).write_text(text, encoding="utf-8")
+    # Names of files may hold bytes that are no text: JSON takes their escapes.
+    (folder / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
     return report
 
 

@@ -11,7 +11,6 @@ import tensorflow as tf
 from dgn_tf import evaluate
 from dgn_tf.config import Config, DataConfig, ModelConfig
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.data.sources import heads as heads_source
 from dgn_tf.data.sources import load
 from dgn_tf.data.synthetic import heads
 from dgn_tf.evaluation.experiments.held_out import reconstruction
@@ -243,7 +242,7 @@ def test_what_cannot_be_evaluated_is_named(plain_run, run_app, arguments, messag
 @pytest.fixture
 def heads_run(tmp_path, monkeypatch):
     small = functools.partial(heads.HeadsConfig, train=8, test=10, identities=1)
-    monkeypatch.setattr(heads_source, "HeadsConfig", small)
+    monkeypatch.setattr(heads, "HeadsConfig", small)
     data = DataConfig(data="heads", side=SIDE, channels=3, data_dir=str(tmp_path / "prepared"))
     make_run(tmp_path / "run", data, 3)
     return tmp_path / "run"

@@ -107,6 +107,8 @@ def changed(name, flag):
 NOT_THERE = [
     (changed("train", "--data=missing"), "'missing' is not the path of a file or folder"),
     (changed("train", "--data=file"), "file holds no data: give a folder"),
+    (changed("train", "--run_dir=file/new"), "--run_dir=file/new cannot be written: Not a dir"),
+    (changed("train", "--run_dir=caf\udce9"), "--run_dir=caf\\udce9 is not UTF-8"),
     (changed("train", "--init_from=missing"), "--init_from=missing holds no run"),
     (changed("infer", "--run_dir=missing"), "--run_dir=missing holds no run: it has no config"),
     (changed("infer", "--data=missing"), "'missing' is not the path of a file or folder"),
@@ -138,9 +140,10 @@ NOT_THERE = [
     (changed("transfer", "--target=missing"), "'missing' is not the path of a file or folder"),
     (changed("transfer", "--run_dir=file/new"), "--run_dir=file/new cannot be written: "),
     (changed("amortise", "--run_dir=missing"), "--run_dir=missing holds no run"),
-    (["prepare", "missing", "new"], "missing: there is no such file or folder."),
+    (["prepare", "missing", "new"], "folder "),
     (["prepare", "photos", "file/new"], "file/new cannot be written: "),
     (changed("pack", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (changed("pack", "--output=caf\udce9"), "--output=caf\\udce9 is not UTF-8"),
     (changed("pack", "--output=file/new"), "--output=file/new cannot be written: "),
     (changed("export", "--run_dir=missing"), "--run_dir=missing holds no run"),
     (

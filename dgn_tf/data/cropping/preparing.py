@@ -12,6 +12,7 @@ from pathlib import Path
 from absl import logging
 from PIL import Image
 
+from dgn_tf.cli.paths import require_writable
 from dgn_tf.config.prepare import CropSettings
 from dgn_tf.data.cropping import crops
 from dgn_tf.data.cropping.detection import Detector, Face, load_detector
@@ -72,6 +73,7 @@ def prepare(
     root, target = Path(source).expanduser().resolve(), Path(dest).expanduser().resolve()
     files = find_images(root)
     _check_dest(root, target, dest, settings)
+    require_writable(dest, target)
     if settings.crop == "centre":
         detector = None
     elif detector is None:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from dgn_tf.data.sources import heads as heads_source
 from dgn_tf.data.synthetic import heads, heads_clips
 from dgn_tf.data.synthetic.heads_clips import GEOMETRY, HeadsClipsConfig
 from dgn_tf.data.synthetic.motion import EXPRESSIONS, MOVED, SWAY
@@ -138,7 +137,7 @@ def test_names_of_configurations(tmp_path):
 def test_loaded_clips_are_the_truth_drawn(tmp_path, monkeypatch, load_data):
     wanted = []
     monkeypatch.setattr(
-        heads_source,
+        heads_clips,
         "HeadsClipsConfig",
         lambda side, frames: wanted.append((side, frames)) or SMALL,
     )

@@ -70,13 +70,16 @@ def main(_: list[str]) -> None:
             result["settings"] = {name: value for name, (value, _) in config.settings().items()}
     result["machine"] = machine()
     written = []
-    for name, part in parts.items():
-        print(f"measuring: {name} ...", flush=True)
-        for numbers in part.found(*jobs[name]):
-            result[name] = numbers
-            # Each time: what comes later may be stopped.
-            written = write(result, output) if output else []
-    print("\n" + table(result), flush=True)
+    try:
+        for name, part in parts.items():
+            print(f"measuring: {name} ...", flush=True)
+            for numbers in part.found(*jobs[name]):
+                result[name] = numbers
+                # Each time: what comes later may be stopped.
+                written = write(result, output) if output else []
+    finally:
+        # Also what was measured before something failed, writing it for instance.
+        print("\n" + table(result), flush=True)
     if written:
         print(f"wrote {', '.join(map(str, written))}")
 

@@ -1,5 +1,6 @@
 """The rival of the benchmark computes the same step, and the app reports what it measures."""
 
+import errno
 import json
 import os
 
@@ -164,6 +165,18 @@ def test_what_is_found_is_written_as_soon_as_it_is_there(run_app, tmp_path, monk
         assert (tmp_path / "result" / "long.md").read_text() == "count 2\n"
     else:
         assert os.listdir(tmp_path) == [name]
+
+
+def test_what_was_measured_is_shown_even_where_it_cannot_be_written(run_app, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    part = Part(lambda config, settings: {"count": 7}, lambda found: [f"count {found['count']}"])
+    monkeypatch.setitem(registry.PARTS, "steps", part)
+    monkeypatch.setattr("dgn_tf.benchmarking.results.write_text", full)
+    said = run_app(benchmark, "--parts=steps", f"--output={tmp_path}/result")
+    assert said.status == 1 and "count 7" in said.out
+    assert "No space left on device" in said.err.splitlines()[-1]
 
 
 def test_other_sizes_leave_the_rest_as_it_is():

@@ -1,7 +1,9 @@
 """Experiments are found by their file's name, and their settings become flags."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 import sys
 
@@ -116,6 +118,40 @@ def test_a_new_experiment_is_two_files_and_nothing_else(added, tiny_run, run_app
     refused = run_app(evaluate, given[0], "--unit=1")
     assert refused.status == 2
     assert "--unit belongs to --experiment=brightness, not to held_out" in refused.err
+
+
+@pytest.fixture
+def brightness(added, tiny_run, tmp_path):
+    """A command that measures the brightness of images, and the run that it measures."""
+    added("brightness", DESCRIBED)
+    shutil.copytree(tiny_run.folder, tmp_path / "run")
+    (tmp_path / "other.npz").write_bytes((tiny_run.root / "data.npz").read_bytes())
+    given = (f"--run_dir={tmp_path}/run", f"--data=npz:{tmp_path}/other.npz")
+    return (*given, "--experiment=brightness"), tmp_path / "run"
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(
+    brightness, run_app, monkeypatch, tmp_path
+):
+    command, run = brightness
+    (run / "evaluation").write_text("")
+    monkeypatch.setattr("dgn_tf.runs.evaluated.load", pytest.fail)
+    said = run_app(evaluate, *command)
+    assert (said.status, said.out) == (2, "")
+    wanted = f"error: the report, {run}/evaluation/brightness, cannot be written: Not a directory."
+    assert said.err == f"{wanted}\n"
+
+
+def test_what_was_measured_is_shown_even_where_it_cannot_be_written(
+    brightness, run_app, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "report.html")
+
+    monkeypatch.setattr("dgn_tf.evaluation.report._page", full)
+    said = run_app(evaluate, *brightness[0])
+    assert said.status == 1 and "mean  " in said.out
+    assert "No space left on device" in said.err.splitlines()[-1]
 
 
 def test_the_help_of_the_program_has_every_experiment_and_its_settings(added, run_app, monkeypatch):

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -110,15 +111,42 @@ def test_files_at_the_root_are_commands():
         assert "def main_cli(" in read(f"dgn_tf/{name}.py"), name
 
 
-# What a command may import before it has read its flags: nothing there needs TensorFlow.
-QUICK = ("cli", "config", "utils", "__init__")
-
-
 def imported_at_once(source: str) -> list[str]:
     """Every module that is imported when the module with this source is."""
     nodes = ast.parse(source).body
     found = [a.name for node in nodes if isinstance(node, ast.Import) for a in node.names]
     return found + [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module]
+
+
+def test_whatever_imports_keras_imports_what_configures_it():
+    graph = {}
+    for path in files_under("dgn_tf"):
+        module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        graph[module] = imported_at_once(read(path))
+    found = [m for m, imported in graph.items() if "keras" in imported]
+    # A callback, or the version, has nothing to be configured.
+    makes = re.compile(
+        r"keras\.(layers\.\w+\(|ops|Sequential|optimizers|models|losses|Input|export)"
+    )
+    files = {m: "dgn_tf" + m.removeprefix("dgn_tf").replace(".", "/") for m in found}
+    texts = {
+        m: read(p + ("/__init__.py" if (ROOT / p).is_dir() else ".py")) for m, p in files.items()
+    }
+    found = [m for m in found if makes.search(texts[m])]
+    assert len(found) > 30
+
+    def configures(module, seen=()):
+        return module == "dgn_tf.types" or any(
+            configures(other, (*seen, module))
+            for other in graph.get(module, ())
+            if other in graph and other not in seen
+        )
+
+    assert [module for module in found if not configures(module)] == []
+
+
+# What a command may import before it has read its flags: nothing there needs TensorFlow.
+QUICK = ("cli", "config", "utils", "__init__")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -4,6 +4,7 @@ import functools
 import logging as standard_logging
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -60,6 +61,8 @@ def guarded(main: Main) -> Main:
         # Notes of the libraries would bury the program's own lines.
         logging.set_verbosity(logging.WARNING)
         standard_logging.getLogger("tensorflow").setLevel("ERROR")
+        # What a command does with Keras in its own process is no concern of others.
+        warnings.filterwarnings("ignore", "dgn_tf needs Keras with ")
         try:
             return main(argv)
         except BrokenPipeError:

@@ -37,6 +37,7 @@ BASE = {
     "tensorflow-datasets": ("4.9.9", None),
     "numpy": ("2.0", None),
     "pillow": ("10.3", None),
+    "filelock": ("4.0", None),
     "scikit-learn": ("1.5", None),
 }
 PYTHONS = ("3.11", "3.14")

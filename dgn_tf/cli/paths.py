@@ -102,6 +102,8 @@ def require_writable(name: str, folder: str | os.PathLike) -> None:
         InputError: it or the nearest folder above it is a file, or cannot be written.
     """
     place = Path(folder).expanduser().absolute()
+    if place.is_file():
+        raise InputError(f"{name} is a file: name a folder.")
     while not os.path.lexists(place):
         place = place.parent
     try:

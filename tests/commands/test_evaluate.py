@@ -303,7 +303,7 @@ def test_views_need_a_label(heads_run, run_app, tmp_path):
     ("arguments", "message"),
     [
         (["--train_data=heads:test"], "tested on images that they are fitted on"),
-        (["--landmarks=points.csv"], "belongs to images of folder:PATH"),
+        (["--landmarks={0}/points.csv"], "belongs to images of folder:PATH"),
         (["--data=npz:{0}/test.npz"], "npz:{0}/test.npz has no label 'landmarks'"),
         (["--data=heads:train", "--train_data=heads:test"], "is what the run was trained on"),
     ],
@@ -317,6 +317,7 @@ def test_landmarks_that_cannot_be_are_named_before_the_inference(
     monkeypatch.setattr(evaluated, "make_inference", refuse)
     images = np.zeros((30, SIDE, SIDE, 3), np.uint8)
     np.savez(tmp_path / "test.npz", images=images)
+    (tmp_path / "points.csv").write_text("")
     arguments = [argument.format(tmp_path) for argument in arguments]
     said = run_app(evaluate, f"--run_dir={heads_run}", "--experiment=landmarks", *arguments)
     assert said.status == 2 and message.format(tmp_path) in said.err.splitlines()[-1]

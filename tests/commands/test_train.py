@@ -287,7 +287,7 @@ def test_a_frozen_network_stays_bit_for_bit_what_it_was(run_app, tmp_path):
     ("arguments", "message"),
     [
         (["--freeze=geometry"], "--freeze=geometry: --model=abp has no such network"),
-        (["--init_from={0}/nothing"], "--init_from: --run_dir={0}/nothing holds no run"),
+        (["--init_from={0}/nothing"], "--init_from={0}/nothing holds no run"),
         (
             ["--init_from={0}/run", "--alpha=0.2", "--side=64"],
             "has other networks (--side=32 there, 64 here; --alpha=0.1 there, 0.2 here)",

@@ -102,17 +102,24 @@ class MetricsLog(keras.callbacks.Callback):
         self.path = Path(path)
         self.num_examples = num_examples
         self._start: float | None = None
+        self._steps = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Starts the clock."""
         self._start = time.monotonic()
 
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Counts the steps: an epoch may be stopped before its last."""
+        self._steps = batch + 1
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Writes the line of this epoch."""
-        # An epoch that was resumed half-way has no beginning here, and so no speed.
-        passed = None if self._start is None else time.monotonic() - self._start
-        row = {"epoch": epoch + 1, "step": (epoch + 1) * self.params["steps"], **(logs or {})}
-        row["images_per_second"] = self.num_examples / passed if passed else None
+        # An epoch that was resumed half-way has no beginning here, and so no speed; nor has one
+        # that was stopped half-way its number of images.
+        whole = self._start is not None and self._steps == self.params["steps"]
+        passed = time.monotonic() - self._start if whole else None
+        row = {"epoch": epoch + 1, "step": epoch * self.params["steps"] + self._steps}
+        row |= {**(logs or {}), "images_per_second": self.num_examples / passed if passed else None}
         rows = [old for old in read_metrics(self.path) if old["epoch"] <= epoch] + [row]
         write_text(self.path, "".join(json.dumps(r) + "\n" for r in rows))
 

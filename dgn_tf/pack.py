@@ -53,7 +53,7 @@ def main(_argv: Sequence[str]) -> None:
         raise InputError(f"--output={output} exists: name a new folder.")
     data = settings_from_flags(DataConfig, FLAGS)
     require_text(f"`output={output}`", output)
-    require_writable(f"`output={output}`", output.parent)
+    require_writable(f"`output={output}`", output)
     # What takes long to import comes once it is needed.
     from dgn_tf.data.sources import load
     from dgn_tf.data.sources.packed import pack

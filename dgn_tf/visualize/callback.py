@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -9,9 +10,10 @@ import numpy as np
 
 from dgn_tf.data.examples import Examples
 from dgn_tf.types import ClipModel, LatentArrays, LatentModel, one_hot_groups
+from dgn_tf.utils.files import atomic_write
 from dgn_tf.visualize.clips import clip_sheet, of_first_frames
 from dgn_tf.visualize.directions import Directions, equal_directions, principal_directions
-from dgn_tf.visualize.images import save_png
+from dgn_tf.visualize.images import png_bytes
 from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
 from dgn_tf.visualize.traversals import SHOWN, class_sheet, traversal_sheet
 
@@ -26,6 +28,8 @@ class SampleSheets(keras.callbacks.Callback):
     traversal_geometry.png (with a geometry group), traversal_appearance.png (or classes.png, Fig.
     13, where labels are given) and prior.png; of a model of clips without geometry sheet.png alone.
     Writing them changes nothing: not the model, the learner, or a random generator of the training.
+    During the training they are drawn between two steps, and made into files, which takes longer,
+    beside the steps that follow; at its end all files are there.
 
     Args:
         generator: the model being trained.
@@ -60,15 +64,20 @@ class SampleSheets(keras.callbacks.Callback):
         self.count = min(count, len(examples))
         self._done = self._written = 0
         self._directions: Mapping[str, Directions] = {}
+        self._saver = ThreadPoolExecutor(max_workers=1)
+        self._saving: Future | None = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the sheets when `epoch` (from 0) ends a round of `every_epochs`."""
         self._done = epoch + 1
         if self._done % self.every_epochs == 0:
-            self.write(self._done)
+            self._wait()
+            self._saving = self._saver.submit(self._save, self._done, self.sheets())
+            self._written = self._done
 
     def on_train_end(self, logs=None):
         """Writes the sheets of the last epoch, unless they are there already."""
+        self._wait()
         if self._done > self._written:
             self.write(self._done)
 
@@ -115,7 +124,18 @@ class SampleSheets(keras.callbacks.Callback):
 
     def write(self, epochs: int, directions: Mapping[str, Directions] | None = None) -> None:
         """Writes the sheets as they are after `epochs` epochs; `directions` as of `sheets`."""
-        for name, image in self.sheets(directions).items():
-            for place in (f"epoch-{epochs:06d}", "latest"):
-                save_png(self.folder / place / f"{name}.png", image)
+        self._save(epochs, self.sheets(directions))
         self._written = epochs
+
+    def _wait(self) -> None:
+        """Waits for the sheets that are being written; an error of theirs is raised here."""
+        saving, self._saving = self._saving, None
+        if saving:
+            saving.result()
+
+    def _save(self, epochs: int, sheets: Mapping[str, np.ndarray]) -> None:
+        for name, image in sheets.items():
+            png = png_bytes(image)
+            for place in (f"epoch-{epochs:06d}", "latest"):
+                with atomic_write(self.folder / place / f"{name}.png") as partial:
+                    partial.write_bytes(png)

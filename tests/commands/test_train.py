@@ -226,7 +226,7 @@ def test_a_folder_in_use_is_refused(run_again):
     other = Run(run_again.folder)
     other.lock()
     refused(run_again(), "is working in it")
-    other._lock.close()
+    del other
 
 
 def test_a_dry_run_describes_the_default_networks_and_writes_nothing(run_app, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import signal
+import sys
 from typing import Any
 
 import keras
@@ -27,6 +28,7 @@ from dgn_tf.training.factory import compiles_step, make_learner
 from dgn_tf.training.loop import Diverged, fit
 from dgn_tf.training.signals import stop_on_signals
 from dgn_tf.types import LatentArrays
+from dgn_tf.utils.progress import tell
 from dgn_tf.visualize.callback import SampleSheets
 
 
@@ -213,9 +215,10 @@ def _learn(run: Run, prepared: _Prepared) -> int:
         logging.error("Training stopped: %s", as_flags(str(error)))
         return 1
     if devices.agree(stop):
-        print(
+        tell(
             f"Stopped by {stop[0].name if stop else 'another worker'}: saved at step "
-            f"{progress.step}. The same command goes on from there."
+            f"{progress.step}. The same command goes on from there.",
+            sys.stdout,
         )
         # As of a program that the signal has ended, so that what follows in a script does not run.
         return 128 + (stop[0] if stop else signal.SIGTERM)

@@ -13,6 +13,7 @@ from absl import logging
 from tqdm import tqdm
 
 from dgn_tf.utils.files import write_text
+from dgn_tf.utils.progress import tell
 
 # What the callbacks of Keras are given: the numbers of the epoch so far, by name.
 Logs = Mapping[str, float] | None
@@ -69,11 +70,10 @@ class ProgressReport(keras.callbacks.Callback):
         passed = time.monotonic() - self._start
         left = passed / max(1, self._done - self._first) * (self._total - self._done)
         epoch, epochs = -(-self._done // self.params["steps"]), self.params["epochs"]
-        print(
+        tell(
             f"epoch {epoch}/{epochs}  step {self._done}/{self._total}  {_headline(logs)}  "
             f"{passed:.0f} s passed, about {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
+            sys.stderr,
         )
 
 

@@ -116,8 +116,9 @@ class MetricsLog(keras.callbacks.Callback):
         """Writes the line of this epoch."""
         # An epoch that was resumed half-way has no beginning here, and so no speed; nor has one
         # that was stopped half-way its number of images.
-        whole = self._start is not None and self._steps == self.params["steps"]
-        passed = time.monotonic() - self._start if whole else None
+        passed = None
+        if self._start is not None and self._steps == self.params["steps"]:
+            passed = time.monotonic() - self._start
         row = {"epoch": epoch + 1, "step": epoch * self.params["steps"] + self._steps}
         row |= {**(logs or {}), "images_per_second": self.num_examples / passed if passed else None}
         rows = [old for old in read_metrics(self.path) if old["epoch"] <= epoch] + [row]

@@ -1,10 +1,16 @@
 """A command at the terminal: what it cannot show, Ctrl-C, a reader that has gone."""
 
+import io
 import os
 import subprocess
 import sys
+from unittest import mock
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
+
+from dgn_tf.utils.terminal import at_the_terminal
 
 START = "import os, signal, sys, time\nfrom dgn_tf.utils.terminal import at_the_terminal\n"
 
@@ -26,6 +32,18 @@ def test_what_the_terminal_cannot_show_is_escaped(encoding):
     done = run(r"name = 'caf\udce9 \u4e2d'" + "\n" + program, encoding)
     shown = rb"caf\udce9 " + ("\u4e2d".encode() if "utf" in encoding else rb"\u4e2d") + b"\n"
     assert (done.returncode, done.stdout, done.stderr) == (0, shown, shown)
+
+
+@hypothesis.given(
+    st.text(st.characters(exclude_categories=())),
+    st.sampled_from(["ascii", "latin-1", "cp1252", "utf-8", "utf-16"]),
+)
+def test_any_text_can_be_shown_and_what_the_encoding_has_is_shown_as_it_is(text, encoding):
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding, errors="strict", newline="", write_through=True)
+    with mock.patch("sys.stdout", stream), at_the_terminal():
+        print(text, end="")
+    assert written.getvalue() == text.encode(encoding, "backslashreplace")
 
 
 def test_names_that_the_terminal_takes_as_they_are_stay_so():

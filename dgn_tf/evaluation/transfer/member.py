@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -127,12 +128,21 @@ def _train(config: Config, folder: Path) -> None:
         InputError: the training failed; it has said why.
     """
     arguments = flagfile(config.settings()).splitlines()[1:]
-    done = subprocess.run(
-        [sys.executable, "-m", "dgn_tf.train", *arguments, f"--run_dir={folder}"], check=False
-    )
+    status = _run([sys.executable, "-m", "dgn_tf.train", *arguments, f"--run_dir={folder}"])
     finished = Run(folder) / "model.keras"
-    if done.returncode or not finished.exists():
+    if status or not finished.exists():
         raise InputError(
-            f"the training in {folder} did not end well (exit status {done.returncode}): see "
-            "above. The same command goes on from there."
+            f"the training in {folder} did not end well (exit status {status}): see above. The "
+            "same command goes on from there."
         )
+
+
+def _run(command: Sequence[str]) -> int:
+    """The exit status of a program, which is let end in good order after Ctrl-C."""
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # The program has got it too, and saves.
+            process.wait()
+            raise

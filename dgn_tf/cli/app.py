@@ -40,6 +40,9 @@ def parse_command_line(argv: list[str], positionals: Sequence[str] = ()) -> list
                 flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
         rest = flags.FLAGS(argv)
+    except BrokenPipeError:
+        # Of the help, whose reader has gone.
+        raise
     except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
         _fail(" ".join(str(error).removeprefix("ERROR:: ").split("\n")) + " (see --help)")
     except SystemExit:

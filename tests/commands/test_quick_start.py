@@ -1,5 +1,6 @@
 """Help and mistakes are answered before TensorFlow is imported, which takes seconds."""
 
+import os
 import subprocess
 import sys
 
@@ -87,6 +88,20 @@ def refused(place, *command):
 def test_help_comes_at_once(place, name):
     status, out, _ = answer(place, name, "--help")
     assert status == 0 and "\n  --" in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_that_nobody_reads_ends_quietly(name):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", f"dgn_tf.{name}", "--help"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -6,16 +6,10 @@ Usage: python -m dgn_tf.amortise --run_dir=runs/quickstart
 import dataclasses
 from collections.abc import Sequence
 
-import keras
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
-from dgn_tf.data.examples import as_float
-from dgn_tf.data.sources import load
-from dgn_tf.inference.amortized import fit_encoder
-from dgn_tf.models.autoencoder import Encoder
-from dgn_tf.runs.directory import ENCODER, Run
-from dgn_tf.runs.restoring import load_chains, load_run
+from dgn_tf.cli.paths import require_run, require_writable
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write
 from dgn_tf.utils.progress import progress_bar
@@ -35,6 +29,18 @@ def define_flags() -> None:
 
 def main(_argv: Sequence[str]) -> None:
     """Learns the encoder and writes it into the run as encoder.keras."""
+    require_run(FLAGS.run_dir)
+    require_writable(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
+    # Only now, since it takes seconds to import what needs TensorFlow.
+    import keras
+
+    from dgn_tf.data.examples import as_float
+    from dgn_tf.data.sources import load
+    from dgn_tf.inference.amortized import fit_encoder
+    from dgn_tf.models.autoencoder import Encoder
+    from dgn_tf.runs.directory import ENCODER, Run
+    from dgn_tf.runs.restoring import load_chains, load_run
+
     run = Run(FLAGS.run_dir)
     config, model = load_run(run.folder)
     data, chains = config.data, load_chains(run.folder)

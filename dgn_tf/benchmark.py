@@ -23,18 +23,13 @@ compared runs in one process and takes turns (ours, other, ours, ...), so that t
 machine that does other work at the same time.
 """
 
-import dataclasses
-from collections.abc import Sequence
+import json
+import pathlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import absl.flags
-import keras
 
-from dgn_tf.benchmarking.part import Part
-from dgn_tf.benchmarking.reference_step import SEED
-from dgn_tf.benchmarking.registry import PARTS, USUAL
-from dgn_tf.benchmarking.results import check_output, machine, write
-from dgn_tf.benchmarking.tables import table
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import (
     config_from_flags,
@@ -42,63 +37,104 @@ from dgn_tf.cli.flags import (
     define_settings_flags,
     settings_from_flags,
 )
+from dgn_tf.cli.paths import require_writable
 from dgn_tf.config import Config
+from dgn_tf.config.benchmark import NUMBERS, PARTS, USUAL, PartSettings
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
+from dgn_tf.utils.ownership import BENCHMARK, Ownership
 
 
 def main(_: list[str]) -> None:
     """Measure, print the table and write what --output asks for."""
     values = absl.flags.FLAGS
-    parts = _chosen(values.parts)
-    _refuse_unused(parts, values)
-    jobs = {name: _settings(part, values) for name, part in parts.items()}
+    names = _chosen(values.parts)
+    _refuse_unused(names, values)
+    jobs = {name: _settings(PARTS[name], values) for name in names}
     output = user_path(values.output) if values.output else None
     if output:
-        check_output(output)
+        _check_output(output)
+    # Only now, since it takes seconds to import what needs TensorFlow.
+    import keras
+
+    from dgn_tf.benchmarking import registry
+    from dgn_tf.benchmarking.reference_step import SEED
+    from dgn_tf.benchmarking.results import machine, write
+    from dgn_tf.benchmarking.tables import table
+
+    parts = {name: registry.PARTS[name] for name in names}
     for name, part in parts.items():
         part.check(*jobs[name])
     keras.utils.set_random_seed(SEED)
     result: dict[str, Any] = {}
-    for name, part in parts.items():
-        if not part.defaults:
+    for name in names:
+        if not PARTS[name].defaults:
             config = jobs[name][0]
             result["settings"] = {name: value for name, (value, _) in config.settings().items()}
     result["machine"] = machine()
     written = []
-    for name, part in parts.items():
-        print(f"measuring: {name} ...", flush=True)
-        for numbers in part.found(*jobs[name]):
-            result[name] = numbers
-            # Each time: what comes later may be stopped.
-            written = write(result, output) if output else []
-    print("\n" + table(result), flush=True)
+    try:
+        for name, part in parts.items():
+            print(f"measuring: {name} ...", flush=True)
+            for numbers in part.found(*jobs[name]):
+                result[name] = numbers
+                # Each time: what comes later may be stopped.
+                written = write(result, output) if output else []
+    finally:
+        # Also what was measured before something failed, writing it for instance.
+        print("\n" + table(result), flush=True)
     if written:
         print(f"wrote {', '.join(map(str, written))}")
 
 
-def _chosen(names: Sequence[str]) -> dict[str, Part]:
-    """The parts that --parts names, in the order of the registry."""
+def _chosen(names: Sequence[str]) -> list[str]:
+    """The parts that --parts names, in their own order."""
     if not names or set(names) - set(PARTS):
         raise InputError(f"--parts={','.join(names)}: must be some of {','.join(PARTS)}.")
-    return {name: part for name, part in PARTS.items() if name in names}
+    return [name for name in PARTS if name in names]
 
 
-def _refuse_unused(parts: dict[str, Part], values: absl.flags.FlagValues) -> None:
+def _refuse_unused(chosen: Iterable[str], values: absl.flags.FlagValues) -> None:
     """Refuse flags that belong to other parts than those that are measured."""
-    used = {name for part in parts.values() for name in _own_flags(part)}
-    for other in PARTS.values():
-        for flag in _own_flags(other):
+    used = {flag for name in chosen for flag in PARTS[name].names}
+    for part in PARTS.values():
+        for flag in part.names:
             if flag not in used and values[flag].present:
-                users = [name for name, part in PARTS.items() if flag in _own_flags(part)]
+                users = [name for name, other in PARTS.items() if flag in other.names]
                 raise InputError(f"--{flag} belongs to --parts={','.join(users)}: give that too.")
 
 
-def _own_flags(part: Part) -> list[str]:
-    return [field.name for field in dataclasses.fields(part.settings)]
+def _check_output(output: pathlib.Path) -> None:
+    """Refuse what results cannot be written to, or what would take the place of other files."""
+    numbers = output if output.suffix == ".json" else output / NUMBERS
+    if output.suffix == ".json":
+        if output.is_dir() or not output.parent.is_dir():
+            raise InputError(f"`output={output}`: must be a file in a folder that exists.")
+        replaced = [output.name]
+    elif output.exists() and not output.is_dir():
+        raise InputError(f"`output={output}`: must be a folder or end in .json.")
+    else:
+        replaced = [NUMBERS, *(f"{name}{suffix}" for name in PARTS for suffix in (".md", ".png"))]
+    known = Ownership(numbers.parent, BENCHMARK).names
+    for name in replaced:
+        if name not in known and (numbers.parent / name).exists() and not _is_result(numbers):
+            raise InputError(
+                f"`output={output}`: {numbers.parent / name} is there and is no result of a "
+                "benchmark: name another file or folder."
+            )
+    require_writable(f"`output={output}`", numbers.parent)
 
 
-def _settings(part: Part, values: absl.flags.FlagValues) -> tuple[Config, Any]:
+def _is_result(numbers: pathlib.Path) -> bool:
+    """Whether a file holds the numbers of a benchmark."""
+    try:
+        found = json.loads(numbers.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and isinstance(found.get("machine"), dict)
+
+
+def _settings(part: PartSettings, values: absl.flags.FlagValues) -> tuple[Config, Any]:
     """The settings of a training, and the part's own."""
     config = config_from_flags(values, part.defaults)
     return config, settings_from_flags(part.settings, values, part.defaults)
@@ -109,7 +145,7 @@ def define_flags() -> None:
     define_config_flags()
     for part in PARTS.values():
         # Parts may share a setting.
-        new = [name for name in _own_flags(part) if name not in absl.flags.FLAGS]
+        new = [name for name in part.names if name not in absl.flags.FLAGS]
         define_settings_flags(part.settings, new)
     absl.flags.DEFINE_list(
         "parts",

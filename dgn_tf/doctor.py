@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from dgn_tf import __version__
 from dgn_tf.utils.memory import free_memory
+from dgn_tf.utils.terminal import at_the_terminal
 
 OK, LACKS, FAILS = "ok", "--", "FAIL"
 # As in setup.cfg: from this version on, and below that one.
@@ -36,6 +37,7 @@ BASE = {
     "tensorflow-datasets": ("4.9.9", None),
     "numpy": ("2.0", None),
     "pillow": ("10.3", None),
+    "filelock": ("4.0", None),
     "scikit-learn": ("1.5", None),
 }
 PYTHONS = ("3.11", "3.14")
@@ -236,7 +238,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def main_cli() -> None:
     """Entry point of the command."""
-    sys.exit(main())
+    with at_the_terminal():
+        sys.exit(main())
 
 
 if __name__ == "__main__":

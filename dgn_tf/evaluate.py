@@ -4,12 +4,11 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
-from dgn_tf.config import InferenceConfig
-from dgn_tf.evaluation import experiments
-from dgn_tf.evaluation.report import check_folder, show, write_report
-from dgn_tf.runs.directory import EVALUATION, Run
-from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.cli.paths import require_paths, require_run, require_writable
+from dgn_tf.config import InferenceConfig, experiments
+from dgn_tf.config.evaluate import EVALUATION, EvaluationData
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
 
@@ -28,32 +27,40 @@ def main(argv: list[str]) -> None:
     """Run the experiment, print its tables, write the report into the run's folder `evaluation`."""
     del argv
     name = FLAGS.experiment
-    if name not in experiments.names():
-        raise InputError(
-            f"--experiment={name}: must be one of {', '.join(experiments.names())}. (The transfer "
-            "table, E2, is a program of its own: dgn_tf.transfer.)"
-        )
+    described = experiments.find(name)
     for flag, owners in experiments.owners().items():
         if FLAGS[flag].present and name not in owners:
             raise InputError(
                 f"--{flag} belongs to --experiment={' and '.join(owners)}, not to {name}."
             )
-    experiment = experiments.find(name)
     data = settings_from_flags(EvaluationData, FLAGS)
-    settings = settings_from_flags(experiment.Settings, FLAGS)
+    settings = settings_from_flags(described.Settings, FLAGS)
     inference = settings_from_flags(InferenceConfig, FLAGS)
+    require_run(FLAGS.run_dir)
+    require_paths(settings)
+    folder = user_path(FLAGS.run_dir) / EVALUATION / name
+    require_writable(f"the report, {folder},", folder)
+    # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
+    from dgn_tf.data.sources import require_data
+
+    require_data(data)
+    require_data(settings)
+    from dgn_tf.evaluation.experiments import find
+    from dgn_tf.evaluation.report import check_folder, show, write_report
+    from dgn_tf.runs.evaluated import EvaluatedRun
+
     subject = EvaluatedRun(FLAGS.run_dir, name, inference, data.data_dir)
     held = "clips" if subject.config.data.frames else "images"
-    if held != experiment.HOLDS:
+    if held != described.HOLDS:
         raise InputError(
-            f"--experiment={name} is for {experiment.HOLDS}, but --run_dir={FLAGS.run_dir} holds a "
+            f"--experiment={name} is for {described.HOLDS}, but --run_dir={FLAGS.run_dir} holds a "
             f"model of {held}: give --experiment={' or '.join(experiments.holding(held))}."
         )
-    folder = Run(FLAGS.run_dir) / EVALUATION / name
     check_folder(folder)
-    report = experiment.run(subject, data, settings)
-    write_report(folder, report, subject.origin)
+    report = find(name).run(subject, data, settings)
+    # The numbers first: what took the time is seen even where it cannot be written.
     show(report)
+    write_report(folder, report, subject.origin)
     print(f"\nReport: {folder / 'report.html'}")
 
 

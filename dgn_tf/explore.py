@@ -8,16 +8,22 @@ import os
 import sys
 import webbrowser
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
+from dgn_tf.cli.paths import check_source, model_name
 from dgn_tf.config import InferenceConfig
 from dgn_tf.explorer.address import Address
-from dgn_tf.explorer.server import ExplorerServer
-from dgn_tf.runs.trained import Trained, load_trained, model_name
 from dgn_tf.utils.errors import InputError
+
+# What needs TensorFlow is imported where it is used: it takes seconds, which a mistake in the
+# command line should not cost.
+if TYPE_CHECKING:
+    from dgn_tf.explorer.server import ExplorerServer
+    from dgn_tf.runs.trained import Trained
 
 
 def define_flags() -> None:
@@ -52,6 +58,9 @@ def main(_argv: Sequence[str]) -> None:
     settings = settings_from_flags(InferenceConfig, values)
     names, prefix = tuple(values.host_names), values.url_prefix.removesuffix("/")
     place = Address(values.host, values.port, names, prefix)
+    check_source(values.run_dir, values.saved_model)
+    from dgn_tf.runs.trained import load_trained
+
     trained = load_trained(values.run_dir, values.saved_model)
     name = model_name(values.run_dir, values.saved_model)
     server = make_server(name, trained, place, settings)
@@ -60,15 +69,13 @@ def main(_argv: Sequence[str]) -> None:
         webbrowser.open(server.address)
     try:
         server.serve_forever()
-    except KeyboardInterrupt:
-        print()
     finally:
         server.server_close()
 
 
 def make_server(
-    name: str, trained: Trained, place: Address, settings: InferenceConfig
-) -> ExplorerServer:
+    name: str, trained: "Trained", place: Address, settings: InferenceConfig
+) -> "ExplorerServer":
     """The explorer of a model, which listens but does not answer yet.
 
     Args:
@@ -80,6 +87,8 @@ def make_server(
     Raises:
         InputError: the model cannot be explored, or the address cannot be listened at.
     """
+    from dgn_tf.explorer.server import ExplorerServer
+
     if trained.config.data.frames:
         raise InputError(
             f"{trained.flag} holds a model of clips, and the explorer shows images: see "

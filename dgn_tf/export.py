@@ -7,25 +7,27 @@ Usage: python -m dgn_tf.export --run_dir=runs/heads64
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
-from dgn_tf.cli.flags import check_source, define_settings_flags
+from dgn_tf.cli.flags import define_settings_flags
+from dgn_tf.cli.paths import check_source, model_name, require_text, require_writable
 from dgn_tf.config import InferenceConfig
-from dgn_tf.explorer.web import write_web
-from dgn_tf.models.autoencoder import EncodedGenerator
-from dgn_tf.runs.directory import EVALUATION, Run
-from dgn_tf.runs.trained import Trained, load_trained, model_name
-from dgn_tf.serving import convert, saved_model
-from dgn_tf.serving.card import measured_numbers
-from dgn_tf.serving.portable import image_generator, portable, portable_encoder
+from dgn_tf.config.export import ENCODER, FORMATS, PARTS, QUANTIZATIONS
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 
+# What needs TensorFlow is imported where it is used: it takes seconds, which a mistake in the
+# command line should not cost.
+if TYPE_CHECKING:
+    import keras
+
+    from dgn_tf.runs.directory import Run
+    from dgn_tf.runs.trained import Trained
+
 FLAGS = absl_flags.FLAGS
-FORMATS = ("saved_model", "tflite", "web")
 _TFLITE_FLAGS = ("part", "quantization")
 
 
@@ -62,7 +64,7 @@ def define_flags() -> None:
     define.DEFINE_multi_enum(
         "part",
         None,
-        list(convert.PARTS),
+        list(PARTS),
         "tflite: geometry (the displacement; the default), appearance (the canonical image), "
         "generator (the image, with the warp), encoder (an image to a guess of its latents). "
         "Repeat --part for several.",
@@ -70,7 +72,7 @@ def define_flags() -> None:
     define.DEFINE_multi_enum(
         "quantization",
         None,
-        convert.QUANTIZATIONS,
+        QUANTIZATIONS,
         "tflite: float32; float16, half the size; dynamic, weights of 8 bits; int8, integers "
         "throughout, with ranges measured on the run's latents. By default all; repeat for "
         "several.",
@@ -82,6 +84,10 @@ def main(argv: list[str]) -> None:
     del argv
     _check_flags()
     target = _target()
+    require_text(f"`output_dir={FLAGS.output_dir}`", target)
+    require_writable(f"`output_dir={FLAGS.output_dir}`", target)
+    from dgn_tf.runs.trained import load_trained
+
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model, finished=True)
     if FLAGS.format == "tflite":
         _write_tflite(target, trained)
@@ -126,10 +132,15 @@ def _check_flags() -> None:
             "--amortised belongs to --format=saved_model: the other formats do not infer."
         )
     if lite:
-        convert.require_litert()
+        from dgn_tf.serving.convert import require_litert
+
+        require_litert()
 
 
-def _write_saved_model(target: Path, trained: Trained) -> None:
+def _write_saved_model(target: Path, trained: "Trained") -> None:
+    from dgn_tf.runs.directory import Run
+    from dgn_tf.serving import saved_model
+
     config, model = trained.config, trained.model
     encoder = trained.encoder(FLAGS.amortised)
     path = saved_model.export_saved_model(
@@ -150,15 +161,21 @@ def _write_saved_model(target: Path, trained: Trained) -> None:
     )
 
 
-def _metrics(run: Run) -> dict[str, float]:
+def _metrics(run: "Run") -> dict[str, float]:
     """What dgn_tf.evaluate has measured of the weights that are exported, by name."""
+    from dgn_tf.runs.directory import EVALUATION
+    from dgn_tf.serving.card import measured_numbers
+
     measured = measured_numbers(run / EVALUATION, run.checkpoint)
     for path in measured.outdated:
         print(f"Left out of the model card: {path} is of other weights than the newest.")
     return measured.numbers
 
 
-def _write_tflite(target: Path, trained: Trained) -> None:
+def _write_tflite(target: Path, trained: "Trained") -> None:
+    from dgn_tf.serving import convert
+    from dgn_tf.serving.portable import image_generator, portable
+
     plain = image_generator(portable(trained.config, trained.model))
     parts = convert.make_parts(plain, _lite_encoder(trained))
     wanted = FLAGS.part or (["geometry"] if "geometry" in parts else ["generator"])
@@ -169,13 +186,13 @@ def _write_tflite(target: Path, trained: Trained) -> None:
             f"{', '.join(parts)}."
         )
     latents = convert.calibration_latents(plain, trained.chains)
-    if convert.ENCODER in wanted:
+    if ENCODER in wanted:
         latents = [convert.with_images(plain, each) for each in latents]
-    quantizations = FLAGS.quantization or convert.QUANTIZATIONS
+    quantizations = FLAGS.quantization or QUANTIZATIONS
     chosen = {name: parts[name] for name in wanted}
     print(f"{'part':<11} {'numbers':<8} {'kB':>7}  error at the 99th percentile, at most")
     for part, quantization, made in convert.write_tflite(target, chosen, quantizations, *latents):
-        unit = {"geometry": "px", convert.ENCODER: "of z"}.get(part, "of [0, 1]")
+        unit = {"geometry": "px", ENCODER: "of z"}.get(part, "of [0, 1]")
         print(
             f"{part:<11} {quantization:<8} {len(made.content) / 1e3:7.1f}  "
             f"{made.errors[0]:.4f}, {made.errors[1]:.4f} {unit}",
@@ -184,21 +201,26 @@ def _write_tflite(target: Path, trained: Trained) -> None:
     print(f"Written into {target}.")
 
 
-def _lite_encoder(trained: Trained) -> keras.Model | None:
+def _lite_encoder(trained: "Trained") -> "keras.Model | None":
     """The encoder of images that becomes a file, if it is asked for and there is one.
 
     One with a guess for each class is none: which of them is right, only the generator can tell.
     """
-    if convert.ENCODER not in (FLAGS.part or ()) or trained.config.data.frames:
+    if ENCODER not in (FLAGS.part or ()) or trained.config.data.frames:
         return None
     if trained.model.class_groups:
         return None
+    from dgn_tf.models.autoencoder import EncodedGenerator
+    from dgn_tf.serving.portable import portable_encoder
+
     own = isinstance(trained.model, EncodedGenerator)
     encoder = trained.model.encoder if own else trained.encoder()
     return None if encoder is None else portable_encoder(encoder)
 
 
-def _write_web(target: Path, trained: Trained) -> None:
+def _write_web(target: Path, trained: "Trained") -> None:
+    from dgn_tf.explorer.web import write_web
+
     config, model = trained.config, trained.model
     encoder = None if config.data.frames else trained.encoder()
     folder = write_web(target, config, model, trained.directions, trained.folders, encoder)

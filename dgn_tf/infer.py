@@ -13,9 +13,10 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
+from dgn_tf.cli.paths import check_source, require_path, require_writable
 from dgn_tf.config import InferenceConfig
-from dgn_tf.evaluation.inferring import InferenceTask, infer, warp_images
-from dgn_tf.runs.trained import load_trained
+from dgn_tf.config.edits import parse_edit
+from dgn_tf.config.infer import InferenceTask
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
@@ -56,12 +57,40 @@ def main(_argv: Sequence[str]) -> None:
     """Runs the inference that the flags describe."""
     if FLAGS.warp_image:
         _check_warp_flags()
-        trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
-        warp_images(trained, FLAGS.warp_image, FLAGS.edit, FLAGS.output_dir, FLAGS.overwrite)
-        print(f"{len(FLAGS.warp_image)} images: {FLAGS.output_dir}")
-        return
-    task = settings_from_flags(InferenceTask, FLAGS)
-    settings = settings_from_flags(InferenceConfig, FLAGS)
+        _check_paths("warp_image", FLAGS.warp_image)
+        _warp()
+    else:
+        task = settings_from_flags(InferenceTask, FLAGS)
+        settings = settings_from_flags(InferenceConfig, FLAGS)
+        _check_paths("recombine", FLAGS.recombine)
+        _infer(task, settings)
+
+
+def _check_paths(name: str, images: Sequence[str]) -> None:
+    """Refuse a model or the images of a flag that are not there, and an output that cannot be."""
+    check_source(FLAGS.run_dir, FLAGS.saved_model)
+    for path in images:
+        require_path(f"`{name}={path}`", path)
+    require_writable(f"`output_dir={FLAGS.output_dir}`", FLAGS.output_dir)
+
+
+def _warp() -> None:
+    # What takes seconds to import comes once it is needed.
+    from dgn_tf.evaluation.inferring import warp_images
+    from dgn_tf.runs.trained import load_trained
+
+    trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
+    warp_images(trained, FLAGS.warp_image, FLAGS.edit, FLAGS.output_dir, FLAGS.overwrite)
+    print(f"{len(FLAGS.warp_image)} images: {FLAGS.output_dir}")
+
+
+def _infer(task: InferenceTask, settings: InferenceConfig) -> None:
+    from dgn_tf.data.sources import require_data
+
+    require_data(task)
+    from dgn_tf.evaluation.inferring import infer
+    from dgn_tf.runs.trained import load_trained
+
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
     report = infer(trained, task, FLAGS.output_dir, settings, FLAGS.overwrite)
     print(
@@ -79,6 +108,8 @@ def _check_warp_flags() -> None:
             "--warp_image goes with --edit=geometry:DIRECTION=VALUE"
             + (f", and without --{others[0]}." if others else ".")
         )
+    for text in FLAGS.edit:
+        parse_edit(text)
 
 
 def _names(kind: type) -> list[str]:

@@ -14,9 +14,8 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
+from dgn_tf.cli.paths import require_text, require_writable
 from dgn_tf.config import DataConfig
-from dgn_tf.data.sources import load
-from dgn_tf.data.sources.packed import pack
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.folders import atomic_folder
@@ -54,6 +53,12 @@ def main(_argv: Sequence[str]) -> None:
     if output.exists():
         raise InputError(f"--output={output} exists: name a new folder.")
     data = settings_from_flags(DataConfig, FLAGS)
+    require_text(f"`output={output}`", output)
+    require_writable(f"`output={output}`", output)
+    # What takes long to import comes once it is needed.
+    from dgn_tf.data.sources import load
+    from dgn_tf.data.sources.packed import pack
+
     with progress_bar("Reading images") as report:
         examples = load(data, report)
     with progress_bar("Writing") as report, atomic_folder(output, PACKED) as folder:

@@ -14,7 +14,7 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
-from dgn_tf.data.cropping.preparing import CropSettings, prepare
+from dgn_tf.config.prepare import CropSettings
 
 POSITIONALS = ("SOURCE", "DEST")
 
@@ -27,7 +27,11 @@ def define_flags() -> None:
 def main(argv: Sequence[str]) -> None:
     """Prepares the folder that the command line names."""
     _, source, dest = argv
-    counts = prepare(source, dest, settings_from_flags(CropSettings, absl_flags.FLAGS))
+    settings = settings_from_flags(CropSettings, absl_flags.FLAGS)
+    # What takes long to import comes once it is needed; it checks both folders first.
+    from dgn_tf.data.cropping.preparing import prepare
+
+    counts = prepare(source, dest, settings)
     known = f", {counts['known']} of them known from before" if counts["known"] else ""
     listed = " (skipped.csv says why)" if counts["skipped"] else ""
     print(

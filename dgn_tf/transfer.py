@@ -12,10 +12,9 @@ from dgn_tf.cli.flags import (
     define_settings_flags,
     settings_from_flags,
 )
+from dgn_tf.cli.paths import require_text, require_writable
 from dgn_tf.config import InferenceConfig
-from dgn_tf.evaluation.report import check_folder, show, write_report
-from dgn_tf.evaluation.transfer.experiment import transfer
-from dgn_tf.evaluation.transfer.settings import TransferSettings
+from dgn_tf.config.transfer import TransferSettings, check_training
 from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
@@ -35,11 +34,23 @@ def main(argv: list[str]) -> None:
     config, settings = config_from_flags(FLAGS), settings_from_flags(TransferSettings, FLAGS)
     # Other flags with names of its settings are those of the training.
     inference = InferenceConfig(steps=FLAGS.steps, starts=FLAGS.starts, amortised=FLAGS.amortised)
+    check_training(config)
     folder = user_path(FLAGS.run_dir) / "report"
+    require_text(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
+    require_writable(f"`run_dir={FLAGS.run_dir}`", folder)
+    # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
+    from dgn_tf.data.sources import require_data
+
+    require_data(config.data)
+    require_data(settings)
+    from dgn_tf.evaluation.report import check_folder, show, write_report
+    from dgn_tf.evaluation.transfer.experiment import transfer
+
     check_folder(folder)
     report, origin = transfer(FLAGS.run_dir, config, settings, inference)
-    write_report(folder, report, origin)
+    # The numbers first: what took the time is seen even where it cannot be written.
     show(report)
+    write_report(folder, report, origin)
     print(f"\nReport: {folder / 'report.html'}")
 
 

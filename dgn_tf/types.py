@@ -12,12 +12,50 @@ Sampling, chains, learning, inference, evaluation and export are written once, a
 `isinstance`. A model fulfills a contract by having its members; it inherits nothing.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+
+def _configure_keras() -> None:
+    """Give Keras the settings that the models are written for.
+
+    Whatever keras.json, the environment or the program says, the numbers are the same.
+
+    Raises:
+        ImportError: Keras was imported with another backend before.
+    """
+    if keras.config.backend() != "tensorflow":
+        raise ImportError(
+            "dgn_tf needs Keras with TensorFlow, and it was imported with "
+            f"{keras.config.backend()}: set the environment variable KERAS_BACKEND=tensorflow, or "
+            "import dgn_tf before keras."
+        )
+    wanted = {
+        "image_data_format": "channels_last",
+        "floatx": "float32",
+        "epsilon": 1e-7,
+        "dtype_policy": "float32",
+        "max_epochs": None,
+        "max_steps_per_epoch": None,
+    }
+    for name, value in wanted.items():
+        found = getattr(keras.config, name)()
+        found = getattr(found, "name", found)
+        if found != value:
+            warnings.warn(
+                f"dgn_tf needs Keras with {name}={value} and sets it in this process, in place of "
+                f"{found}.",
+                stacklevel=3,
+            )
+            getattr(keras.config, f"set_{name}")(value)
+
+
+_configure_keras()
 
 # A tensor. TensorFlow's own annotations refuse sound code, such as x[..., 0], so that type checkers
 # are told nothing of it.

@@ -29,6 +29,7 @@ from dgn_tf.models.factory import make_model
 from dgn_tf.serving.saved_model import export_saved_model
 from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.training.signals import SIGNALS
 
 
 def _run_app(app, *arguments):
@@ -37,7 +38,7 @@ def _run_app(app, *arguments):
     Afterwards flags, signal handlers and verbosity are what they were.
     """
     out, err = io.StringIO(), io.StringIO()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     before, verbosity = set(absl_flags.FLAGS), logging.get_verbosity()
     app.define_flags()
     names = getattr(app, "POSITIONALS", ())

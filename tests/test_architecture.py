@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -107,7 +108,51 @@ def test_files_at_the_root_are_commands():
     files = {path.stem for path in (ROOT / "dgn_tf").glob("*.py")}
     assert files == {*COMMANDS, "types", "__init__"}
     for name in COMMANDS:
-        assert "def main_cli(" in read(f"dgn_tf/{name}.py"), name
+        _, _, entry = read(f"dgn_tf/{name}.py").partition("def main_cli(")
+        # What ends a command quietly after Ctrl-C and `| head`.
+        assert "run_app(main" in entry or "with at_the_terminal():" in entry, name
+
+
+def imported_at_once(source: str) -> list[str]:
+    """Every module that is imported when the module with this source is."""
+    nodes = ast.parse(source).body
+    found = [a.name for node in nodes if isinstance(node, ast.Import) for a in node.names]
+    return found + [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module]
+
+
+# Not a callback or the version: those have nothing to be configured.
+MAKES = re.compile(r"keras\.(layers\.\w+\(|ops|Sequential|optimizers|models|losses|Input|export)")
+
+
+def test_whatever_makes_something_of_keras_imports_what_configures_it():
+    graph, found = {}, []
+    for path in files_under("dgn_tf"):
+        module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        graph[module] = imported_at_once(read(path))
+        if "keras" in graph[module] and MAKES.search(read(path)):
+            found.append(module)
+    assert len(found) > 20
+
+    def configures(module, seen=()):
+        return module == "dgn_tf.types" or any(
+            configures(other, (*seen, module))
+            for other in graph.get(module, ())
+            if other in graph and other not in seen
+        )
+
+    assert [module for module in found if not configures(module)] == []
+
+
+# What a command may import before it has read its flags: nothing there needs TensorFlow.
+QUICK = ("cli", "config", "utils", "__init__")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_reads_its_flags_before_it_imports_what_takes_seconds(name):
+    for module in imported_at_once(read(f"dgn_tf/{name}.py")):
+        package, room, *_ = [*module.split("."), "__init__"]
+        assert package not in ("tensorflow", "keras", "numpy"), module
+        assert package != "dgn_tf" or room in QUICK, module
 
 
 def test_no_files_import_each_other():

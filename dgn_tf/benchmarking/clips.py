@@ -4,7 +4,6 @@ Both have the same emission networks; what the step on clips has on top are the 
 back-propagation through time.
 """
 
-import dataclasses
 import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,29 +12,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.benchmarking.part import Part, Repeats
+from dgn_tf.benchmarking.part import Part
 from dgn_tf.benchmarking.reference_step import LEARNING_RATE, SEED, SIGMA, STEP_SIZE
 from dgn_tf.benchmarking.timing import interleaved_timings, ratios, spread
 from dgn_tf.config import Config
-from dgn_tf.config.fields import require_at_least, setting
+from dgn_tf.config.benchmark import ClipSettings
 from dgn_tf.models.factory import make_model
 from dgn_tf.serving.portable import image_generator
 from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.training.chains import Chains
 from dgn_tf.types import LatentModel
 from dgn_tf.utils.errors import InputError
-
-
-@dataclasses.dataclass(frozen=True)
-class ClipSettings(Repeats):
-    """Settings of this part beside those of a training."""
-
-    clips: int = setting(25, "--parts=clips: clips in a step.")
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        require_at_least(1, self, "clips")
 
 
 def check(config: Config, _: ClipSettings) -> None:
@@ -128,18 +115,4 @@ def rows(found: dict[str, Any]) -> Iterator[str]:
     )
 
 
-PART = Part(
-    measure,
-    rows,
-    settings=ClipSettings,
-    check=check,
-    defaults={
-        "model": "dynamic",
-        "side": 32,
-        "width": 0.2,
-        "frames": 8,
-        "langevin_steps": 5,
-        "repeats": 7,
-    },
-    opt_in=True,
-)
+PART = Part(measure, rows, check=check)

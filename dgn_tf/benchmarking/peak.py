@@ -13,10 +13,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from dgn_tf.benchmarking.part import Part, Repeats
+from dgn_tf.benchmarking.part import Part
 from dgn_tf.benchmarking.reference_step import compiled_step, our_learner
 from dgn_tf.benchmarking.timing import interleaved_timings
 from dgn_tf.config import Config
+from dgn_tf.config.benchmark import Repeats
 from dgn_tf.models.factory import make_model
 from dgn_tf.ops.layers import leaf_layers
 from dgn_tf.training.memory import step_memory

@@ -8,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from dgn_tf.benchmarking.charts import BLUE, drawn, new_canvas
-from dgn_tf.benchmarking.part import Part, Repeats
+from dgn_tf.benchmarking.part import Part
 from dgn_tf.benchmarking.reference_step import SEED, SIGMA, batch, compiled_step, our_learner
 from dgn_tf.benchmarking.timing import interleaved_timings
 from dgn_tf.config import Config
+from dgn_tf.config.benchmark import Repeats
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.training.alternating import AlternatingBackprop
 from dgn_tf.types import Latents, Parts, Tensor

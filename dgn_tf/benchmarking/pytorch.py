@@ -5,7 +5,6 @@ turns. Before, one Langevin step of both from the same weights, latents and nois
 same latents.
 """
 
-import dataclasses
 import functools
 import importlib.util
 import json
@@ -20,10 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from dgn_tf.benchmarking import reference_step
-from dgn_tf.benchmarking.part import Part, Repeats, require_plain_step
+from dgn_tf.benchmarking.part import Part, require_plain_step
 from dgn_tf.benchmarking.timing import interleaved_timings, ratios, spread
 from dgn_tf.config import Config
-from dgn_tf.config.fields import setting
+from dgn_tf.config.benchmark import PytorchSettings
 from dgn_tf.inference.langevin import langevin
 from dgn_tf.utils.errors import InputError
 
@@ -34,15 +33,6 @@ _FIXED = {
     "step_size": reference_step.STEP_SIZE,
     "learning_rate": reference_step.LEARNING_RATE,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class PytorchSettings(Repeats):
-    """Settings of this part beside those of a training."""
-
-    compiled: bool = setting(
-        False, "--parts=pytorch: time torch.compile too; it needs a C++ compiler."
-    )
 
 
 def require_torch() -> None:
@@ -202,4 +192,4 @@ def rows(found: dict[str, Any]) -> Iterator[str]:
     yield f"9 of 10 latents differ by at most {largest:.1e} after a Langevin step"
 
 
-PART = Part(measure, rows, settings=PytorchSettings, check=check, opt_in=True)
+PART = Part(measure, rows, check=check)

@@ -9,10 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dgn_tf.benchmarking.part import Part, Repeats
+from dgn_tf.benchmarking.part import Part
 from dgn_tf.benchmarking.timing import interleaved_timings, ratios, spread
 from dgn_tf.benchmarking.warps import op_by_op_warp
 from dgn_tf.config import Config
+from dgn_tf.config.benchmark import Repeats
 from dgn_tf.inference.noise import example_normal
 from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.factory import make_model

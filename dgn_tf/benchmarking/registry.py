@@ -1,6 +1,6 @@
 """The parts of the benchmark by name, in the order in which they are measured.
 
-A new part is a module with a `Part`, and a line here.
+A new part is a module with a `Part`, a line here, and one in `dgn_tf.config.benchmark`.
 """
 
 from dgn_tf.benchmarking import (
@@ -27,5 +27,3 @@ PARTS: dict[str, Part] = {
     # The last: its trainings make TensorFlow deterministic for good, which slows it down.
     "quality": time_to_quality.PART,
 }
-# What is measured unless --parts says otherwise.
-USUAL = tuple(name for name, part in PARTS.items() if not part.opt_in)

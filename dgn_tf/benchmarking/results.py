@@ -11,12 +11,10 @@ import keras
 import tensorflow as tf
 
 from dgn_tf.benchmarking.registry import PARTS
-from dgn_tf.utils.errors import InputError
+from dgn_tf.config.benchmark import NUMBERS
 from dgn_tf.utils.files import write_text
 from dgn_tf.utils.ownership import BENCHMARK, Ownership
 from dgn_tf.visualize.images import save_png
-
-NUMBERS = "benchmark.json"
 
 
 def machine() -> dict[str, str]:
@@ -25,39 +23,6 @@ def machine() -> dict[str, str]:
     for gpu in tf.config.list_physical_devices("GPU")[:1]:
         device = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     return {"device": device, "tensorflow": tf.__version__, "keras": keras.__version__}
-
-
-def check_output(output: Path) -> None:
-    """Whether results can be written to a .json file or a folder.
-
-    Raises:
-        InputError: they cannot, or would take the place of what is no result of a benchmark.
-    """
-    numbers = output if output.suffix == ".json" else output / NUMBERS
-    if output.suffix == ".json":
-        if output.is_dir() or not output.parent.is_dir():
-            raise InputError(f"`output={output}`: must be a file in a folder that exists.")
-        replaced = [output.name]
-    elif output.exists() and not output.is_dir():
-        raise InputError(f"`output={output}`: must be a folder or end in .json.")
-    else:
-        replaced = [NUMBERS, *(f"{name}{suffix}" for name in PARTS for suffix in (".md", ".png"))]
-    known = Ownership(numbers.parent, BENCHMARK).names
-    for name in replaced:
-        if name not in known and (numbers.parent / name).exists() and not _is_result(numbers):
-            raise InputError(
-                f"`output={output}`: {numbers.parent / name} is there and is no result of a "
-                "benchmark: name another file or folder."
-            )
-
-
-def _is_result(numbers: Path) -> bool:
-    """Whether a file holds the numbers of a benchmark."""
-    try:
-        found = json.loads(numbers.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and isinstance(found.get("machine"), dict)
 
 
 def write(result: Mapping[str, Any], output: Path) -> list[Path]:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from dgn_tf.benchmarking.charts import BLUE, GREY, drawn, log_axes, new_canvas
-from dgn_tf.benchmarking.part import Part, Repeats
+from dgn_tf.benchmarking.part import Part
 from dgn_tf.benchmarking.reference_step import compiled_step, our_learner, resized
 from dgn_tf.benchmarking.timing import interleaved_timings
 from dgn_tf.config import SIDES, Config
+from dgn_tf.config.benchmark import Repeats
 from dgn_tf.data.batches import steps_per_epoch
 
 # Examples whose chains are read and written, over those of a batch.

@@ -22,7 +22,8 @@ from dgn_tf.benchmarking.charts import drawn, log_axes, new_canvas
 from dgn_tf.benchmarking.part import Part
 from dgn_tf.cli.flags import config_from_file
 from dgn_tf.config import Config, InferenceConfig
-from dgn_tf.config.fields import require_at_least, setting
+from dgn_tf.config.benchmark import QualitySettings
+from dgn_tf.config.fields import require_at_least
 from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.sources import load
@@ -46,30 +47,6 @@ FRACTIONS = (0.05, 0.1, 0.2, 0.4, 0.8)
 _TIMED = 10
 # Of the inference at side 32; as the images grow, so does the noise of as tight a posterior.
 _STEP_SIZE, _SIGMA = 0.1, 0.3
-
-
-@dataclasses.dataclass(frozen=True)
-class QualitySettings:
-    """Settings of this part beside those of a training, of which those of the data count."""
-
-    settings: str = setting(
-        "paper,quickstart",
-        "--parts=quality: what to train, flagfiles in flags/ without .cfg, and paper.",
-    )
-    held_out: int = setting(300, "--parts=quality: images after those learned from, to measure.")
-    inference_steps: int = setting(200, "--parts=quality: Langevin steps of a measurement.")
-    seconds: float = setting(600.0, "--parts=quality: how long each setting is trained.")
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        require_at_least(1, self, "seconds", "held_out", "inference_steps")
-        if not self.names:
-            raise InputError("`settings`: name at least one.")
-
-    @property
-    def names(self) -> list[str]:
-        """The settings to train, by name."""
-        return [name.strip() for name in self.settings.split(",") if name.strip()]
 
 
 def flagfile_settings(name: str, data: str, side: int, limit: int) -> Config:
@@ -346,13 +323,4 @@ def measure(config: Config, settings: QualitySettings) -> Iterator[dict[str, Any
         yield found
 
 
-PART = Part(
-    measure,
-    rows,
-    chart,
-    settings=QualitySettings,
-    check=check,
-    defaults={"side": 32, "limit": 2000},
-    opt_in=True,
-    markdown=True,
-)
+PART = Part(measure, rows, chart, check=check, markdown=True)

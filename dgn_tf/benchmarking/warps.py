@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from dgn_tf.benchmarking.charts import drawn, new_canvas
-from dgn_tf.benchmarking.part import Part, Repeats
+from dgn_tf.benchmarking.part import Part
 from dgn_tf.benchmarking.timing import interleaved_timings
 from dgn_tf.config import Config
+from dgn_tf.config.benchmark import Repeats
 from dgn_tf.ops.warp import warp
 from dgn_tf.types import Tensor
 

@@ -1,15 +1,17 @@
 """How every command runs: it reads its flags and reports errors in one line."""
 
 import functools
+import logging as standard_logging
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-import tensorflow as tf
 from absl import app, flags, logging
 
 from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason
+from dgn_tf.utils.terminal import at_the_terminal
 
 # A command: takes its arguments, returns an exit status or None.
 Main = Callable[[list[str]], int | None]
@@ -18,11 +20,15 @@ Main = Callable[[list[str]], int | None]
 def run_app(main: Main, positionals: Sequence[str] = ()) -> None:
     """Run a command whose flags are declared; a user's error is one line and exit status 2.
 
-    `positionals` are the names of the arguments it takes that are no flags, such as "SOURCE".
+    How it meets Ctrl-C and its readers is said by `dgn_tf.utils.terminal`.
+
+    Args:
+        main: the command.
+        positionals: names of the arguments it takes that are no flags, such as "SOURCE".
     """
-    app.run(
-        guarded(main), flags_parser=functools.partial(parse_command_line, positionals=positionals)
-    )
+    parse = functools.partial(parse_command_line, positionals=positionals)
+    with at_the_terminal():
+        app.run(guarded(main), flags_parser=parse)
 
 
 def parse_command_line(argv: list[str], positionals: Sequence[str] = ()) -> list[str]:
@@ -34,6 +40,9 @@ def parse_command_line(argv: list[str], positionals: Sequence[str] = ()) -> list
                 flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
         rest = flags.FLAGS(argv)
+    except BrokenPipeError:
+        # Of the help, whose reader has gone.
+        raise
     except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
         _fail(" ".join(str(error).removeprefix("ERROR:: ").split("\n")) + " (see --help)")
     except SystemExit:
@@ -54,9 +63,14 @@ def guarded(main: Main) -> Main:
     def call(argv: list[str]) -> int | None:
         # Notes of the libraries would bury the program's own lines.
         logging.set_verbosity(logging.WARNING)
-        tf.get_logger().setLevel("ERROR")
+        standard_logging.getLogger("tensorflow").setLevel("ERROR")
+        # What a command does with Keras in its own process is no concern of others.
+        warnings.filterwarnings("ignore", "dgn_tf needs Keras with ")
         try:
             return main(argv)
+        except BrokenPipeError:
+            # Of standard output, whose reader has gone: no error of the command.
+            raise
         except InputError as error:
             _fail(str(error))
         except (DiskError, WorkerLost) as error:

@@ -105,13 +105,3 @@ def define_source_flags() -> None:
     flags.DEFINE_string(
         "saved_model", None, "Instead of --run_dir: saved_models/NAME[/VERSION] of dgn_tf.export."
     )
-
-
-def check_source(run_dir: str | None, saved_model: str | None) -> None:
-    """Whether one of the two is given.
-
-    Raises:
-        InputError: none or both are.
-    """
-    if bool(run_dir) == bool(saved_model):
-        raise InputError("give either `run_dir`, a training run, or `saved_model`, an export.")

@@ -20,6 +20,7 @@ class DataConfig:
         "--frames: heads_clips[:SPLIT], clips:PATH, npz:PATH[:KEY] or shards:PATTERN. A run that "
         "goes on knows its data again wherever they are by then.",
         fixed=False,
+        reads="data",
     )
     side: int = setting(64, "Height and width of an image in pixels.", SIDES)
     channels: int = setting(3, "1 for gray, 3 for color.", (1, 3))

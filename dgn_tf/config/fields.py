@@ -6,7 +6,9 @@ from typing import Any
 from dgn_tf.utils.errors import InputError
 
 
-def setting(default: Any, help: str, choices: tuple | None = None, fixed: bool = True) -> Any:
+def setting(
+    default: Any, help: str, choices: tuple | None = None, fixed: bool = True, reads: str = ""
+) -> Any:
     """A dataclass field that a command-line flag is made from (`dgn_tf.cli.flags`).
 
     Args:
@@ -14,9 +16,12 @@ def setting(default: Any, help: str, choices: tuple | None = None, fixed: bool =
         help: what the setting does, for people.
         choices: the values it may have, or None.
         fixed: whether a run that is resumed must keep the value.
+        reads: "path" if a value that is not empty is the path of a file or folder to read, "run" if
+            it is that of a run, "data" if it names data; empty for other settings.
     """
     return dataclasses.field(
-        default=default, metadata={"help": help, "choices": choices, "fixed": fixed}
+        default=default,
+        metadata={"help": help, "choices": choices, "fixed": fixed, "reads": reads},
     )
 
 

@@ -162,9 +162,10 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping[str,
             save_png(aside / f"{figure.name}.png", figure.image)
             if figure.video is not None:
                 save_animation(aside / f"{figure.name}.gif", figure.video, rate=_FRAME_RATE)
-        (aside / "report.json").write_text(_json(values) + "\n", encoding="utf-8")
         page = _page(report, aside, origin, " · ".join(made))
-        (aside / "report.html").write_text(page, encoding="utf-8")
+        for name, text in (("report.json", _json(values) + "\n"), ("report.html", page)):
+            # Names of files may hold bytes that are no text: JSON takes their escapes.
+            (aside / name).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_folder(folder: str | os.PathLike) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dgn_tf.config.edits import Edit
 from dgn_tf.data.examples import Examples, as_bytes, as_float
 from dgn_tf.data.file_names import file_names
 from dgn_tf.evaluation.metrics.errors import squared_errors
@@ -13,7 +14,7 @@ from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize import sheets
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import Directions
-from dgn_tf.visualize.editing import Edit, apply_edits
+from dgn_tf.visualize.editing import apply_edits
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.images import save_png, whole_factor
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dgn_tf.config.evaluate import EVALUATION
 from dgn_tf.runs.outputs import require_apart
 from dgn_tf.runs.unrecorded import unrecorded_files
 from dgn_tf.training.checkpoints import checkpoint_files
@@ -28,7 +29,6 @@ from dgn_tf.visualize.directions import FILE as DIRECTIONS
 MODEL, ENCODER = "model.keras", "encoder.keras"
 CONFIG, FLAGS, DATA, EXAMPLES = "config.json", "flags.cfg", "data.json", "examples.npz"
 CHECKPOINTS, SAMPLES, TENSORBOARD = "checkpoints", "samples", "tensorboard"
-EVALUATION = "evaluation"
 _FILES = (CONFIG, FLAGS, DATA, EXAMPLES, "metrics.jsonl", MODEL, ENCODER, DIRECTIONS)
 # Left where a process was killed while it wrote; all but the first are of version 0.1.
 _PARTIAL = (

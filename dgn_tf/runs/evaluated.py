@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dgn_tf.config import InferenceConfig
-from dgn_tf.config.fields import require_at_least, setting
+from dgn_tf.config.evaluate import EvaluationData
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import class_labels
 from dgn_tf.data.sources import load, may_share, other_data, source_of, with_kind
@@ -22,34 +22,6 @@ from dgn_tf.utils.progress import progress_bar
 
 # Images, or frames of clips, whose latents are inferred at a time.
 _FRAMES = 100
-_LIMIT = 500
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationData:
-    """What a run is measured on."""
-
-    data: str = setting(
-        "",
-        "Held-out images, in a form of --data of dgn_tf.train; for a run on heads, heads:test "
-        "if not given. expressions: any labeled clips; the run's own, with the latents inferred "
-        "in its training, if not given. geometry: where directions come from; likewise.",
-    )
-    where: str = setting("", "LABEL=VALUE: of --data, only examples with this label.")
-    limit: int | None = setting(
-        None,
-        "Use the first LIMIT held-out examples, 0 for all; 500 if not given (expressions: all).",
-    )
-    data_dir: str = setting("", "Folder of prepared TFDS data sets; else the run's.")
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        if self.limit is not None:
-            require_at_least(0, self, "limit")
-
-    def count(self, default: int = _LIMIT) -> int:
-        """How many examples to use, 0 for all; `default` if no limit is given."""
-        return default if self.limit is None else self.limit
 
 
 class EvaluatedRun:

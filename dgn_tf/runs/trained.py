@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from dgn_tf.cli.flags import check_source
+from dgn_tf.cli.paths import check_source, version_folder
 from dgn_tf.config import Config
 from dgn_tf.runs.directory import DIRECTIONS, Run
 from dgn_tf.runs.restoring import find_encoder, load_chains, load_finished_run, load_run
@@ -91,7 +91,7 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
     check_source(run_dir, saved_model)
     if saved_model:
         found = exported.load(user_path(saved_model))
-        version = exported.version_folder(user_path(saved_model))
+        version = version_folder(user_path(saved_model))
         return Trained(
             flag=f"`saved_model={saved_model}`",
             path=saved_model,
@@ -115,9 +115,3 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
         folders=run.folders,
         stored=run / DIRECTIONS,
     )
-
-
-def model_name(run_dir: str | None, saved_model: str | None) -> str:
-    """The name of a model for people: that of a run's folder, or NAME of saved_models/NAME/1."""
-    folder = user_path(run_dir or saved_model or "").resolve()
-    return folder.parent.name if saved_model and folder.name.isdecimal() else folder.name

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dgn_tf.config.export import ENCODER, OUTPUTS
 from dgn_tf.inference.starts import guess_of
 from dgn_tf.serving.signatures import Signatures, signed, unit
 from dgn_tf.types import LatentArrays, LatentModel, Tensor
@@ -18,11 +19,6 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write, user_path
 from dgn_tf.utils.ownership import LITE, Ownership
 
-QUANTIZATIONS = ("float32", "float16", "dynamic", "int8")
-# A part of a model, and what it makes.
-OUTPUTS = {"geometry": "displacement", "appearance": "canonical", "generator": "image"}
-ENCODER = "encoder"
-PARTS = (*OUTPUTS, ENCODER)
 # Latents that ranges are measured on, and others that errors are measured on.
 _CALIBRATION, _TEST = 300, 200
 

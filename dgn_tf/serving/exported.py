@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from dgn_tf.cli.paths import version_folder
 from dgn_tf.config import Config
 from dgn_tf.models.factory import encoder_of, make_model
 from dgn_tf.serving.saved_model import (
@@ -41,27 +42,6 @@ class Exported(NamedTuple):
     latents: LatentArrays | None
     folders: list[str] | None
     encoder: keras.Model | None
-
-
-def version_folder(path: Path) -> Path:
-    """`path` itself if it is a version, else its highest version.
-
-    Args:
-        path: saved_models/NAME or saved_models/NAME/VERSION, a path.
-
-    Raises:
-        InputError: there is no exported model there.
-    """
-    versions = [] if not path.is_dir() else [p for p in path.iterdir() if p.name.isdecimal()]
-    found = path if (path / CONFIG).is_file() else None
-    if found is None and versions:
-        found = max(versions, key=lambda p: int(p.name))
-    if found is None or not (found / CONFIG).is_file():
-        raise InputError(
-            f"`saved_model={path}` holds no exported model: name saved_models/NAME or a version "
-            "in it, as dgn_tf.export writes them."
-        )
-    return found
 
 
 def load(path: Path) -> Exported:

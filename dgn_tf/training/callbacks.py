@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from dgn_tf.utils.files import user_path, write_text
 from dgn_tf.utils.ownership import LOGS, Ownership, files_under
+from dgn_tf.utils.progress import tell
 
 # What the callbacks of Keras are given: the numbers of the epoch so far, by name.
 Logs = Mapping[str, float] | None
@@ -69,11 +70,10 @@ class ProgressReport(keras.callbacks.Callback):
         passed = time.monotonic() - self._start
         left = passed / max(1, self._done - self._first) * (self._total - self._done)
         epoch, epochs = -(-self._done // self.params["steps"]), self.params["epochs"]
-        print(
+        tell(
             f"epoch {epoch}/{epochs}  step {self._done}/{self._total}  {_headline(logs)}  "
             f"{passed:.0f} s passed, about {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
+            sys.stderr,
         )
 
 
@@ -120,16 +120,24 @@ class MetricsLog(keras.callbacks.Callback):
         self.path = user_path(path)
         self.num_examples = num_examples
         self._start: float | None = None
+        self._steps = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Starts the clock."""
         self._start = time.monotonic()
 
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Counts the steps: an epoch may be stopped before its last."""
+        self._steps = batch + 1
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Writes the line of this epoch."""
-        # An epoch that was resumed half-way has no beginning here, and so no speed.
-        passed = None if self._start is None else time.monotonic() - self._start
-        step = (epoch + 1) * self.params["steps"] - self.params.get("offset", 0)
+        # An epoch that was resumed half-way has no beginning here, and so no speed; nor has one
+        # that was stopped half-way its number of images.
+        passed = None
+        if self._start is not None and self._steps == self.params["steps"]:
+            passed = time.monotonic() - self._start
+        step = epoch * self.params["steps"] + self._steps - self.params.get("offset", 0)
         row = {"epoch": epoch + 1, "step": step, **(logs or {})}
         row["images_per_second"] = self.num_examples / passed if passed else None
         rows = [old for old in read_metrics(self.path) if old["epoch"] <= epoch] + [row]

@@ -12,10 +12,23 @@ from dgn_tf.data.examples import Examples
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.training.course import Course, Progress
 from dgn_tf.types import Learner, Tensor
+from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.memory import keep_freed_memory
 
 # How often a run goes back to a checkpoint after a number that is not finite.
 MAX_RESCUES = 3
+
+# Callbacks of Keras that cannot do here what they are for, and what does it instead.
+_REFUSED: dict[type, str] = {
+    keras.callbacks.BackupAndRestore: (
+        "keeps the weights alone, and a training goes on from its chains and its step too: leave "
+        "it out and give `checkpoints`, a dgn_tf.training.checkpoints.Checkpoints"
+    ),
+    keras.callbacks.SwapEMAWeights: (
+        "changes weights that checkpoints are of: leave it out and give, as the learner, a "
+        "dgn_tf.training.ema.Averaging (`ema`)"
+    ),
+}
 
 # Several learning steps as one graph: (iterator of batches, how many) -> their metrics [count].
 _Steps: TypeAlias = Callable[[Iterator, Tensor], dict[str, Tensor]]
@@ -53,11 +66,14 @@ def fit(
         batch_size: examples in a step. It may be another one than before, see `Course`.
         epochs: passes over the data, counted from the start of the run, whenever that was.
         seed: decides the order of the examples.
-        callbacks: Keras callbacks; their `logs` are means over the epoch, or its steps so far.
+        callbacks: Keras callbacks; their `logs` are means over the epoch, or its steps so far. One
+            that sets `model.stop_training` within an epoch ends the epoch too, as in Keras. Any
+            will do but BackupAndRestore and SwapEMAWeights.
         checkpoints: the `Checkpoints` to save to, and to go back to when numbers are not finite.
         progress: how far the run has come, from `Checkpoints.restore`; None for a new run.
         checkpoint_epochs: epochs between two checkpoints.
-        should_stop: called after every execution; True saves and returns.
+        should_stop: called after every execution; True saves and returns. An epoch under way goes
+            on when the training does, and has not ended for the callbacks.
         jit: whether XLA compiles the step, once for every size of batch.
         steps_per_execution: steps of an epoch that run between two calls of the callbacks.
         shards: parts of the data that the batches are drawn from.
@@ -67,7 +83,9 @@ def fit(
 
     Raises:
         Diverged: a number was not finite for the fourth time, or the first without checkpoints.
+        InputError: a callback cannot do here what it is for.
     """
+    _require_usable(callbacks)
     keep_freed_memory()
     course = Course(len(examples), batch_size, shards.count)
     model, per_epoch = learner.model, course.per_epoch
@@ -91,8 +109,20 @@ def fit(
         except _NotFinite:
             progress = course.enter(_rescue(progress, checkpoints, listeners))
     _saved(progress, checkpoints)
+    if model.stop_training and progress.place % per_epoch:
+        listeners.on_epoch_end(progress.place // per_epoch, progress.means(per_epoch))
     listeners.on_train_end(progress.means(per_epoch))
     return progress
+
+
+def _require_usable(callbacks: Iterable[keras.callbacks.Callback]) -> None:
+    """Refuse callbacks that cannot do here what they are for."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.CallbackList):
+            _require_usable(callback.callbacks)
+        for kind, reason in _REFUSED.items():
+            if isinstance(callback, kind):
+                raise InputError(f"the callback {kind.__name__} {reason}.")
 
 
 def _saved(progress: Progress, checkpoints: Checkpoints | None) -> Progress:
@@ -119,6 +149,7 @@ def _listeners(
         steps=per_epoch,
         first_step=progress.place,
         offset=progress.offset,
+        verbose=1,
     )
     listeners.on_train_begin()
     return listeners

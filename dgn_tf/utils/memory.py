@@ -25,7 +25,8 @@ def free_memory() -> float:
 def _total_memory() -> float:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError):
+    # Windows has no such function.
+    except (AttributeError, OSError, ValueError):
         return math.inf
 
 

@@ -4,12 +4,23 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 from tqdm import tqdm
 
 # Called with (units of work done, units in all) now and then.
 Progress: TypeAlias = Callable[[int, int], None]
+
+
+def tell(text: str, stream: TextIO) -> None:
+    """Print a line, if anybody can still read it: work goes on where nobody does.
+
+    Args:
+        text: the line.
+        stream: where to, a terminal that was closed meanwhile, for instance.
+    """
+    with contextlib.suppress(OSError):
+        print(text, file=stream, flush=True)
 
 
 @contextlib.contextmanager
@@ -34,10 +45,6 @@ def progress_bar(label: str, seconds: float = 15.0) -> Iterator[Progress]:
             if not watched and (now - last[0] >= seconds or (done >= total and last[0] > start)):
                 last[0] = now
                 left = (now - start) / max(done, 1) * (total - done)
-                print(
-                    f"{label}: {done} of {total}, about {left:.0f} s left",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                tell(f"{label}: {done} of {total}, about {left:.0f} s left", sys.stderr)
 
         yield report

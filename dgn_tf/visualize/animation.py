@@ -8,32 +8,15 @@ import numpy as np
 from PIL import Image
 
 from dgn_tf.types import LatentArrays, LatentModel
-from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write
 from dgn_tf.visualize.directions import Directions
 from dgn_tf.visualize.images import as_images, whole_factor
 from dgn_tf.visualize.traversals import SHOWN, traverse
 
-FORMATS = ("gif", "mp4")
 # GIF counts in hundredths of a second: 25 images a second is exact.
 _RATE = 25
 # From one end to the other in 1.2 seconds.
 _COLUMNS = 31
-
-
-def check_format(kind: str) -> None:
-    """Check that animations of a kind, "gif" or "mp4", can be written here.
-
-    Raises:
-        InputError: what writes MP4 is not installed.
-    """
-    if kind == "mp4":
-        try:
-            import av  # noqa: F401
-        except ImportError:
-            raise InputError(
-                '`animate=mp4` needs PyAV: pip install "dgn_tf[video]", or use `animate=gif`.'
-            ) from None
 
 
 def write_animations(

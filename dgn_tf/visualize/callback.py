@@ -2,17 +2,18 @@
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import keras
 import numpy as np
 
 from dgn_tf.data.examples import Examples
 from dgn_tf.types import ClipModel, LatentArrays, LatentModel, one_hot_groups
-from dgn_tf.utils.files import user_path
+from dgn_tf.utils.files import atomic_write, user_path
 from dgn_tf.utils.ownership import SHEETS, Ownership
 from dgn_tf.visualize.clips import clip_sheet, of_first_frames
 from dgn_tf.visualize.directions import Directions, equal_directions, principal_directions
-from dgn_tf.visualize.images import save_png
+from dgn_tf.visualize.images import png_bytes
 from dgn_tf.visualize.sheets import prior_sheet, sample_sheet
 from dgn_tf.visualize.traversals import SHOWN, class_sheet, traversal_sheet
 
@@ -27,6 +28,8 @@ class SampleSheets(keras.callbacks.Callback):
     traversal_geometry.png (with a geometry group), traversal_appearance.png (or classes.png, Fig.
     13, where labels are given) and prior.png; of a model of clips without geometry sheet.png alone.
     Writing them changes nothing: not the model, the learner, or a random generator of the training.
+    During the training they are drawn between two steps, and made into files, which takes longer,
+    beside the steps that follow; at its end all files are there.
 
     Args:
         generator: the model being trained.
@@ -61,15 +64,20 @@ class SampleSheets(keras.callbacks.Callback):
         self.count = min(count, len(examples))
         self._done = self._written = 0
         self._directions: Mapping[str, Directions] = {}
+        self._saver = ThreadPoolExecutor(max_workers=1)
+        self._saving: Future | None = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the sheets when `epoch` (from 0) ends a round of `every_epochs`."""
         self._done = epoch + 1
         if self._done % self.every_epochs == 0:
-            self.write(self._done)
+            self._wait()
+            self._saving = self._saver.submit(self._save, self._done, self.sheets())
+            self._written = self._done
 
     def on_train_end(self, logs=None):
         """Writes the sheets of the last epoch, unless they are there already."""
+        self._wait()
         if self._done > self._written:
             self.write(self._done)
 
@@ -116,12 +124,21 @@ class SampleSheets(keras.callbacks.Callback):
 
     def write(self, epochs: int, directions: Mapping[str, Directions] | None = None) -> None:
         """Writes the sheets as they are after `epochs` epochs; `directions` as of `sheets`."""
-        images = {
-            f"{place}/{name}.png": image
-            for name, image in self.sheets(directions).items()
-            for place in (f"epoch-{epochs:06d}", "latest")
-        }
-        Ownership(self.folder, SHEETS).add(images)
-        for name, image in images.items():
-            save_png(self.folder / name, image)
+        self._save(epochs, self.sheets(directions))
         self._written = epochs
+
+    def _wait(self) -> None:
+        """Waits for the sheets that are being written; an error of theirs is raised here."""
+        saving, self._saving = self._saving, None
+        if saving:
+            saving.result()
+
+    def _save(self, epochs: int, sheets: Mapping[str, np.ndarray]) -> None:
+        places = f"epoch-{epochs:06d}", "latest"
+        files = {name: [f"{place}/{name}.png" for place in places] for name in sheets}
+        Ownership(self.folder, SHEETS).add(file for both in files.values() for file in both)
+        for name, image in sheets.items():
+            png = png_bytes(image)
+            for file in files[name]:
+                with atomic_write(self.folder / file) as partial:
+                    partial.write_bytes(png)

@@ -1,5 +1,7 @@
 """The command line: every setting a flag, one line for every mistake."""
 
+import subprocess
+import sys
 import types
 
 import pytest
@@ -201,3 +203,14 @@ def test_settings_of_any_dataclass_become_flags(run_app):
     said = run_app(one, "--steps=0")
     assert said.err == "error: --steps=0: must be at least 1.\n"
     assert run_app(one, "--starts=2").status == 2
+
+
+def test_ctrl_c_in_a_command_is_one_line_and_status_130():
+    program = (
+        "import signal, time\nfrom dgn_tf.cli.app import run_app\n"
+        "run_app(lambda argv: (signal.raise_signal(signal.SIGINT), time.sleep(60)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted.\n")

@@ -1,6 +1,7 @@
 """An encoder that guesses what Langevin dynamics would find."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -97,13 +98,14 @@ def amortised(tiny_run, run_app):
     assert said.status == 0, said.err
     yield tiny_run.folder
     (tiny_run.folder / "encoder.keras").unlink()
+    shutil.rmtree(tiny_run.folder / "evaluation", ignore_errors=True)
 
 
 def test_a_run_without_one_says_how_to_make_it(tiny_run, run_app, tmp_path):
     said = run_app(
         infer,
         f"--run_dir={tiny_run.folder}",
-        "--data=x",
+        f"--data=npz:{tiny_run.root}/data.npz",
         "--amortised",
         f"--output_dir={tmp_path}/a",
     )

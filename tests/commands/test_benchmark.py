@@ -1,5 +1,6 @@
 """The rival of the benchmark computes the same step, and the app reports what it measures."""
 
+import errno
 import json
 import os
 
@@ -8,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from dgn_tf import benchmark
-from dgn_tf.benchmarking import reference_step
-from dgn_tf.benchmarking.part import Part, Repeats
-from dgn_tf.benchmarking.registry import PARTS, USUAL
+from dgn_tf.benchmarking import reference_step, registry
+from dgn_tf.benchmarking.part import Part
 from dgn_tf.config import Config, DataConfig, ModelConfig, TrainingConfig
+from dgn_tf.config.benchmark import PARTS, USUAL, PartSettings, Repeats
 from dgn_tf.utils.errors import InputError
 
 TINY = Config(
@@ -135,6 +136,10 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(run_app, tmp_path, 
     assert said.err.splitlines()[-1].startswith(f"error: --output={tmp_path}/{name}: must be")
 
 
+def test_every_part_has_its_settings_and_its_measurement():
+    assert list(PARTS) == list(registry.PARTS)
+
+
 def test_what_is_measured_by_default_has_no_settings_of_its_own():
     assert USUAL == ("steps", "warps", "phases", "peak", "memory", "sweep")
     assert [name for name in PARTS if name not in USUAL] == ["clips", "pytorch", "quality"]
@@ -148,8 +153,9 @@ def test_what_is_found_is_written_as_soon_as_it_is_there(run_app, tmp_path, monk
         yield {"count": 2}
         raise InputError("`data=x`: is gone.")
 
-    part = Part(measure, lambda found: [f"count {found['count']}"], opt_in=True, markdown=True)
-    monkeypatch.setitem(PARTS, "long", part)
+    part = Part(measure, lambda found: [f"count {found['count']}"], markdown=True)
+    monkeypatch.setitem(registry.PARTS, "long", part)
+    monkeypatch.setitem(PARTS, "long", PartSettings(opt_in=True))
     said = run_app(benchmark, "--parts=long", f"--output={tmp_path}/{name}")
     assert said.status == 2 and said.err.splitlines()[-1] == "error: --data=x: is gone."
     numbers = tmp_path / name / "benchmark.json" if name == "result" else tmp_path / name
@@ -170,6 +176,18 @@ def test_what_is_no_result_is_not_replaced(run_app, tmp_path, name):
     said = run_app(benchmark, *FLAGS, "--parts=phases", f"--output={output}")
     assert said.status == 2 and "is no result of a benchmark" in said.err
     assert path.read_text() == '{"mine": 1}'
+
+
+def test_what_was_measured_is_shown_even_where_it_cannot_be_written(run_app, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    part = Part(lambda config, settings: {"count": 7}, lambda found: [f"count {found['count']}"])
+    monkeypatch.setitem(registry.PARTS, "steps", part)
+    monkeypatch.setattr("dgn_tf.benchmarking.results.write_text", full)
+    said = run_app(benchmark, "--parts=steps", f"--output={tmp_path}/result")
+    assert said.status == 1 and "count 7" in said.out
+    assert "No space left on device" in said.err.splitlines()[-1]
 
 
 def test_other_sizes_leave_the_rest_as_it_is():

@@ -11,7 +11,6 @@ import tensorflow as tf
 from dgn_tf import evaluate
 from dgn_tf.config import Config, DataConfig, ModelConfig
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.data.sources import heads as heads_source
 from dgn_tf.data.sources import load
 from dgn_tf.data.synthetic import heads
 from dgn_tf.evaluation.experiments.held_out import reconstruction
@@ -245,7 +244,7 @@ def test_what_cannot_be_evaluated_is_named(plain_run, run_app, arguments, messag
 @pytest.fixture
 def heads_run(tmp_path, monkeypatch):
     small = functools.partial(heads.HeadsConfig, train=8, test=10, identities=1)
-    monkeypatch.setattr(heads_source, "HeadsConfig", small)
+    monkeypatch.setattr(heads, "HeadsConfig", small)
     data = DataConfig(data="heads", side=SIDE, channels=3, data_dir=str(tmp_path / "prepared"))
     make_run(tmp_path / "run", data, 3)
     return tmp_path / "run"
@@ -306,7 +305,7 @@ def test_views_need_a_label(heads_run, run_app, tmp_path):
     ("arguments", "message"),
     [
         (["--train_data=heads:test"], "tested on images that they are fitted on"),
-        (["--landmarks=points.csv"], "belongs to images of folder:PATH"),
+        (["--landmarks={0}/points.csv"], "belongs to images of folder:PATH"),
         (["--data=npz:{0}/test.npz"], "npz:{0}/test.npz has no label 'landmarks'"),
         (["--data=heads:train", "--train_data=heads:test"], "is what the run was trained on"),
     ],
@@ -320,6 +319,7 @@ def test_landmarks_that_cannot_be_are_named_before_the_inference(
     monkeypatch.setattr(evaluated, "make_inference", refuse)
     images = np.zeros((30, SIDE, SIDE, 3), np.uint8)
     np.savez(tmp_path / "test.npz", images=images)
+    (tmp_path / "points.csv").write_text("")
     arguments = [argument.format(tmp_path) for argument in arguments]
     said = run_app(evaluate, f"--run_dir={heads_run}", "--experiment=landmarks", *arguments)
     assert said.status == 2 and message.format(tmp_path) in said.err.splitlines()[-1]

@@ -12,9 +12,10 @@ from PIL import Image
 
 from dgn_tf import infer as command
 from dgn_tf.config import Config, DataConfig, InferenceConfig, ModelConfig, TrainingConfig
+from dgn_tf.config.infer import InferenceTask
 from dgn_tf.data.examples import Examples, as_bytes, as_float, stable_id
 from dgn_tf.evaluation import inferring
-from dgn_tf.evaluation.inferring import InferenceTask, infer
+from dgn_tf.evaluation.inferring import infer
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import load_chains

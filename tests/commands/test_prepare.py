@@ -11,10 +11,10 @@ from absl import logging
 from PIL import Image, ImageDraw
 
 from dgn_tf import prepare
+from dgn_tf.config.prepare import CropSettings
 from dgn_tf.data.cropping import crops, preparing
 from dgn_tf.data.cropping.detection import Face, load_detector
 from dgn_tf.data.cropping.journal import Journal
-from dgn_tf.data.cropping.preparing import CropSettings
 from dgn_tf.data.sources.folders import load_folder
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.locks import lock_folder

@@ -283,7 +283,7 @@ def test_a_folder_in_use_is_refused(run_again):
     other = Run(run_again.folder)
     other.lock()
     refused(run_again(), "is working in it")
-    other._lock.close()
+    del other
 
 
 def test_a_dry_run_describes_the_default_networks_and_writes_nothing(run_app, tmp_path):
@@ -344,7 +344,7 @@ def test_a_frozen_network_stays_bit_for_bit_what_it_was(run_app, tmp_path):
     ("arguments", "message"),
     [
         (["--freeze=geometry"], "--freeze=geometry: --model=abp has no such network"),
-        (["--init_from={0}/nothing"], "--init_from: --run_dir={0}/nothing holds no run"),
+        (["--init_from={0}/nothing"], "--init_from={0}/nothing holds no run"),
         (
             ["--init_from={0}/run", "--alpha=0.2", "--side=64"],
             "has other networks (--side=32 there, 64 here; --alpha=0.1 there, 0.2 here)",

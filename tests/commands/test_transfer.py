@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 import types
 
 import numpy as np
@@ -12,8 +13,8 @@ from dgn_tf.config import Config, DataConfig, ModelConfig
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.evaluation.metrics.errors import squared_errors
 from dgn_tf.evaluation.transfer import member
-from dgn_tf.evaluation.transfer.settings import fair
 from dgn_tf.evaluation.transfer.table import split_views, transfer_report, view_errors
+from dgn_tf.evaluation.transfer.trainings import fair
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.directory import Run
 from dgn_tf.training.checkpoints import Checkpoints, Progress
@@ -121,7 +122,7 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
 ):
     commands = []
 
-    def untrained(command, check):
+    def untrained(command):
         """What dgn_tf.train leaves, without the training."""
         *settings, run_dir = command[3:]
         commands.append(command[3:])
@@ -132,9 +133,9 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
         model = make_model(config.model, config.data.side, config.data.channels)
         Checkpoints(run / "checkpoints", model=model).save(Progress())
         model.save(run / "model.keras")
-        return types.SimpleNamespace(returncode=0)
+        return 0
 
-    monkeypatch.setattr(member.subprocess, "run", untrained)
+    monkeypatch.setattr(member, "_run", untrained)
     arguments = (
         *tiny_run.command,
         "--methods=abp,vae",
@@ -191,16 +192,31 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
 def test_what_cannot_be_is_refused_before_any_training(
     run_app, target, tmp_path, monkeypatch, arguments, message
 ):
-    monkeypatch.setattr(member.subprocess, "run", None)
+    monkeypatch.setattr(member, "_run", None)
     folder = f"--run_dir={tmp_path}/table"
     said = run_app(transfer, f"--target={target}", "--side=32", folder, *arguments)
     assert said.status == 2 and message in said.err and said.err.count("\n") == 1
     assert not (tmp_path / "table").exists()
 
 
+def test_after_ctrl_c_a_training_saves_before_the_table_ends(tmp_path, monkeypatch):
+    wait, calls = member.subprocess.Popen.wait, []
+
+    def interrupted(self, *arguments, **settings):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return wait(self, *arguments, **settings)
+
+    monkeypatch.setattr(member.subprocess.Popen, "wait", interrupted)
+    saves = f"import time; time.sleep(1); open({str(tmp_path / 'saved')!r}, 'w')"
+    with pytest.raises(KeyboardInterrupt):
+        member._run([sys.executable, "-c", saves])
+    assert (tmp_path / "saved").exists()
+
+
 def test_a_training_that_fails_is_named(run_app, target, tmp_path, monkeypatch):
-    failed = types.SimpleNamespace(returncode=2)
-    monkeypatch.setattr(member.subprocess, "run", lambda *a, **k: failed)
+    monkeypatch.setattr(member, "_run", lambda command: 2)
     said = run_app(
         transfer,
         f"--target={target}",

@@ -1,7 +1,9 @@
 """Experiments are found by their file's name, and their settings become flags."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 import sys
 
@@ -9,17 +11,17 @@ import pytest
 from absl import flags as absl_flags
 
 from dgn_tf import evaluate
-from dgn_tf.evaluation import experiments
+from dgn_tf.config import experiments as described
+from dgn_tf.evaluation import experiments as measuring
 from dgn_tf.utils.errors import InputError
 
-# A whole experiment: one file, nothing else.
-BRIGHTNESS = '''
+# A whole experiment: a file that says what it is, and one that measures.
+DESCRIBED = '''
 """How bright images are."""
 
 import dataclasses
 
 from dgn_tf.config.fields import setting
-from dgn_tf.evaluation.report import Report, Table
 
 SUMMARY = "how bright held-out images are"
 HOLDS = "images"
@@ -28,6 +30,11 @@ HOLDS = "images"
 @dataclasses.dataclass(frozen=True)
 class Settings:
     unit: float = setting(255.0, "the value of white.")
+'''
+MEASURED = '''
+"""How bright images are."""
+
+from dgn_tf.evaluation.report import Report, Table
 
 
 def run(subject, data, settings):
@@ -40,23 +47,28 @@ def run(subject, data, settings):
 
 @pytest.fixture
 def added(tmp_path, monkeypatch):
-    """`added(name, source)` adds a file to the folder of the experiments."""
-    monkeypatch.setattr(experiments, "__path__", [*experiments.__path__, str(tmp_path)])
+    """`added(name, described)` adds an experiment of the name."""
+    folders = {"config": described, "evaluation": measuring}
+    for room, package in folders.items():
+        (tmp_path / room).mkdir()
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / room)])
     written = []
 
-    def add(name, source):
-        (tmp_path / f"{name}.py").write_text(source)
+    def add(name, text):
+        (tmp_path / "config" / f"{name}.py").write_text(text)
+        (tmp_path / "evaluation" / f"{name}.py").write_text(MEASURED)
         written.append(name)
 
     yield add
     for name in written:
-        sys.modules.pop(f"dgn_tf.evaluation.experiments.{name}", None)
-        if name in vars(experiments):
-            delattr(experiments, name)
+        for package in folders.values():
+            sys.modules.pop(f"{package.__name__}.{name}", None)
+            if name in vars(package):
+                delattr(package, name)
 
 
 def test_the_experiments_of_this_version():
-    assert experiments.names() == [
+    assert described.names() == [
         "adversarial",
         "basis",
         "clips",
@@ -65,35 +77,35 @@ def test_the_experiments_of_this_version():
         "held_out",
         "landmarks",
     ]
-    assert experiments.holding("clips") == ["clips", "expressions"]
+    assert described.holding("clips") == ["clips", "expressions"]
     with pytest.raises(InputError, match="`experiment=bases`: must be one of adversarial, basis"):
-        experiments.find("bases")
+        described.find("bases")
 
 
-@pytest.mark.parametrize("name", experiments.names())
+@pytest.mark.parametrize("name", described.names())
 def test_each_has_the_members_of_an_experiment(name):
-    experiment = experiments.find(name)
+    experiment = described.find(name)
     assert experiment.HOLDS in ("images", "clips")
     assert experiment.SUMMARY and experiment.SUMMARY[-1] != "."
     assert dataclasses.is_dataclass(experiment.Settings) and experiment.Settings()
-    assert callable(experiment.run)
+    assert callable(measuring.find(name).run)
 
 
 def test_settings_of_one_name_are_one_flag_with_the_help_of_both():
-    assert experiments.owners()["rival"] == ["adversarial", "expressions"]
-    fields = {field.name: field for field in dataclasses.fields(experiments.all_settings())}
+    assert described.owners()["rival"] == ["adversarial", "expressions"]
+    fields = {field.name: field for field in dataclasses.fields(described.all_settings())}
     text = fields["rival"].metadata["help"]
     assert text.startswith("adversarial: a run on") and " expressions: a run of" in text
 
 
 def test_settings_of_one_name_must_agree(added):
-    added("brightness", BRIGHTNESS.replace("unit", "gamma"))
+    added("brightness", DESCRIBED.replace("unit", "gamma"))
     with pytest.raises(ValueError, match="basis and brightness declare different settings 'gamma'"):
-        experiments.all_settings()
+        described.all_settings()
 
 
-def test_a_new_experiment_is_one_file(added, tiny_run, run_app, tmp_path):
-    added("brightness", BRIGHTNESS)
+def test_a_new_experiment_is_two_files_and_nothing_else(added, tiny_run, run_app, tmp_path):
+    added("brightness", DESCRIBED)
     shutil.copytree(tiny_run.folder, tmp_path / "run")
     given = (f"--run_dir={tmp_path}/run", "--experiment=brightness", "--seed=7")
     # The training images under another name, which is not known to be theirs.
@@ -108,8 +120,42 @@ def test_a_new_experiment_is_one_file(added, tiny_run, run_app, tmp_path):
     assert "--unit belongs to --experiment=brightness, not to held_out" in refused.err
 
 
+@pytest.fixture
+def brightness(added, tiny_run, tmp_path):
+    """A command that measures the brightness of images, and the run that it measures."""
+    added("brightness", DESCRIBED)
+    shutil.copytree(tiny_run.folder, tmp_path / "run")
+    (tmp_path / "other.npz").write_bytes((tiny_run.root / "data.npz").read_bytes())
+    given = (f"--run_dir={tmp_path}/run", f"--data=npz:{tmp_path}/other.npz")
+    return (*given, "--experiment=brightness"), tmp_path / "run"
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(
+    brightness, run_app, monkeypatch, tmp_path
+):
+    command, run = brightness
+    (run / "evaluation").write_text("")
+    monkeypatch.setattr("dgn_tf.runs.evaluated.load", pytest.fail)
+    said = run_app(evaluate, *command)
+    assert (said.status, said.out) == (2, "")
+    wanted = f"error: the report, {run}/evaluation/brightness, cannot be written: Not a directory."
+    assert said.err == f"{wanted}\n"
+
+
+def test_what_was_measured_is_shown_even_where_it_cannot_be_written(
+    brightness, run_app, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "report.html")
+
+    monkeypatch.setattr("dgn_tf.evaluation.report._page", full)
+    said = run_app(evaluate, *brightness[0])
+    assert said.status == 1 and "mean  " in said.out
+    assert "No space left on device" in said.err.splitlines()[-1]
+
+
 def test_the_help_of_the_program_has_every_experiment_and_its_settings(added, run_app, monkeypatch):
-    added("brightness", BRIGHTNESS)
+    added("brightness", DESCRIBED)
     helps = {}
 
     def seen(argv):

@@ -14,12 +14,12 @@ from dgn_tf import train
 from dgn_tf.cli.app import parse_command_line
 from dgn_tf.cli.flags import config_from_flags
 from dgn_tf.config import Config, ModelConfig
+from dgn_tf.config.edits import parse_edit
 from dgn_tf.config.fields import parse_schedule, parse_where
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.training.callbacks import read_metrics
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import InputError
-from dgn_tf.visualize.editing import parse_edit
 
 
 def older(config):

@@ -35,6 +35,7 @@ def test_a_line_an_epoch_with_step_means_and_speed(tmp_path, clock):
     log = metrics_log(tmp_path)
     for epoch in range(2):
         log.on_epoch_begin(epoch)
+        log.on_train_batch_end(3)
         clock.now += 1.5
         log.on_epoch_end(epoch, {"msre": 7.25 - epoch})
     assert read_metrics(tmp_path / "metrics.jsonl") == [
@@ -48,6 +49,7 @@ def test_repeated_epochs_replace_their_lines(tmp_path):
     log = metrics_log(tmp_path)
     for epoch in (0, 1, 2, 1):
         log.on_epoch_begin(epoch)
+        log.on_train_batch_end(3)
         log.on_epoch_end(epoch, {"msre": 10.0 * epoch})
     rows = read_metrics(tmp_path / "metrics.jsonl")
     assert [(row["epoch"], row["msre"]) for row in rows] == [(1, 0.0), (2, 10.0)]
@@ -55,6 +57,7 @@ def test_repeated_epochs_replace_their_lines(tmp_path):
 
 def test_an_epoch_resumed_half_way_has_no_speed(tmp_path):
     log = metrics_log(tmp_path)
+    log.on_train_batch_end(3)
     log.on_epoch_end(2, {"msre": 1.0})
     assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {
         "epoch": 3,
@@ -62,6 +65,15 @@ def test_an_epoch_resumed_half_way_has_no_speed(tmp_path):
         "msre": 1.0,
         "images_per_second": None,
     }
+
+
+def test_an_epoch_that_was_stopped_half_way_has_its_steps_and_no_speed(tmp_path):
+    log = metrics_log(tmp_path)
+    log.on_epoch_begin(2)
+    log.on_train_batch_end(0)
+    log.on_epoch_end(2, {"msre": 1.0})
+    (row,) = read_metrics(tmp_path / "metrics.jsonl")
+    assert (row["step"], row["images_per_second"]) == (9, None)
 
 
 def test_no_file_is_no_rows(tmp_path):

@@ -255,6 +255,32 @@ def test_early_stopping_stops_and_saves(tmp_path):
     assert learner.checkpoints(tmp_path).paths()[-1].name == "step-0000000009"
 
 
+def test_a_stop_within_an_epoch_ends_the_epoch_for_the_callbacks_as_in_keras(tmp_path):
+    learner, recorder = Learner(), Recorder()
+    stop = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: setattr(
+            learner.model, "stop_training", len(recorder.batches) == 5
+        )
+    )
+    checkpoints = learner.checkpoints(tmp_path)
+    progress = train(learner, callbacks=[recorder, stop], checkpoints=checkpoints)
+    assert progress.step == 5 and checkpoints.paths()[-1].name == "step-0000000005"
+    assert [epoch for epoch, _ in recorder.epochs] == [0, 1]
+    assert recorder.epochs[-1][1]["msre"] == pytest.approx(np.mean(batch_means(1)[:2]), rel=1e-6)
+    assert recorder.end == recorder.epochs[-1][1]
+
+
+def test_a_stop_at_the_end_of_an_epoch_ends_it_once():
+    learner, recorder = Learner(), Recorder()
+    stop = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: setattr(
+            learner.model, "stop_training", len(recorder.batches) == 6
+        )
+    )
+    assert train(learner, callbacks=[recorder, stop]).step == 6
+    assert [epoch for epoch, _ in recorder.epochs] == [0, 1]
+
+
 def test_callbacks_of_keras_see_the_training(tmp_path):
     learner, seen = Learner(), []
     # No epoch counts as better than the first.

@@ -1,5 +1,8 @@
 """Folders that one process at a time may write to."""
 
+import errno
+import fcntl
+import gc
 import os
 import subprocess
 import sys
@@ -31,11 +34,44 @@ def test_the_process_that_works_in_a_folder_is_named_until_it_is_killed(tmp_path
 
 
 def test_an_owner_that_is_not_known_is_another_process(tmp_path):
-    with lock_folder(tmp_path, "here") as lock:
-        lock.truncate(0)
+    with lock_folder(tmp_path, "here"):
+        (tmp_path / LOCK).write_text("")
         with pytest.raises(InputError, match="here: another process is working in it"):
             lock_folder(tmp_path, "here")
-    lock_folder(tmp_path, "here").close()
+    with lock_folder(tmp_path, "here"):
+        pass
+
+
+def test_a_lock_lasts_as_long_as_what_was_returned(tmp_path):
+    lock = lock_folder(tmp_path, "here")
+    gc.collect()
+    with pytest.raises(InputError, match=f"process {os.getpid()} on .* is working in it"):
+        lock_folder(tmp_path, "here")
+    del lock
+    gc.collect()
+    with lock_folder(tmp_path, "here"):
+        pass
+
+
+def test_a_lock_of_an_older_version_keeps_out_too(tmp_path):
+    with open(tmp_path / LOCK, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.write("process 7 on old\n")
+        file.flush()
+        with pytest.raises(InputError, match="here: process 7 on old is working in it"):
+            lock_folder(tmp_path, "here")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def test_where_nothing_can_be_locked_a_warning_is_enough(tmp_path, monkeypatch, caplog, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    for _ in range(2):
+        with lock_folder(tmp_path / "new", "`run_dir=new`"):
+            (tmp_path / "new" / "file").write_text("")
+    assert "`run_dir=new` is on a file system without locks (" in caplog.text
 
 
 def test_a_folder_in_it_that_cannot_be_written_is_told_at_once(tmp_path, monkeypatch):

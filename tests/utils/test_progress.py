@@ -1,8 +1,10 @@
 """Progress on standard error: lines now and then, the last one always."""
 
+import contextlib
+import os
 import types
 
-from dgn_tf.utils.progress import progress_bar
+from dgn_tf.utils.progress import progress_bar, tell
 
 
 def test_progress_prints_lines_apart_and_the_last_one(monkeypatch, capsys):
@@ -24,3 +26,13 @@ def test_quick_work_needs_no_progress_lines(capsys):
         report(1, 2)
         report(2, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_work_goes_on_where_nobody_reads_its_progress():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with contextlib.suppress(BrokenPipeError), open(writer, "w") as stream:
+        for _ in range(3):
+            tell("half of it", stream)
+        done = True
+    assert done

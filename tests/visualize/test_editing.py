@@ -5,10 +5,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from dgn_tf.config.edits import Edit, parse_edit
+from dgn_tf.config.infer import check_format
 from dgn_tf.utils.errors import InputError
-from dgn_tf.visualize.animation import check_format, save_animation, write_animations
+from dgn_tf.visualize.animation import save_animation, write_animations
 from dgn_tf.visualize.directions import principal_directions
-from dgn_tf.visualize.editing import Edit, apply_edits, check_edits, parse_edit
+from dgn_tf.visualize.editing import apply_edits, check_edits
 from dgn_tf.visualize.images import as_images
 from dgn_tf.visualize.traversals import traverse
 

@@ -1,3 +1,5 @@
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.ops.warp import warp
 from dgn_tf.training.chains import Chains
+from dgn_tf.visualize import callback as callbacks
 from dgn_tf.visualize.callback import SampleSheets
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import orient, unnamed_directions
@@ -277,7 +280,7 @@ def test_the_callback_writes_at_its_epochs_and_at_the_end(model, tmp_path, monke
     monkeypatch.setattr(
         callback,
         "sheets",
-        lambda _: made.append(1) or {"sheet": np.full((2, 2, 3), len(made), "u1")},
+        lambda directions=None: made.append(1) or {"sheet": np.full((2, 2, 3), len(made), "u1")},
     )
     for epoch in range(5):
         callback.on_epoch_end(epoch)
@@ -311,6 +314,7 @@ def test_the_callback_changes_no_training_state(model, tmp_path):
         np.testing.assert_array_equal(before, after)
     for name, z in chains.groups.items():
         np.testing.assert_array_equal(states[name], z)
+    callback.on_train_end()
     first = {name: z[:2] for name, z in states.items()}
     sheet = sample_sheet(model, callback.examples.images[:2], first)
     for place in ("epoch-000001", "latest"):
@@ -322,6 +326,45 @@ def test_the_callback_changes_no_training_state(model, tmp_path):
             "traversal_geometry.png",
         ]
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / place / "sheet.png")), sheet)
+
+
+def held_back(monkeypatch, callback):
+    """Sheets of one pixel, whose value is their number; their files wait for an event."""
+    made, released = [], threading.Event()
+    monkeypatch.setattr(
+        callback,
+        "sheets",
+        lambda directions=None: made.append(1) or {"sheet": np.full((1, 1, 3), len(made), "u1")},
+    )
+    encode = callbacks.png_bytes
+    monkeypatch.setattr(
+        callbacks, "png_bytes", lambda image: released.wait(timeout=60) and encode(image)
+    )
+    return released
+
+
+def test_steps_do_not_wait_for_the_files_of_the_sheets(model, tmp_path, monkeypatch):
+    _, callback = make_callback(model, tmp_path, every_epochs=1)
+    released = held_back(monkeypatch, callback)
+    callback.on_epoch_end(0)
+    assert not list(tmp_path.iterdir())
+    released.set()
+    # The next ones do: files are written in the order of the epochs.
+    callback.on_epoch_end(1)
+    assert (tmp_path / "epoch-000001" / "sheet.png").exists()
+    callback.on_train_end()
+    assert np.asarray(Image.open(tmp_path / "latest" / "sheet.png")).max() == 2
+
+
+def test_files_that_cannot_be_written_are_told_at_the_end_at_the_latest(
+    model, tmp_path, monkeypatch
+):
+    _, callback = make_callback(model, tmp_path, every_epochs=1)
+    held_back(monkeypatch, callback).set()
+    (tmp_path / "latest").write_text("in the way")
+    callback.on_epoch_end(0)
+    with pytest.raises(FileExistsError):
+        callback.on_train_end()
 
 
 def test_the_callback_refuses_senseless_settings(model, tmp_path):

@@ -1,4 +1,7 @@
-"""Data sources: everything that the setting `data` can name, as `Examples`."""
+"""Data sources: everything that the setting `data` can name, as `Examples`.
+
+What is here needs no TensorFlow, which takes seconds to import, until data are loaded that need it.
+"""
 
 from dgn_tf.data.sources.registry import (
     SOURCES,
@@ -6,8 +9,18 @@ from dgn_tf.data.sources.registry import (
     may_share,
     other_data,
     paths_of,
+    require_data,
     source_of,
     with_kind,
 )
 
-__all__ = ["SOURCES", "load", "may_share", "other_data", "paths_of", "source_of", "with_kind"]
+__all__ = [
+    "SOURCES",
+    "load",
+    "may_share",
+    "other_data",
+    "paths_of",
+    "require_data",
+    "source_of",
+    "with_kind",
+]

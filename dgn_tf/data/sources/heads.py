@@ -8,16 +8,8 @@ from google.protobuf.json_format import ParseError
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.sources.builders import damaged, read_builder
 from dgn_tf.data.sources.source import Source
-from dgn_tf.data.synthetic.heads import Heads, HeadsConfig
-from dgn_tf.data.synthetic.heads_clips import (
-    MOVED,
-    SWAY,
-    HeadsClips,
-    HeadsClipsConfig,
-    clip_names,
-)
+from dgn_tf.data.synthetic.motion import MOVED, SWAY
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import Progress
 
@@ -25,6 +17,10 @@ from dgn_tf.utils.progress import Progress
 def _load_heads(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
     """Heads of a split, "train" by default, with all their factors and landmarks."""
     split = _known_split(data.data, rest or "train", ("train", "test", "views"))
+    # TensorFlow Datasets takes seconds to import: only once data are read.
+    from dgn_tf.data.sources.builders import read_builder
+    from dgn_tf.data.synthetic.heads import Heads, HeadsConfig
+
     with _quiet():
         with _told_if_damaged("heads", data.data_dir):
             builder = Heads(config=HeadsConfig(side=data.side), data_dir=data.data_dir or None)
@@ -36,6 +32,9 @@ def _load_heads(data: DataConfig, rest: str, progress: Progress | None) -> Examp
 def _load_heads_clips(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
     """Clips of heads with expressions, of a split, "train" by default, with all their factors."""
     split = _known_split(data.data, rest or "train", ("train", "test"))
+    from dgn_tf.data.sources.builders import read_builder
+    from dgn_tf.data.synthetic.heads_clips import HeadsClips, HeadsClipsConfig, clip_names
+
     with _quiet():
         with _told_if_damaged("heads_clips", data.data_dir):
             config = HeadsClipsConfig(side=data.side, frames=data.frames)
@@ -60,6 +59,8 @@ def _told_if_damaged(kind: str, data_dir: str) -> Iterator[None]:
     try:
         yield
     except ParseError as error:
+        from dgn_tf.data.sources.builders import damaged
+
         raise InputError(f"{kind}: {damaged(error, data_dir)}") from error
 
 

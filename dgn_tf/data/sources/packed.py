@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples
@@ -163,6 +162,9 @@ def pack(examples: Examples, folder: Path, files: int, progress: Progress | None
         InputError: there are fewer examples than files, or a factor is neither numbers nor text.
         tf.errors.OpError, OSError: a file cannot be written.
     """
+    # Only what writes TFRecord files needs TensorFlow, which takes seconds to import.
+    import tensorflow as tf
+
     count = len(examples)
     if not 1 <= files <= count:
         raise InputError(f"`shards={files}`: must be from 1 to the number of examples, {count}")
@@ -202,6 +204,8 @@ def pack(examples: Examples, folder: Path, files: int, progress: Progress | None
 
 def _records(examples: Examples, first: int, end: int) -> Iterator[tuple[int, bytes, int, bytes]]:
     """(row, bytes of the image, where they will lie in the file, record) of some examples."""
+    import tensorflow as tf
+
     position = 0
     for row in range(first, end):
         image = examples.images[row].tobytes()

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -129,6 +130,21 @@ def with_kind(spec: str) -> str:
     """
     source, rest = source_of(spec)
     return f"{source.kind}:{spec}" if rest == spec else spec
+
+
+def require_data(settings: Any) -> None:
+    """Check that the data which settings name are there, as far as their names tell.
+
+    Args:
+        settings: of a dataclass whose fields `dgn_tf.config.fields.setting` has declared.
+
+    Raises:
+        InputError: `source_of` does not know them.
+    """
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if value and field.metadata.get("reads") == "data":
+            source_of(value)
 
 
 def other_data(trained: DataConfig, spec: str, limit: int = 0, where: str = "") -> DataConfig:

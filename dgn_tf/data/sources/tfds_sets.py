@@ -1,14 +1,13 @@
 """The source `tfds`: any TensorFlow Datasets set of images."""
 
 import difflib
+from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 from google.protobuf.json_format import ParseError
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.sources.builders import damaged, read_builder
 from dgn_tf.data.sources.source import Source
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import Progress
@@ -19,6 +18,11 @@ def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
 
     SPLIT, "train" by default, may be any TFDS split expression. Ids are hashes of the TFDS ids.
     """
+    # TensorFlow Datasets takes seconds to import: only once data are read.
+    import tensorflow_datasets as tfds
+
+    from dgn_tf.data.sources.builders import read_builder
+
     name, _, split = rest.partition(":")
     builder = _find_builder(name, data.data_dir)
     features = dict(builder.info.features or {})
@@ -30,8 +34,12 @@ def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
     return Examples(images, ids, tuple(name.decode() for name in tfds_ids), factors)
 
 
-def _find_builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
+def _find_builder(name: str, data_dir: str) -> Any:
     """Finds a TFDS builder without a network; refuses unknown names with the closest ones."""
+    import tensorflow_datasets as tfds
+
+    from dgn_tf.data.sources.builders import damaged
+
     try:
         return tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:

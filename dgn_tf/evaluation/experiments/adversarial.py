@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from dgn_tf.config.fields import setting
+from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.config.experiments.adversarial import Settings
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.evaluation.figures.basis import direction_figures
 from dgn_tf.evaluation.metrics.errors import sharpness, squared_errors
 from dgn_tf.evaluation.metrics.face_features import HINT, NAME, FaceFeatures, load_face_features
 from dgn_tf.evaluation.metrics.kernel_distance import kernel_distance
 from dgn_tf.evaluation.report import Cell, Figure, Report, Table
-from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.decoding import decode
@@ -22,8 +23,6 @@ from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.images import as_images, lay_out, whole_factor
 from dgn_tf.visualize.sheets import prior_latents, prior_sheet
 
-SUMMARY = "what a discriminator changes (E3)"
-HOLDS = "images"
 OURS, RIVAL = "adversarial", "likelihood alone"
 _COLUMNS = 8
 # Samples on a sheet stand in 8 x 8, large ones in 4 x 4.
@@ -31,13 +30,6 @@ _SAMPLES, _LARGE, _LARGE_SAMPLES = 8, 128, 4
 
 # Trained models and their inferred latents of the same examples, by name.
 Models = Mapping[str, tuple[LatentModel, LatentArrays]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What to compare with."""
-
-    rival: str = setting("", "a run on the same data, learned without --adversarial.")
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:

@@ -1,12 +1,12 @@
 """Experiment E1: what the basis functions do, whether they follow the view, and what is apart."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from dgn_tf.config.fields import require, setting
+from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.config.experiments.basis import Settings
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.label_values import described
 from dgn_tf.evaluation.figures.basis import (
@@ -24,33 +24,11 @@ from dgn_tf.evaluation.metrics.r2 import factor_r2, group_r2_table
 from dgn_tf.evaluation.metrics.recombination import head_factors, recombination
 from dgn_tf.evaluation.metrics.views import balanced, view_labels, view_response
 from dgn_tf.evaluation.report import Report, Table
-from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import principal_directions, unnamed_directions
-
-SUMMARY = (
-    "what single latents do, whether they follow the view, disentanglement, health of the field "
-    "(E1)"
-)
-HOLDS = "images"
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Images whose views are known, and how far single latents go."""
-
-    views: str = setting(
-        "",
-        "images with a label `view`, LIMIT of them in equal parts, in a form of --data; for a run "
-        "on heads, heads:views if not given.",
-    )
-    gamma: float = setting(10.0, "single latents run from -gamma to gamma, at least 0.1.")
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        require(0.1 <= self.gamma < float("inf"), "gamma", self.gamma, "at least 0.1 and finite")
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:

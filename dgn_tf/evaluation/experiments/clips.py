@@ -1,10 +1,11 @@
 """Experiment E6: clips taken apart into who, shape and motion (Fig. 15 to 19)."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 
+from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.config.experiments.clips import Settings
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.synthetic.heads_clips import render_clips
 from dgn_tf.data.synthetic.rendering import APPEARANCE, GEOMETRY
@@ -15,19 +16,12 @@ from dgn_tf.evaluation.metrics.r2 import factor_r2, r2_table
 from dgn_tf.evaluation.metrics.recombination import derangement, with_channels
 from dgn_tf.evaluation.report import Cell, Report, Table
 from dgn_tf.models.dynamic import DynamicDeformableGenerator
-from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays
 from dgn_tf.visualize.clips import decode_clips, rows_of
 
-SUMMARY = "videos taken apart (E6)"
-HOLDS = "clips"
 # Frames that principal components are fitted on, at most.
 _PCA_FRAMES = 10_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """None of its own."""
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:

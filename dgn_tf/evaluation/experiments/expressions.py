@@ -1,6 +1,5 @@
 """Expressions recognized from what a model of clips has inferred without labels (Table III)."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,23 +7,22 @@ import numpy as np
 import tensorflow as tf
 from sklearn.metrics import confusion_matrix
 
-from dgn_tf.config.fields import setting
+from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.config.experiments.expressions import Settings
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import labels_of, read_labels
 from dgn_tf.data.sources import source_of, with_kind
-from dgn_tf.data.synthetic.heads_clips import EXPRESSIONS
+from dgn_tf.data.synthetic.motion import EXPRESSIONS
 from dgn_tf.evaluation.figures.confusions import confusion_chart
 from dgn_tf.evaluation.metrics.errors import squared_errors
 from dgn_tf.evaluation.metrics.recognition import FOLDS, check_labels, recognize
 from dgn_tf.evaluation.report import Figure, Report, Table
-from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.runs.restoring import load_chains
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
 
-SUMMARY = "how well the motion of clips tells expressions (Table III)"
-HOLDS = "clips"
 # Accuracies on MUG, in percent: other data.
 QUOTED = (
     ("DAGSVM-GT", 82.3),
@@ -41,20 +39,6 @@ _SEEN_SIDE = 64
 # Of a model: its name, its numbers of parameters and of latents a clip, its error a frame.
 Facts = tuple[str, int, int, float]
 _FACTS = ("parameters", "latents", "error")
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What to recognize, and another model to compare with."""
-
-    rival: str = setting("", "a run of --model=mocogan on the same data to compare with.")
-    labels: str = setting(
-        "",
-        "CSV file for data of clips:PATH: a column `clip`, the path of a source in PATH, and the "
-        "columns that --label and --person name.",
-    )
-    label: str = setting("expression", "the label to recognize.")
-    person: str = setting("person", "the label that tells who it is.")
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:

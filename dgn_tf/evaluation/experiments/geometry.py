@@ -1,6 +1,5 @@
 """Experiment E4: learned geometry on other looks, and on images of anything."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,12 +7,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from dgn_tf.config.fields import setting
+from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.config.experiments.geometry import Settings
 from dgn_tf.data.sources.files import load_photographs
 from dgn_tf.evaluation.figures.basis import faces_sheet
 from dgn_tf.evaluation.report import Figure, Report, Table
 from dgn_tf.ops.jacobian import folded_fraction
-from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.runs.restoring import load_chains
 from dgn_tf.types import LatentArrays, LatentModel, one_hot_groups
 from dgn_tf.visualize.directions import (
@@ -27,23 +27,12 @@ from dgn_tf.visualize.images import lay_out
 from dgn_tf.visualize.photographs import warp_photograph
 from dgn_tf.visualize.sheets import prior_latents
 
-SUMMARY = "the learned field on sampled looks and on photographs (E4)"
-HOLDS = "images"
 _MOST_PHOTOGRAPHS = 20
 _DIRECTIONS = 4
 _LOOKS, _MOST_CLASSES = 6, 10
 _STEPS = np.linspace(-REACH, REACH, 5)
 # Warped at their own size, photographs are shown no longer than this.
 _SHOWN = 320
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What to move by the learned field."""
-
-    pictures: str = setting(
-        "", "an image file, or a folder of them, of anything, to move by the learned field."
-    )
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:

@@ -1,10 +1,11 @@
 """How a trained model does on images that it has not seen."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 
+from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.config.experiments.held_out import Settings
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.evaluation.figures.samples import sample_figure
 from dgn_tf.evaluation.metrics.errors import (
@@ -17,20 +18,13 @@ from dgn_tf.evaluation.metrics.r2 import factor_r2, group_r2_table
 from dgn_tf.evaluation.metrics.recombination import head_factors, recombination
 from dgn_tf.evaluation.report import Cell, Figure, Report, Table
 from dgn_tf.ops.jacobian import folded_fraction
-from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData
+from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry, one_hot_groups
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.sheets import recombination_board
 from dgn_tf.visualize.traversals import class_sheet
 
-SUMMARY = "reconstruction, recombination and what each group knows"
-HOLDS = "images"
 _BOARD_SIDE = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """None of its own."""
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:

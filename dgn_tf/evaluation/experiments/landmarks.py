@@ -1,11 +1,11 @@
 """Experiment E5: landmarks from displacement fields learned without labels (Table II, Fig. 14)."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 
-from dgn_tf.config.fields import require_at_least, setting
+from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.config.experiments.landmarks import FEWEST, Settings
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.landmarks import POINTS, landmarks_of, read_landmarks
 from dgn_tf.data.sources import source_of, with_kind
@@ -21,12 +21,10 @@ from dgn_tf.evaluation.metrics.landmarks import (
     read_positions,
 )
 from dgn_tf.evaluation.report import Report, Table
-from dgn_tf.runs.evaluated import EvaluatedRun, EvaluationData, overlap
+from dgn_tf.runs.evaluated import EvaluatedRun, overlap
 from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
 
-SUMMARY = "how well fields tell landmarks (E5)"
-HOLDS = "images"
 # Percent of the inter-ocular distance on MAFL. Regressors, crops and training data differ.
 QUOTED = (
     ("TCDCN", 7.95, "Table II"),
@@ -40,33 +38,11 @@ QUOTED = (
     ("Zhang et al.", 3.15, "their paper, 2018"),
     ("DVE", 2.86, "its paper, 2019"),
 )
-_FEWEST = 20
 
 # Labeled examples and their landmarks [N, 5, 2], (x, y) in pixels, eyes first.
 Labeled = tuple[Examples, np.ndarray]
 # The same with their inferred latents, [N, d] for each group, in between.
 Inferred = tuple[Examples, LatentArrays, np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What the regressors are fitted on."""
-
-    train_data: str = setting(
-        "", "labeled images to fit the regressors on; the run's own if not given."
-    )
-    train_where: str = setting("", "LABEL=VALUE, of --train_data.")
-    labelled: int = setting(1000, "the most labeled images that are used, at least 20.")
-    landmarks: str = setting(
-        "",
-        "CSV file for data of folder:PATH or zip:PATH, a row an image: path, x1, y1, ..., x5, y5 "
-        "in its pixels, or left_eye_x and so on, in any order. Other data bring their own array "
-        "'landmarks'.",
-    )
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        require_at_least(_FEWEST, self, "labelled")
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
@@ -140,9 +116,9 @@ def landmarks(model: LatentModel, train: Inferred, test: Inferred, seed: int = 0
     examples_train, latents_train, points_train = train
     examples_test, latents_test, points_test = test
     count = len(examples_train)
-    if count < _FEWEST:
+    if count < FEWEST:
         raise InputError(
-            f"the regressors need at least {_FEWEST} labeled images; there are {count}."
+            f"the regressors need at least {FEWEST} labeled images; there are {count}."
         )
     fields_train, fields_test = (
         displacement_fields(model, z["geometry"]) for z in (latents_train, latents_test)

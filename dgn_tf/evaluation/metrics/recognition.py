@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.model_selection import GroupKFold
 
+import dgn_tf.types  # noqa: F401 - configures Keras.
 from dgn_tf.evaluation.metrics.principal import evened_components
 from dgn_tf.utils.errors import InputError
 

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from dgn_tf.config import Config, InferenceConfig
+from dgn_tf.config.transfer import TransferSettings, check_training
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.label_values import described, number_label_of
 from dgn_tf.data.sources import load, other_data
 from dgn_tf.evaluation.report import Figure, Report
 from dgn_tf.evaluation.transfer.member import Member
-from dgn_tf.evaluation.transfer.settings import TransferSettings, check_training, tuning_of
 from dgn_tf.evaluation.transfer.table import split_views, transfer_report
+from dgn_tf.evaluation.transfer.trainings import tuning_of
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import progress_bar

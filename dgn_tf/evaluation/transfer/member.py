@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -11,9 +12,10 @@ import numpy as np
 
 from dgn_tf.config import ENCODED_MODELS, Config, InferenceConfig
 from dgn_tf.config.serialization import flagfile
+from dgn_tf.config.transfer import TransferSettings
 from dgn_tf.data.examples import Examples, as_float
-from dgn_tf.evaluation.transfer.settings import TransferSettings, training_of, tuning_of
 from dgn_tf.evaluation.transfer.table import view_errors
+from dgn_tf.evaluation.transfer.trainings import training_of, tuning_of
 from dgn_tf.inference.encoder import make_inference, make_langevin_inference
 from dgn_tf.runs.directory import EVALUATION, Run
 from dgn_tf.runs.restoring import find_encoder, load_run
@@ -128,12 +130,21 @@ def _train(config: Config, folder: Path) -> None:
         InputError: the training failed; it has said why.
     """
     arguments = flagfile(config.settings()).splitlines()[1:]
-    done = subprocess.run(
-        [sys.executable, "-m", "dgn_tf.train", *arguments, f"--run_dir={folder}"], check=False
-    )
+    status = _run([sys.executable, "-m", "dgn_tf.train", *arguments, f"--run_dir={folder}"])
     finished = Run(folder) / "model.keras"
-    if done.returncode or not finished.exists():
+    if status or not finished.exists():
         raise InputError(
-            f"the training in {folder} did not end well (exit status {done.returncode}): see "
-            "above. The same command goes on from there."
+            f"the training in {folder} did not end well (exit status {status}): see above. The "
+            "same command goes on from there."
         )
+
+
+def _run(command: Sequence[str]) -> int:
+    """The exit status of a program, which is let end in good order after Ctrl-C."""
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # The program has got it too, and saves.
+            process.wait()
+            raise

@@ -12,9 +12,10 @@ from dgn_tf import train
 from dgn_tf.config import DataConfig
 from dgn_tf.data import sources
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.sources import SOURCES, heads, load, source_of, with_kind
+from dgn_tf.data.sources import SOURCES, load, source_of, with_kind
 from dgn_tf.data.sources.packed import pack
 from dgn_tf.data.sources.source import Source
+from dgn_tf.data.synthetic import heads, heads_clips
 from dgn_tf.data.synthetic.heads import HeadsConfig
 from dgn_tf.data.synthetic.heads_clips import HeadsClipsConfig
 from dgn_tf.utils.errors import InputError
@@ -90,7 +91,7 @@ def few_heads(monkeypatch):
     small = HeadsConfig(side=SIDE, train=COUNT, test=COUNT, identities=1)
     monkeypatch.setattr(heads, "HeadsConfig", lambda side: small)
     clips = HeadsClipsConfig(side=SIDE, frames=4, train=1, test=1)
-    monkeypatch.setattr(heads, "HeadsClipsConfig", lambda side, frames: clips)
+    monkeypatch.setattr(heads_clips, "HeadsClipsConfig", lambda side, frames: clips)
 
 
 def test_every_source_of_the_folder_is_in_the_registry(specs):

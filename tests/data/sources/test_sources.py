@@ -12,7 +12,6 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from dgn_tf.config import DataConfig
-from dgn_tf.data.sources import heads as heads_source
 from dgn_tf.data.squares import square
 from dgn_tf.data.synthetic import heads
 from dgn_tf.utils import network
@@ -329,7 +328,7 @@ def few_heads(tmp_path_factory):
 
 def test_heads(few_heads, monkeypatch, load_data):
     folder, config = few_heads
-    monkeypatch.setattr(heads_source, "HeadsConfig", lambda side: config if side == 16 else None)
+    monkeypatch.setattr(heads, "HeadsConfig", lambda side: config if side == 16 else None)
     train = load_data("heads", 16, 3, data_dir=folder)
     assert train.ids.tolist() == list(range(8))
     truth = heads.factors_of("train", config)

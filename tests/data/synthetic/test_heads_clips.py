@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dgn_tf.data.sources import heads as heads_source
 from dgn_tf.data.synthetic import heads, heads_clips
-from dgn_tf.data.synthetic.heads_clips import EXPRESSIONS, GEOMETRY, MOVED, HeadsClipsConfig
+from dgn_tf.data.synthetic.heads_clips import GEOMETRY, HeadsClipsConfig
+from dgn_tf.data.synthetic.motion import EXPRESSIONS, MOVED, SWAY
 from dgn_tf.utils.errors import InputError
 
 SMALL = HeadsClipsConfig(side=16, frames=6, train=2, test=1, repeats=2)
@@ -53,7 +53,7 @@ def test_expressions_differ_in_what_they_do_and_when():
 def test_the_sway_is_small_smooth_and_does_not_tell_the_expression():
     expression, columns = motion(1200, 16)
     assert {"yaw", "pitch"} | {*MOVED, "strength", "apex"} == set(columns)
-    for name, (rest, sway) in heads_clips.SWAY.items():
+    for name, (rest, sway) in SWAY.items():
         assert np.abs(columns[name]).max() <= rest + sway
         # At most three quarters of a turn a clip: 2 pi 0.75 / 15 of the reach from frame to frame.
         assert np.abs(np.diff(columns[name], axis=1)).max() <= 2 * np.pi * 0.75 / 15 * sway
@@ -137,7 +137,7 @@ def test_names_of_configurations(tmp_path):
 def test_loaded_clips_are_the_truth_drawn(tmp_path, monkeypatch, load_data):
     wanted = []
     monkeypatch.setattr(
-        heads_source,
+        heads_clips,
         "HeadsClipsConfig",
         lambda side, frames: wanted.append((side, frames)) or SMALL,
     )

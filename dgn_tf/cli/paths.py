@@ -1,0 +1,139 @@
+"""Paths that a command is given: whether it can read or write there, asked before it begins.
+
+Nothing here needs TensorFlow, which takes seconds to import.
+"""
+
+import dataclasses
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
+
+_SETTINGS = "config.json"
+
+
+def require_path(name: str, path: str) -> None:
+    """Check that there is a file or folder to read.
+
+    Args:
+        name: of the file or folder in messages, such as "`labels=names.csv`".
+        path: where it should be.
+
+    Raises:
+        InputError: there is nothing.
+    """
+    if not user_path(path).exists():
+        raise InputError(f"{name}: there is no such file or folder.")
+
+
+def require_run(run_dir: str, name: str = "run_dir") -> None:
+    """Check that a training has begun in a folder.
+
+    Args:
+        run_dir: the folder.
+        name: of the setting that gives it.
+
+    Raises:
+        InputError: none has.
+    """
+    if not (user_path(run_dir) / _SETTINGS).exists():
+        raise InputError(f"`{name}={run_dir}` holds no run: it has no {_SETTINGS}.")
+
+
+def require_paths(settings: Any) -> None:
+    """Check the paths among the settings of a dataclass that `setting` has declared.
+
+    Raises:
+        InputError: a setting names a file, a folder or a run that is not there.
+    """
+    for field in dataclasses.fields(settings):
+        value, reads = getattr(settings, field.name), field.metadata.get("reads")
+        if value and reads == "path":
+            require_path(f"`{field.name}={value}`", value)
+        if value and reads == "run":
+            require_run(value, field.name)
+
+
+def check_source(run_dir: str | None, saved_model: str | None) -> None:
+    """Check that one of the two is given, and is there.
+
+    Raises:
+        InputError: none or both are given, or it holds no run or no exported model.
+    """
+    if bool(run_dir) == bool(saved_model):
+        raise InputError("give either `run_dir`, a training run, or `saved_model`, an export.")
+    if run_dir:
+        require_run(run_dir)
+    if saved_model:
+        version_folder(user_path(saved_model))
+
+
+def version_folder(path: Path) -> Path:
+    """`path` itself if it is a version of an exported model, else its highest version.
+
+    Args:
+        path: saved_models/NAME or saved_models/NAME/VERSION, a path.
+
+    Raises:
+        InputError: there is no exported model there.
+    """
+    versions = [] if not path.is_dir() else [p for p in path.iterdir() if p.name.isdecimal()]
+    found = path if (path / _SETTINGS).is_file() else None
+    if found is None and versions:
+        found = max(versions, key=lambda p: int(p.name))
+    if found is None or not (found / _SETTINGS).is_file():
+        raise InputError(
+            f"`saved_model={path}` holds no exported model: name saved_models/NAME or a version "
+            "in it, as dgn_tf.export writes them."
+        )
+    return found
+
+
+def require_writable(name: str, folder: str | os.PathLike) -> None:
+    """Check that files can be written in a folder, which may still have to be made.
+
+    Args:
+        name: of the folder in messages, such as "`output=packed`".
+        folder: is left as it is.
+
+    Raises:
+        InputError: it or the nearest folder above it is a file, or cannot be written.
+    """
+    place = user_path(folder).absolute()
+    if place.is_file():
+        raise InputError(f"{name} is a file: name a folder.")
+    while not os.path.lexists(place):
+        place = place.parent
+    try:
+        # Permissions are no proof, on a read-only disk for instance: only writing is.
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise InputError(f"{name} cannot be written: {error.strerror}.") from None
+
+
+def require_text(name: str, path: str | os.PathLike) -> None:
+    """Check that TensorFlow can write to a path, which it does as UTF-8.
+
+    Args:
+        name: of the path in messages, such as "`run_dir=runs/a`".
+        path: with bytes that are no text as `os.fsdecode` makes them.
+
+    Raises:
+        InputError: it has bytes that are not UTF-8.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{name} is not UTF-8, and TensorFlow writes nothing there: give another name."
+        ) from None
+
+
+def model_name(run_dir: str | None, saved_model: str | None) -> str:
+    """The name of a model for people: that of a run's folder, or NAME of saved_models/NAME/1."""
+    folder = user_path(run_dir or saved_model or "").resolve()
+    return folder.parent.name if saved_model and folder.name.isdecimal() else folder.name

@@ -1,0 +1,82 @@
+"""The experiments of dgn_tf.evaluate by name: what each is, and its settings.
+
+A module of this folder has the members of `Described`, and a module of the same name in
+`dgn_tf.evaluation.experiments` measures. Nothing else names it: the fields of its `Settings` become
+flags, and `--experiment=NAME` runs it.
+"""
+
+import dataclasses
+import importlib
+import pkgutil
+from typing import Protocol, cast
+
+from dgn_tf.config.fields import setting
+from dgn_tf.utils.errors import InputError
+
+
+class Described(Protocol):
+    """What a module of this folder has.
+
+    Attributes:
+        SUMMARY: half a sentence for the help of --experiment.
+        HOLDS: "images" or "clips", what the model of the run is for.
+        Settings: a frozen dataclass whose fields `dgn_tf.config.fields.setting` has declared.
+    """
+
+    SUMMARY: str
+    HOLDS: str
+    Settings: type
+
+
+def names() -> list[str]:
+    """The names of all experiments, in the order of the alphabet; none is imported."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def find(name: str) -> Described:
+    """The experiment of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in names():
+        raise InputError(
+            f"`experiment={name}`: must be one of {', '.join(names())}. (The transfer table, E2, "
+            "is a program of its own: dgn_tf.transfer.)"
+        )
+    return cast(Described, importlib.import_module(f"{__name__}.{name}"))
+
+
+def holding(kind: str) -> list[str]:
+    """The names of the experiments for models of "images" or of "clips"."""
+    return [name for name in names() if find(name).HOLDS == kind]
+
+
+def owners() -> dict[str, list[str]]:
+    """For every setting that some experiments alone have, the names of these experiments."""
+    found: dict[str, list[str]] = {}
+    for name in names():
+        for field in dataclasses.fields(find(name).Settings):
+            found.setdefault(field.name, []).append(name)
+    return found
+
+
+def all_settings() -> type:
+    """A dataclass with the settings of all experiments, to declare flags from.
+
+    Experiments that declare a setting of the same name share it: its help is that of each, after
+    the experiment's name.
+
+    Raises:
+        ValueError: they declare it with other types, defaults or choices.
+    """
+    fields = []
+    for name, experiments in owners().items():
+        declared = {e: find(e).Settings.__dataclass_fields__[name] for e in experiments}
+        kinds = {(f.type, f.default, f.metadata["choices"]) for f in declared.values()}
+        if len(kinds) > 1:
+            raise ValueError(f"{' and '.join(experiments)} declare different settings {name!r}")
+        ((kind, default, choices),) = kinds
+        text = " ".join(f"{owner}: {field.metadata['help']}" for owner, field in declared.items())
+        fields.append((name, kind, setting(default, text, choices)))
+    return dataclasses.make_dataclass("ExperimentSettings", fields, frozen=True)

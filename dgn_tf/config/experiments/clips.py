@@ -1,0 +1,11 @@
+"""The experiment `clips`: what it is, and its settings."""
+
+import dataclasses
+
+SUMMARY = "videos taken apart (E6)"
+HOLDS = "clips"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """None of its own."""

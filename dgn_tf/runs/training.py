@@ -1,0 +1,288 @@
+"""A training from its settings to its end."""
+
+import dataclasses
+import signal
+import sys
+from typing import Any
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from dgn_tf.cli.app import as_flags
+from dgn_tf.config import Config
+from dgn_tf.data.examples import Examples
+from dgn_tf.data.sources import paths_of, with_kind
+from dgn_tf.models.discriminator import Discriminator
+from dgn_tf.models.factory import make_encoder, make_model
+from dgn_tf.runs.directory import CHECKPOINTS, SAMPLES, TENSORBOARD, Run
+from dgn_tf.runs.finishing import finish, is_finished
+from dgn_tf.runs.preparing import freeze, summary, training_data
+from dgn_tf.runs.restoring import initialize_encoder, initialize_from
+from dgn_tf.runs.resuming import Past, past_of, resumed_settings
+from dgn_tf.training.callbacks import MetricsLog, ProgressReport, RecordedTensorBoard
+from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.training.course import Course
+from dgn_tf.training.devices import Devices
+from dgn_tf.training.ema import Averaging
+from dgn_tf.training.factory import compiles_step, make_learner
+from dgn_tf.training.loop import Diverged, fit
+from dgn_tf.training.signals import stop_on_signals
+from dgn_tf.types import LatentArrays
+from dgn_tf.utils.ownership import shortened
+from dgn_tf.utils.progress import tell
+from dgn_tf.visualize.callback import SampleSheets
+
+
+@dataclasses.dataclass
+class _Prepared:
+    """What a training learns from and with.
+
+    Attributes:
+        config: its settings; `data` has its kind in front.
+        devices: that learn together.
+        examples: the training examples.
+        given: one-hot labels [N, d] by group, of a labeled model.
+        model: the model, made in the scope of the devices' strategy.
+        encoder: that proposes latents, made in the same scope, or None.
+        begun_from: the `weights_checksum` of the model that the networks begin with, or empty.
+    """
+
+    config: Config
+    devices: Devices
+    examples: Examples
+    given: LatentArrays
+    model: Any
+    encoder: keras.Model | None
+    begun_from: str
+
+
+def describe(config: Config) -> None:
+    """Prints settings, data and networks of a training that does not take place.
+
+    Raises:
+        InputError: the settings or the data cannot be used.
+    """
+    config = _with_kind(config)
+    devices = Devices(config.execution.strategy, config.learning.shards)
+    _print(_prepare(config, devices, config.learning.init_from))
+
+
+def train(config: Config, run_dir: str, fresh: bool = False, data_changed: bool = False) -> int:
+    """Trains, from the start or from where the run in a folder was left.
+
+    Args:
+        config: the settings.
+        run_dir: folder of the run.
+        fresh: whether a run that is there is removed.
+        data_changed: whether it goes on although its data have changed.
+
+    Returns:
+        The exit status: 0 at the end of the training, 128 + its number after a signal, when the
+        run has been saved, and 1 if the training diverged.
+
+    Raises:
+        InputError: settings, data or folder cannot be used.
+    """
+    config, run = _with_kind(config), Run(run_dir)
+    sources = [config.learning.init_from, *paths_of(config.data.data)]
+    run.check(config, fresh, sources, data_changed)
+    before = run.config() if run.exists and not fresh else None
+    if before:
+        config = resumed_settings(run, config)
+    # A run that has been saved has its networks in its checkpoints.
+    init_from = config.learning.init_from if fresh or not run.checkpoint else ""
+    # TensorFlow must know of the other processes before anything else.
+    devices = Devices(config.execution.strategy, config.learning.shards)
+    if devices.chief:
+        run.lock()
+    prepared = _prepare(config, devices, init_from, run.folders if before else None)
+    examples, given = prepared.examples, prepared.given
+    same = not before or run.require_same(config, examples, given, data_changed)
+    past = None
+    if devices.chief:
+        _print(prepared)
+        if fresh:
+            _tell_kept(run, run.clear())
+        if not before:
+            run.begin(config, examples, given, prepared.begun_from)
+    if before:
+        past = past_of(run, before, examples, same)
+        if devices.chief:
+            for line in past.told(config):
+                print(as_flags(line), flush=True)
+    with devices.together():
+        devices.meet()
+        status = _learn(run, prepared, past)
+        devices.meet()
+    return status
+
+
+def _tell_kept(run: Run, names: list[str]) -> None:
+    """Says which files of others `fresh` has left in the run's folder."""
+    if names:
+        print(f"Kept in {run.folder}, not written by this program: {shortened(names)}.")
+
+
+def _with_kind(config: Config) -> Config:
+    """The run says what a path was taken for, whatever is at the path later."""
+    data = dataclasses.replace(config.data, data=with_kind(config.data.data))
+    return dataclasses.replace(config, data=data)
+
+
+def _prepare(
+    config: Config, devices: Devices, init_from: str, folders: list[str] | None = None
+) -> _Prepared:
+    """Reads the data and makes the networks.
+
+    Args:
+        config: the settings.
+        devices: that learn together.
+        init_from: folder of a run that the networks begin with, or empty.
+        folders: that a labeled run which goes on has numbered its classes by, or None.
+    """
+    # Without it the order in which threads meet would change the last bits, and a resumed run would
+    # not be the same as one that was never interrupted.
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.learning.seed)
+    data = config.data
+    examples, given = training_data(config, folders)
+    with devices.together(), devices.strategy.scope():
+        model = make_model(config.model, data.side, data.channels, data.frames)
+        begun_from = initialize_from(model, config, init_from) if init_from else ""
+        encoder = _encoder(config, examples, model, init_from)
+    freeze(model, config)
+    return _Prepared(config, devices, examples, given, model, encoder, begun_from)
+
+
+def _print(prepared: _Prepared) -> None:
+    config, examples = prepared.config, prepared.examples
+    discriminator = _discriminator(config, examples)
+    print(summary(config, examples, prepared.model, discriminator, prepared.encoder), flush=True)
+
+
+def _discriminator(config: Config, examples: Examples) -> keras.Model | None:
+    """An untrained discriminator, if the settings ask for one."""
+    learning = config.learning
+    if not learning.adversarial:
+        return None
+    return Discriminator(
+        examples.side,
+        examples.channels,
+        learning.discriminator_width,
+        learning.minibatch_deviation,
+        dtype=config.model.precision,
+    )
+
+
+def _encoder(config: Config, examples: Examples, model: Any, init_from: str) -> keras.Model | None:
+    """The encoder that proposes latents, as learning begins, if the settings ask for one.
+
+    Args:
+        config: the settings.
+        examples: the training examples.
+        model: whose latents it proposes.
+        init_from: folder of a run whose encoder it begins with, or empty.
+    """
+    if config.learning.proposals == "none":
+        return None
+    encoder = make_encoder(config.model, model, examples.side, examples.channels)
+    if init_from:
+        initialize_encoder(encoder, init_from)
+    return encoder
+
+
+def _learn(run: Run, prepared: _Prepared, past: Past | None) -> int:
+    """Trains a run to its end, or until a signal; returns the status as `train` does.
+
+    Args:
+        run: where it is written.
+        prepared: what it learns from and with.
+        past: of a run that goes on; None for a new one.
+    """
+    config, devices, examples = prepared.config, prepared.devices, prepared.examples
+    learning, record, model = config.learning, config.record, prepared.model
+    learner = make_learner(
+        learning,
+        examples,
+        model,
+        prepared.given,
+        config.model.precision,
+        devices,
+        _discriminator(config, examples),
+        prepared.encoder,
+    )
+    if learning.ema:
+        with devices.strategy.scope():
+            learner = Averaging(learner, learning.ema)
+    state = {"model": model, "optimizer": learner.optimizer, **learner.state}
+    checkpoints = Checkpoints(
+        run / CHECKPOINTS,
+        record.keep_checkpoints,
+        devices=devices,
+        fingerprint=examples.fingerprint(),
+        sources=past.sources if past else None,
+        **state,
+    )
+    sheets = SampleSheets(model, learner.latents, examples, run / SAMPLES, record.picture_epochs)
+    course = Course(len(examples), learning.batch_size, learning.shards)
+    progress = checkpoints.restore()
+    if past and progress:
+        progress = past.enter(course, progress)
+        if past.changed(config):
+            # What the checkpoints are of must not be told by settings that are about to change.
+            checkpoints.save(progress)
+    if past and devices.chief:
+        run.begin(config, examples, prepared.given, changed=True)
+    if progress and progress.place >= learning.epochs * course.per_epoch:
+        epochs = progress.place // course.per_epoch
+        if devices.chief:
+            # The process may have been killed after its last step.
+            if not is_finished(run):
+                finish(run, learner, examples, sheets, epochs)
+            print(
+                f"Nothing to do: {run.folder} is trained for {epochs} epochs. Raise --epochs to go "
+                "on."
+            )
+        return 0
+    callbacks: list[keras.callbacks.Callback] = []
+    if devices.chief:
+        run.forget_results()
+        callbacks = [
+            ProgressReport(),
+            MetricsLog(run / "metrics.jsonl", len(examples)),
+            RecordedTensorBoard(run / TENSORBOARD),
+            sheets,
+        ]
+    stop = stop_on_signals()
+    try:
+        progress = fit(
+            learner,
+            examples,
+            batch_size=learning.batch_size,
+            epochs=learning.epochs,
+            seed=learning.seed,
+            callbacks=callbacks,
+            checkpoints=checkpoints,
+            progress=progress,
+            checkpoint_epochs=record.checkpoint_epochs,
+            should_stop=lambda: devices.agree(stop),
+            jit=compiles_step(config.execution, state.get("chains")),
+            steps_per_execution=config.execution.steps_per_execution,
+            shards=devices.shards,
+        )
+    except Diverged as error:
+        logging.error("Training stopped: %s", as_flags(str(error)))
+        return 1
+    if devices.agree(stop):
+        tell(
+            f"Stopped by {stop[0].name if stop else 'another worker'}: saved at step "
+            f"{progress.step}. The same command goes on from there.",
+            sys.stdout,
+        )
+        # As of a program that the signal has ended, so that what follows in a script does not run.
+        return 128 + (stop[0] if stop else signal.SIGTERM)
+    if devices.chief:
+        finish(run, learner, examples, sheets, learning.epochs)
+        print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
+    return 0

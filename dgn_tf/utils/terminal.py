@@ -1,0 +1,38 @@
+"""How a command gets on with the terminal: what it cannot show, Ctrl-C, a reader that has gone."""
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+# Exit statuses of a program that SIGINT has ended, and of one that SIGPIPE has.
+INTERRUPTED, UNREAD = 130, 141
+
+
+@contextlib.contextmanager
+def at_the_terminal() -> Iterator[None]:
+    r"""What a command runs in.
+
+    What standard output cannot encode, such as the name of a file, is written as `\xe9`. Ctrl-C is
+    one line and exit status 130. A reader of the output that goes early, as `head` does, ends the
+    command without a word, with status 141.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        # A second one ends the process at once, whatever it is cleaning up.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Python would complain at its end of what it cannot write: it goes nowhere instead.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(UNREAD)

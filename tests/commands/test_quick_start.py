@@ -1,0 +1,180 @@
+"""Help and mistakes are answered before TensorFlow is imported, which takes seconds."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dgn_tf.config import Config
+
+SLOW = {"tensorflow", "keras", "tensorflow_datasets", "sklearn", "matplotlib"}
+COMMANDS = (
+    "train",
+    "infer",
+    "evaluate",
+    "transfer",
+    "amortise",
+    "prepare",
+    "pack",
+    "export",
+    "explore",
+    "benchmark",
+)
+# What each command needs at least, for mistakes that come after it.
+NEEDED = {
+    "train": ["--run_dir=new"],
+    "infer": ["--run_dir=run", "--output_dir=new", "--data=photos"],
+    "evaluate": ["--run_dir=run"],
+    "transfer": ["--run_dir=new"],
+    "amortise": ["--run_dir=run"],
+    "prepare": ["photos", "new"],
+    "pack": ["--data=photos", "--output=new"],
+    "export": ["--run_dir=run"],
+    "explore": ["--run_dir=run"],
+    "benchmark": [],
+}
+# Runs a command as `python -m` does, and tells in its last line which slow modules it imported.
+PROGRAM = (
+    f"""
+SLOW = {SLOW!r}
+"""
+    + """
+import importlib, sys
+from dgn_tf.cli.app import run_app
+name, *sys.argv[1:] = sys.argv[1:]
+try:
+    importlib.import_module(f"dgn_tf.{name}").main_cli()
+finally:
+    print("IMPORTED", sorted(SLOW & set(sys.modules)))
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a run that is no more than its settings, and a folder for photographs."""
+    root = tmp_path_factory.mktemp("place")
+    (root / "run").mkdir()
+    (root / "run" / "config.json").write_text(Config().to_json())
+    (root / "photos").mkdir()
+    (root / "photos" / "a.png").write_bytes(b"")
+    (root / "file").write_text("")
+    return root
+
+
+def answer(place, *command):
+    """Status, standard output and standard error of a command that imports nothing slow."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *command],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        check=False,
+    )
+    *lines, imported = done.stdout.splitlines()
+    assert imported == "IMPORTED []", (command, done.stderr)
+    return done.returncode, "\n".join(lines), done.stderr
+
+
+def refused(place, *command):
+    """The one line that a command refuses with."""
+    status, out, err = answer(place, *command)
+    assert (status, out) == (2, "") and err.startswith("error: ") and err.count("\n") == 1, err
+    return err.removeprefix("error: ").rstrip()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_comes_at_once(place, name):
+    status, out, _ = answer(place, name, "--help")
+    assert status == 0 and "\n  --" in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_that_nobody_reads_ends_quietly(name):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", f"dgn_tf.{name}", "--help"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_typo_is_told_at_once(place, name):
+    needed = NEEDED[name]
+    flag = "--sidee=32" if name in ("train", "prepare", "pack", "transfer") else "--zzzz=1"
+    assert refused(place, name, *needed, flag).startswith("Unknown command line flag ")
+    line = refused(place, name, *needed, "--flagfile=missing.cfg")
+    assert line.startswith("Unable to open flagfile: [Errno 2]")
+
+
+def changed(name, flag):
+    """What a command needs, but with another value of one of the flags."""
+    prefix = flag.partition("=")[0] + "="
+    return [name, *(each for each in NEEDED[name] if not each.startswith(prefix)), flag]
+
+
+NOT_THERE = [
+    (changed("train", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (changed("train", "--data=file"), "file holds no data: give a folder"),
+    (changed("train", "--run_dir=file/new"), "--run_dir=file/new cannot be written: Not a dir"),
+    (changed("train", "--run_dir=caf\udce9"), "--run_dir=caf\\udce9 is not UTF-8"),
+    (changed("train", "--init_from=missing"), "--init_from=missing holds no run"),
+    (changed("infer", "--run_dir=missing"), "--run_dir=missing holds no run: it has no config"),
+    (changed("infer", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (
+        ["infer", "--saved_model=missing", "--output_dir=new", "--data=photos"],
+        "--saved_model=missing holds no exported model",
+    ),
+    (
+        ["infer", "--run_dir=run", "--output_dir=new", "--recombine=file,missing.jpg"],
+        "--recombine=missing.jpg: there is no such file or folder.",
+    ),
+    (changed("infer", "--output_dir=file/new"), "--output_dir=file/new cannot be written: "),
+    (changed("evaluate", "--run_dir=missing"), "--run_dir=missing holds no run"),
+    (changed("evaluate", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (changed("evaluate", "--experiment=held"), "--experiment=held: must be one of adversarial,"),
+    (
+        ["evaluate", "--run_dir=run", "--experiment=adversarial", "--rival=missing"],
+        "--rival=missing holds no run",
+    ),
+    (
+        ["evaluate", "--run_dir=run", "--experiment=expressions", "--labels=missing.csv"],
+        "--labels=missing.csv: there is no such file or folder.",
+    ),
+    (
+        ["evaluate", "--run_dir=run", "--experiment=basis", "--views=missing"],
+        "'missing' is not the path of a file or folder",
+    ),
+    (changed("transfer", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (changed("transfer", "--target=missing"), "'missing' is not the path of a file or folder"),
+    (changed("transfer", "--run_dir=file/new"), "--run_dir=file/new cannot be written: "),
+    (changed("amortise", "--run_dir=missing"), "--run_dir=missing holds no run"),
+    (["prepare", "missing", "new"], "folder "),
+    (["prepare", "photos", "file/new"], "file/new cannot be written: "),
+    (changed("pack", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (changed("pack", "--output=caf\udce9"), "--output=caf\\udce9 is not UTF-8"),
+    (changed("pack", "--output=file/new"), "--output=file/new cannot be written: "),
+    (changed("export", "--run_dir=missing"), "--run_dir=missing holds no run"),
+    (
+        ["export", "--run_dir=run", "--output_dir=file/new"],
+        "--output_dir=file/new cannot be written: ",
+    ),
+    (changed("explore", "--run_dir=missing"), "--run_dir=missing holds no run"),
+    (["benchmark", "--parts=step"], "--parts=step: must be some of steps,warps"),
+    (["benchmark", "--output=missing/a.json"], "--output=missing/a.json: must be a file in a"),
+]
+
+
+@pytest.mark.parametrize(("command", "message"), NOT_THERE)
+def test_what_is_not_there_is_told_at_once(place, command, message):
+    assert refused(place, *command).startswith(message)
+
+
+def test_every_command_is_asked():
+    assert {command[0] for command, _ in NOT_THERE} == set(COMMANDS) == set(NEEDED)

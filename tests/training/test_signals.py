@@ -1,0 +1,66 @@
+"""A training that is asked to end saves, says so, and does not look like one that succeeded."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from dgn_tf import train
+from dgn_tf.training.callbacks import MetricsLog
+from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.training.signals import SIGNALS, stop_on_signals
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_what_asks_a_process_to_end():
+    assert {s.name for s in SIGNALS} == {"SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"}
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_the_first_signal_is_kept_and_the_second_of_any_kind_ends_the_process(number):
+    received = stop_on_signals()
+    assert not received
+    signal.raise_signal(number)
+    assert received == [number]
+    assert all(signal.getsignal(each) == signal.SIG_DFL for each in SIGNALS)
+
+
+def test_what_nohup_ignores_stays_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    received = stop_on_signals()
+    signal.raise_signal(signal.SIGHUP)
+    assert not received
+    signal.raise_signal(signal.SIGUSR1)
+    signal.raise_signal(signal.SIGHUP)
+    assert received == [signal.SIGUSR1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_a_stopped_training_has_saved_and_its_status_is_that_of_the_signal(
+    run_app, tiny_run, tmp_path, monkeypatch, number
+):
+    shutil.copytree(tiny_run.folder, tmp_path / "run")
+    end = MetricsLog.on_epoch_end
+
+    def signalled(self, epoch, logs=None):
+        end(self, epoch, logs)
+        if epoch == 3:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(MetricsLog, "on_epoch_end", signalled)
+    command = (*tiny_run.command, f"--run_dir={tmp_path}/run", "--epochs=6")
+    said = run_app(train, *command)
+    assert said.status == 128 + number
+    line = f"Stopped by {number.name}: saved at step 12. The same command goes on from there."
+    assert said.out.splitlines()[-1] == line
+    assert Checkpoints(tmp_path / "run" / "checkpoints").paths()[-1].name == "step-0000000012"
+    monkeypatch.setattr(MetricsLog, "on_epoch_end", end)
+    assert run_app(train, *command).status == 0

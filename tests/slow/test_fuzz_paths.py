@@ -32,7 +32,7 @@ def works(said):
 def test_folders_of_any_name_go_through_every_program(run_app, tiny_run):
     settings = [s for s in tiny_run.command if not s.startswith(("--data=", "--epochs="))]
 
-    @fuzz(12)
+    @fuzz(6)
     @given(NAMES, NAMES, st.lists(NAMES, max_size=3))
     def test(name, data_name, decoys):
         with tempfile.TemporaryDirectory() as temporary:

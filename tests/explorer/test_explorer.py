@@ -355,5 +355,5 @@ def test_what_cannot_be_explored_is_one_line(run_app, served, monkeypatch):
     trained = load_trained(None, str(served.path))
     data = dataclasses.replace(served.config.data, frames=4)
     clips = dataclasses.replace(trained, config=type("Clips", (), {"data": data}))
-    monkeypatch.setattr(explore, "load_trained", lambda *_: clips)
+    monkeypatch.setattr("dgn_tf.runs.trained.load_trained", lambda *_: clips)
     assert "holds a model of clips" in run_app(explore, source).err

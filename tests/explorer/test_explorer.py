@@ -22,6 +22,7 @@ from dgn_tf.explorer.address import Address
 from dgn_tf.explorer.server import ExplorerServer
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.models.factory import make_model
+from dgn_tf.runs.trained import load_trained
 from dgn_tf.visualize.directions import principal_directions
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.sheets import recombine
@@ -415,7 +416,7 @@ def test_a_labeled_model_asks_for_the_class_of_a_photograph():
 
 
 def test_a_run_without_geometry_in_gray_is_explored(tiny_run):
-    trained = explore.load_trained(str(tiny_run.folder), None)
+    trained = load_trained(str(tiny_run.folder), None)
     client = Client(explore.make_server("tiny", trained, HERE, SETTINGS))
     assert description(client)["deforms"] is False
     z = {"appearance": [0.0, 1.0]}
@@ -434,8 +435,8 @@ def test_what_cannot_be_explored_is_one_line(run_app, served, monkeypatch):
     taken.close()
     assert "give either --run_dir" in run_app(explore).err
     assert "--run_dir=none holds no run" in run_app(explore, "--run_dir=none").err
-    trained = explore.load_trained(None, str(served.path))
+    trained = load_trained(None, str(served.path))
     data = dataclasses.replace(served.config.data, frames=4)
     clips = dataclasses.replace(trained, config=type("Clips", (), {"data": data}))
-    monkeypatch.setattr(explore, "load_trained", lambda *_: clips)
+    monkeypatch.setattr("dgn_tf.runs.trained.load_trained", lambda *_: clips)
     assert "holds a model of clips" in run_app(explore, source).err

@@ -127,3 +127,16 @@ def test_what_cannot_be_warped_is_refused(deforming_run, run_app, tmp_path, flag
     )
     assert said.status == 2 and message in said.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("image", "field", "said"),
+    [
+        (np.zeros((4, 4, 3)), np.zeros((2, 2, 2)), "image must be uint8 .* not float64"),
+        (np.zeros((4, 4), np.uint8), np.zeros((2, 2, 2)), "image must be uint8"),
+        (np.zeros((4, 4, 3), np.uint8), np.full((2, 2, 2), np.nan), "displacement must be finite"),
+    ],
+)
+def test_what_is_no_photograph_is_not_warped(image, field, said):
+    with pytest.raises(InputError, match=said):
+        warp_photograph(image, field)

@@ -7,7 +7,7 @@ from pathlib import Path
 from dgn_tf.config.evaluate import EVALUATION
 from dgn_tf.runs.outputs import require_apart
 from dgn_tf.runs.unrecorded import unrecorded_files
-from dgn_tf.training.checkpoints import checkpoint_files
+from dgn_tf.training.checkpoints import Checkpoints, checkpoint_files
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import partial_path
 from dgn_tf.utils.locks import LOCK
@@ -20,7 +20,6 @@ from dgn_tf.utils.ownership import (
     SHEETS,
     Ownership,
     files_under,
-    remove_files,
     remove_recorded,
     strangers_in,
 )
@@ -91,7 +90,7 @@ def clear_run(folder: Path) -> list[str]:
     Returns:
         Paths inside the folder of the files that stay, since others have written them.
     """
-    remove_files(folder / CHECKPOINTS, checkpoint_files(folder / CHECKPOINTS))
+    Checkpoints(folder / CHECKPOINTS).clear()
     for place, kind in (
         (folder / SAMPLES, SHEETS),
         (folder / TENSORBOARD, LOGS),

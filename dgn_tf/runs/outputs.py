@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import user_path
+from dgn_tf.utils.files import free_path, user_path
 from dgn_tf.utils.folders import require_replaceable, take_place
 from dgn_tf.utils.ownership import RESULTS, Ownership
 
@@ -45,7 +45,7 @@ def output_folder(
     owned = Ownership(target, RESULTS)
     require_replaceable(owned, flag)
     require_apart(target, flag, sources if occupied else ())
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    partial = free_path(target.with_name(f".{target.name}.partial-{os.getpid()}"))
     try:
         partial.mkdir(parents=True)
     except OSError as error:

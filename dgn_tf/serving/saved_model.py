@@ -29,7 +29,7 @@ from dgn_tf.serving.signatures import (
 from dgn_tf.serving.warmup import Requests, write_warmup
 from dgn_tf.types import EncodedModel, LatentArrays, Latents, Tensor
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import literal_path, user_path, write_text
+from dgn_tf.utils.files import free_path, literal_path, user_path, write_text
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
 from dgn_tf.visualize.directions import Directions, write_directions
 from dgn_tf.visualize.images import png_bytes
@@ -136,7 +136,7 @@ def export_saved_model(
     """
     folder, plain = user_path(folder), portable(config, model)
     encoder = None if encoder is None else portable_encoder(encoder)
-    partial = folder / f"partial-{os.getpid()}"
+    partial = free_path(folder / f"partial-{os.getpid()}")
     try:
         partial.mkdir(parents=True)
     except OSError as error:

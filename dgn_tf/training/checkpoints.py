@@ -1,7 +1,6 @@
 """Checkpoints of a run: each in a folder of its own that appears whole or not at all."""
 
 import dataclasses
-import itertools
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from dgn_tf.training.course import Progress
 from dgn_tf.training.devices import Devices
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import DiskError, InputError, disk_reason
-from dgn_tf.utils.files import literal_path, user_path
+from dgn_tf.utils.files import free_path, literal_path, user_path
 from dgn_tf.utils.ownership import files_under, remove_files
 
 PROGRESS = "progress.json"
@@ -29,12 +28,6 @@ _FILE = re.compile(
     r"progress\.json|state\.index|state\.data-[0-9]+-of-[0-9]+|checkpoint"
     r"|chains-[0-9]+-[0-9]+\.npz|state_temp/[^/]+|state\.[^/]*tempstate[^/]*"
 )
-
-
-def _free(path: Path) -> Path:
-    """A path that nothing is at: this one, or one with a number."""
-    numbers = (path.with_name(f"{path.name}-{n}") for n in itertools.count(2))
-    return next(p for p in itertools.chain([path], numbers) if not os.path.lexists(p))
 
 
 def check_files(path: Path) -> Progress:
@@ -166,7 +159,17 @@ class Checkpoints:
                 path = path.rename(self.folder / f"partial-old-{path.name}")
             self._discard(path)
             if path.exists():
-                path.rename(_free(self.folder / f"kept-{path.name.removeprefix('partial-old-')}"))
+                path.rename(
+                    free_path(self.folder / f"kept-{path.name.removeprefix('partial-old-')}")
+                )
+
+    def clear(self) -> None:
+        """Deletes every checkpoint and what killed saves have left, and the folder if it is empty.
+
+        What others have put there stays, under names that are no checkpoints'.
+        """
+        self._remove(*self.paths(), *self._named(_LEFT))
+        remove_files(self.folder, ())
 
     def _sources_of(self, path: Path) -> np.ndarray | None:
         """Whose chains are taken from a checkpoint; None if it is of the data of now."""
@@ -174,7 +177,12 @@ class Checkpoints:
         return None if known else self.sources
 
     def _discard(self, path: Path) -> None:
-        """Deletes the files of a checkpoint, and its folder if it is empty then."""
+        """Deletes the files of a checkpoint, and its folder if it is empty then.
+
+        Nothing is deleted behind a link: that is the checkpoint of another run.
+        """
+        if path.is_symlink():
+            return
         remove_files(path, [name for name in files_under(path) if _FILE.fullmatch(name)])
 
     def restore(self, partial: bool = False) -> Progress | None:

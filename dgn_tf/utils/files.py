@@ -2,6 +2,7 @@
 
 import contextlib
 import fnmatch
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -68,6 +69,15 @@ def _children(folder: Path, pattern: str) -> list[Path]:
 def partial_path(path: Path) -> Path:
     """Where a file or folder is made before it takes its place: beside it, with the same suffix."""
     return path.with_name(f".partial-{path.name}")
+
+
+def free_path(path: Path) -> Path:
+    """A path that nothing is at: this one, or one with a number.
+
+    The number of a process does not make a name that is free: in a container each has the same.
+    """
+    numbers = (path.with_name(f"{path.name}-{n}") for n in itertools.count(2))
+    return next(p for p in itertools.chain([path], numbers) if not os.path.lexists(p))
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from absl import logging
 
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import free_path
 from dgn_tf.utils.ownership import RECORD, Ownership, files_under, remove_files, shortened
 
 
@@ -31,7 +32,7 @@ def atomic_folder(folder: Path, kind: str) -> Iterator[Path]:
     owned = Ownership(folder, kind)
     require_replaceable(owned, f"{folder}")
     # Several processes may fill a folder of one name: each has its own.
-    partial = folder.with_name(f".partial-{os.getpid()}-{folder.name}")
+    partial = free_path(folder.with_name(f".partial-{os.getpid()}-{folder.name}"))
     partial.mkdir(parents=True)
     try:
         yield partial
@@ -75,7 +76,7 @@ def take_place(new: Path, owned: Ownership) -> None:
     Ownership(new, owned.kind).add_all()
     # A link keeps pointing to where it did.
     folder = Path(os.path.realpath(owned.folder))
-    before = folder.with_name(f".replaced-{os.getpid()}-{folder.name}")
+    before = free_path(folder.with_name(f".replaced-{os.getpid()}-{folder.name}"))
     with contextlib.suppress(FileNotFoundError):
         os.replace(folder, before)
     try:

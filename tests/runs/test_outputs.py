@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from dgn_tf.runs.directory import Run
@@ -49,6 +51,16 @@ def test_a_report_that_lies_there_does_not_make_a_folder_ours(tmp_path):
         with output_folder(tmp_path / "guard", True):
             pytest.fail("the work must not begin")
     assert thesis.read_text() == "x"
+
+
+def test_what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way(tmp_path):
+    # In a container each command may be process 1.
+    left = tmp_path / f".out.partial-{os.getpid()}"
+    left.mkdir()
+    (left / "half.png").write_text("x")
+    write(tmp_path / "out", "one")
+    assert (tmp_path / "out/report.json").read_text() == "one"
+    assert files_under(left) == ["half.png"]
 
 
 def write(folder, text, overwrite=False, sources=()):

@@ -139,7 +139,7 @@ def test_a_second_process_is_kept_out_until_the_first_ends(tmp_path):
     second = Run(tmp_path / "run")
     with pytest.raises(InputError, match="is working in it"):
         second.lock()
-    first._lock.close()
+    del first
     second.lock()
 
 
@@ -211,12 +211,33 @@ def test_clear_removes_what_a_run_writes_and_nothing_else(tmp_path, recorded):
     fill(run.folder, OF_OTHERS)
     if not recorded:
         (run / RECORD).unlink()
-    run._lock.close()
+    del run._lock
     run.check(CONFIG, fresh=True)
     run.lock()
-    assert run.clear() == sorted(OF_OTHERS)
-    assert files_under(run.folder) == sorted((".lock", RECORD, *OF_OTHERS))
+    # What lies in a folder that is named as a checkpoint stays, where it is taken for none.
+    kept = [name.replace("/step-0000000009/", "/kept-step-0000000009/") for name in OF_OTHERS]
+    assert run.clear() == sorted(kept)
+    assert files_under(run.folder) == sorted((".lock", RECORD, *kept))
     assert not run.exists
+
+
+def test_what_others_put_into_checkpoints_is_no_checkpoint_after_fresh(tmp_path):
+    run = Run(tmp_path / "run")
+    run.lock()
+    run.begin(CONFIG, examples())
+    fill(run / "checkpoints/step-0000000003", ("state.index", "progress.json", "notes.txt"))
+    fill(run / "checkpoints/step-0000000005", ("thesis.tex",))
+    fill(tmp_path / "other/step-0000000009", ("state.index", "progress.json"))
+    (run / "checkpoints/step-0000000009").symlink_to(tmp_path / "other/step-0000000009")
+    kept = [
+        "checkpoints/kept-step-0000000003/notes.txt",
+        "checkpoints/kept-step-0000000005/thesis.tex",
+        "checkpoints/kept-step-0000000009",
+    ]
+    assert run.clear() == kept
+    assert run.checkpoint == ""
+    assert run.clear() == kept
+    assert files_under(tmp_path / "other/step-0000000009") == ["progress.json", "state.index"]
 
 
 def test_results_of_an_inference_inside_a_run_are_not_the_runs(run):

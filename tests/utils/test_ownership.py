@@ -68,6 +68,18 @@ def test_the_old_folder_comes_back_if_the_new_one_cannot_be_put_in_place(tmp_pat
     assert names(tmp_path) == ["folder"]
 
 
+def test_what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way(tmp_path):
+    folder, pid = tmp_path / "folder", os.getpid()
+    older(folder, "old")
+    for name in (f".partial-{pid}-folder", f".replaced-{pid}-folder"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").write_text("")
+    with atomic_folder(folder, REPORT) as partial:
+        (partial / "new").write_text("")
+    assert names(folder) == [RECORD, "new"]
+    assert names(tmp_path) == [f".partial-{pid}-folder", f".replaced-{pid}-folder", "folder"]
+
+
 def test_what_others_have_put_into_the_old_folder_moves_into_the_new_one(tmp_path, caplog):
     folder = tmp_path / "folder"
     older(folder, "old", "deep/old")

@@ -51,6 +51,9 @@ __all__ = [
     "Run",
 ]
 
+# Settings that choose examples.
+_CHOOSING = {"limit", "where"}
+
 
 class Run:
     """The folder of one training run.
@@ -107,19 +110,21 @@ class Run:
                     "new or empty folder."
                 )
         elif not fresh:
-            self._require_settings(config, ("limit", "where") if data_changed else ())
+            self._require_settings(config, data_changed)
 
-    def _require_settings(self, config: Config, free: Sequence[str]) -> None:
+    def _require_settings(self, config: Config, data_changed: bool) -> None:
         before, now = self.config().settings(), config.settings()
-        changed = [
-            f"`{name}={before[name][0]}` there, {value} now"
+        changed = {
+            name: f"`{name}={before[name][0]}` there, {value} now"
             for name, (value, field) in now.items()
-            if field.metadata["fixed"] and name not in free and before[name][0] != value
-        ]
-        if changed:
+            if field.metadata["fixed"] and before[name][0] != value
+        }
+        choosing = changed.keys() <= _CHOOSING
+        if changed and not (choosing and data_changed):
+            other = "`data_changed` to go on with other examples, " if choosing else ""
             raise InputError(
-                f"{self.flag} was begun with other settings ({'; '.join(changed)}): "
-                "use the same, another `run_dir`, or `fresh` to start over."
+                f"{self.flag} was begun with other settings ({'; '.join(changed.values())}): "
+                f"use the same, {other}another `run_dir`, or `fresh` to start over."
             )
 
     def lock(self) -> None:

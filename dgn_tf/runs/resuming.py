@@ -109,8 +109,8 @@ def _told_changes(before: Config, now: Config) -> list[str]:
         )
     elif then != after:
         lines.append(
-            f"Goes on with `epochs={after}` ({then} before): the numbers are those of a run of "
-            f"{after} epochs from the start."
+            f"Goes on with `epochs={after}` ({then} before): by itself this changes no number of "
+            "any epoch."
         )
     return lines
 

@@ -11,6 +11,7 @@ from PIL import Image
 from dgn_tf import pack, train
 from dgn_tf.config import InferenceConfig
 from dgn_tf.data.examples import stable_id
+from dgn_tf.runs import training
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.evaluated import EvaluatedRun, overlap
 from dgn_tf.runs.restoring import load_finished_run
@@ -153,7 +154,7 @@ def test_more_epochs_are_those_of_a_longer_run_where_nothing_follows_fractions(p
     assert place(*rate, run="long", epochs=3).status == 0
     assert place(*rate, run="short", epochs=1).status == 0
     said = place(*rate, run="short", epochs=3)
-    told = "Goes on with --epochs=3 (1 before): the numbers are those of a run of 3 epochs"
+    told = "Goes on with --epochs=3 (1 before): by itself this changes no number"
     assert told in said.out
     wanted, found = tensors(place.folder / "long"), tensors(place.folder / "short")
     assert all(wanted[name].tobytes() == found[name].tobytes() for name in wanted)
@@ -166,6 +167,8 @@ def test_another_batch_size_and_learning_rate_go_on(place):
     assert said.status == 0, said.err
     told = "Goes on with --batch_size=2 (4 before) and --learning_rate=1e-4 (0:1e-3,"
     assert told in said.out and "of no run that had these settings throughout" in said.out
+    # Not that they are those of a run of as many epochs, which began with other batches.
+    assert "from the start" not in said.out
     # Steps go on counting: 3 of four images, then 5 of two in each epoch.
     assert steps() == [3, 8, 13]
     assert Run("run").config().learning.batch_size == 2
@@ -184,7 +187,7 @@ def test_a_change_that_was_cut_short_is_taken_up_again(place, monkeypatch):
     other = ("--data=folder:pics", "--batch_size=2")
     with monkeypatch.context() as patch:
         # The steps of before are told by the checkpoint, whatever the settings say by now.
-        patch.setattr(train, "fit", killed)
+        patch.setattr(training, "fit", killed)
         with pytest.raises(KeyboardInterrupt):
             place(*other)
     assert place(*other).status == 0

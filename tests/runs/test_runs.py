@@ -79,6 +79,16 @@ def test_settings_that_change_numbers_are_named_with_both_values(run):
     run.check(other, fresh=True)
 
 
+def test_other_choices_of_examples_need_the_word_that_is_named(run):
+    other = changed("data", limit=1)
+    with pytest.raises(InputError, match="use the same, `data_changed` to go on with other"):
+        run.check(other)
+    run.check(other, data_changed=True)
+    both = dataclasses.replace(other, learning=changed("learning", sigma="0.5").learning)
+    with pytest.raises(InputError, match="use the same, another `run_dir`"):
+        run.check(both, data_changed=True)
+
+
 def test_settings_that_change_no_number_may_differ(run):
     run.check(changed("learning", epochs=9))
     run.check(changed("data", data_dir="elsewhere"))

@@ -245,6 +245,16 @@ def test_finished_images_are_not_done_again(command, source, tmp_path):
     assert sorted(changed) == sorted(["manifest.csv", added])
 
 
+def test_crops_that_were_deleted_stay_so_and_are_told(source, tmp_path, caplog):
+    counts = preparing.prepare(str(source), str(tmp_path / "out"), detector=detect)
+    deleted = rows(tmp_path / "out/manifest.csv")[1]["crop"]
+    (tmp_path / "out" / deleted).unlink()
+    again = preparing.prepare(str(source), str(tmp_path / "out"), detector=detect)
+    assert again["crops"] == counts["crops"] - 1
+    assert not (tmp_path / "out" / deleted).exists()
+    assert f"1 crops in manifest.csv are no longer there (the first is {deleted})" in caplog.text
+
+
 def test_names_differ_even_where_the_file_system_ignores_case():
     names = preparing._crop_names(["a/b.jpg", "a__b.png", "A/B.gif", "c.jpg", "c+2.jpg", "d\n.png"])
     assert len({name.casefold() for name in names.values()}) == 6

@@ -55,7 +55,8 @@ def prepare(
     Into `dest`: crops/ (the name of a crop is its image's relative path with "__" for "/", and
     "+2", "+3" ... for further faces, largest first), manifest.csv (a row for each crop: its
     image, the box, confidence and eyes in pixels of the upright image), skipped.csv and
-    settings.json. Images that either list has are not looked at again.
+    settings.json. Images that either list has are not looked at again; a warning tells of crops
+    that were deleted.
 
     Args:
         source: a folder of images, read as `folders.load_folder` does.
@@ -107,8 +108,17 @@ def _fill(
     finished = {row["source"] for row in manifest.rows + skipped.rows}
     names = _crop_names(files)
     todo = [file for file in files if _line(file) not in finished]
+    gone = [row["crop"] for row in manifest.rows if not (target / row["crop"]).exists()]
+    if gone:
+        logging.warning(
+            "%s: %d crops in manifest.csv are no longer there (the first is %s) and are not made "
+            "again: delete their rows to have them made.",
+            target,
+            len(gone),
+            gone[0],
+        )
     counts = {
-        "crops": len(manifest.rows),
+        "crops": len(manifest.rows) - len(gone),
         "images": len({row["source"] for row in manifest.rows}),
         "skipped": len(skipped.rows),
         "known": len(finished),

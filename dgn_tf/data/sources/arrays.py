@@ -1,6 +1,7 @@
 """The source `npz`: an .npz file of images, or of the frames of clips."""
 
 import numpy as np
+from absl import logging
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples, stable_id
@@ -28,6 +29,7 @@ def load_npz(data: DataConfig, rest: str, progress: Progress | None = None) -> E
     Returns:
         The examples. Ids of images are row numbers, those of clips hashes of their names, such as
         "7#002". Further arrays of length N are factors, [n, ...] of images, [n, F, ...] of clips;
+        a warning names those of other lengths;
         `clip` is [n]; points (x, y) in an array `landmarks` [N, K, 2] move into the squares.
 
     Raises:
@@ -52,6 +54,14 @@ def load_npz(data: DataConfig, rest: str, progress: Progress | None = None) -> E
         if progress and (row + 1) % each == 0 and (done % 100 == 0 or done == len(rows)):
             progress(done, len(rows))
     factors = {n: a[rows] for n, a in others.items() if a.ndim and len(a) == len(values)}
+    unused = [f"{n} {list(a.shape)}" for n, a in others.items() if a.ndim and n not in factors]
+    if unused:
+        logging.warning(
+            "%s: arrays without a row for each of the %d images are left out: %s",
+            where,
+            len(values),
+            ", ".join(unused),
+        )
     points = factors.get("landmarks")
     if points is not None and points.ndim >= 3 and points.shape[-1] == 2:
         factors["landmarks"] = to_square(points, values.shape[2], values.shape[1], side)

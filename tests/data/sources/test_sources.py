@@ -253,6 +253,14 @@ def save(path, **arrays):
     return f"npz:{path}"
 
 
+def test_npz_arrays_of_another_length_are_named(tmp_path, load_data, caplog):
+    images = np.zeros([3, 4, 4], np.uint8)
+    load_data(save(tmp_path / "x.npz", images=images, yaw=np.zeros(3), rate=np.float32(2)), 4, 1)
+    assert not caplog.text
+    load_data(save(tmp_path / "y.npz", images=images, label=np.zeros([2, 1])), 4, 1)
+    assert "without a row for each of the 3 images are left out: label [2, 1]" in caplog.text
+
+
 def test_npz_of_bytes_with_factors(tmp_path, load_data):
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 10, 3), dtype=np.uint8)
     spec = save(tmp_path / "x.npz", faces=images, yaw=np.arange(5.0), other=np.zeros(4))

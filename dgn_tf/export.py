@@ -6,6 +6,7 @@ Usage: python -m dgn_tf.export --run_dir=runs/heads64
 """
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,8 +156,9 @@ def _write_saved_model(target: Path, trained: "Trained") -> None:
     )
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")
+    mounted = shlex.quote(f"{target.resolve()}:/models/{target.name}")
     print(
-        f"Serve it: docker run -p 8501:8501 -v {target.resolve()}:/models/{target.name} "
+        f"Serve it: docker run -p 8501:8501 -v {mounted} "
         f"-e MODEL_NAME={target.name} tensorflow/serving"
     )
 

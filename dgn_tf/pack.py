@@ -8,6 +8,7 @@ what is larger in parts (--data=tfds:NAME:train[:25%] --output=packed/part-0, an
 with --data='packed/part-*'.
 """
 
+import shlex
 from collections.abc import Sequence
 
 from absl import flags as absl_flags
@@ -63,7 +64,8 @@ def main(_argv: Sequence[str]) -> None:
         examples = load(data, report)
     with progress_bar("Writing") as report, atomic_folder(output, PACKED) as folder:
         pack(examples, folder, FLAGS.shards, report)
-    print(f"Packed: {output} holds {len(examples)} examples. Use them with --data=shards:{output}")
+    use = shlex.quote(f"--data=shards:{output}")
+    print(f"Packed: {output} holds {len(examples)} examples. Use them with {use}")
 
 
 def main_cli() -> None:

@@ -58,7 +58,7 @@ class Address:
             InputError: the header is no host.
         """
         name = split_address(f"//{host}").hostname or ""
-        if name in (self.host, "localhost", "127.0.0.1") or self._is_given(name):
+        if name in (self.host.lower(), "localhost", "127.0.0.1") or self._is_given(name):
             return True
         # Addresses cannot be rebound, only names; a server for this machine alone has one.
         return not ipaddress.ip_address(listening).is_loopback and _is_address(name)

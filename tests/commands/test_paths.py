@@ -1,6 +1,7 @@
 """Folders of any name, named in any way, go through every program."""
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -69,7 +70,11 @@ def test_every_other_program_takes_such_folders(run_app, tiny_run, tmp_path, pho
     run, data = f"--run_dir={odd}/run[1] x", f"--data={odd}/photos"
     succeeds(run_app(infer, run, data, f"--output_dir={odd}/out", *quick))
     succeeds(run_app(evaluate, run, data, *quick))
-    succeeds(run_app(pack, data, *size, f"--output={odd}/packed/part-0"))
+    said = run_app(pack, data, *size, f"--output={odd}/packed/part-0")
+    succeeds(said)
+    # What is to be typed next is what a shell reads as one word.
+    (use,) = shlex.split(said.out.split("Use them with ")[1])
+    assert use == f"--data=shards:{odd}/packed/part-0"
     succeeds(run_app(pack, f"--data={odd}/more", *size, f"--output={odd}/packed/part-1"))
     # One packed folder, and a pattern of several below a folder whose name has marks of patterns.
     for packed, count in (("part-0", 5), ("part-*", 10)):
@@ -78,7 +83,10 @@ def test_every_other_program_takes_such_folders(run_app, tiny_run, tmp_path, pho
         )
         assert said.out.startswith(f"{count} images"), said.err
     for form in ("saved_model", "tflite", "web"):
-        succeeds(run_app(export, run, f"--format={form}", f"--output_dir={odd}/models"))
+        said = run_app(export, run, f"--format={form}", f"--output_dir={odd}/models")
+        succeeds(said)
+        if form == "saved_model":
+            assert f"{odd}/models/run_1_x:/models/run_1_x" in shlex.split(said.out.split("it: ")[1])
     # A server's address holds fewer letters than the name of a folder.
     model = f"--saved_model={odd}/models/run_1_x"
     succeeds(run_app(infer, model, data, f"--output_dir={odd}/out2", *quick))

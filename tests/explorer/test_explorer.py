@@ -202,6 +202,7 @@ def test_a_name_that_others_could_give_is_not_known(listening, known, strange):
     place = Address(listening)
     assert all(place.knows(host, listening) for host in known)
     assert not any(place.knows(host, listening) for host in strange)
+    assert Address("MyMachine").knows("mymachine:80", listening)
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
 from dgn_tf.cli.paths import check_source, model_name
 from dgn_tf.config import InferenceConfig
-from dgn_tf.explorer.address import Address
 from dgn_tf.utils.errors import InputError
 
 # What needs TensorFlow is imported where it is used: it takes seconds, which a mistake in the
 # command line should not cost.
 if TYPE_CHECKING:
+    from dgn_tf.explorer.address import Address
     from dgn_tf.explorer.server import ExplorerServer
     from dgn_tf.runs.trained import Trained
 
@@ -57,6 +57,8 @@ def main(_argv: Sequence[str]) -> None:
     values = absl_flags.FLAGS
     settings = settings_from_flags(InferenceConfig, values)
     names, prefix = tuple(values.host_names), values.url_prefix.removesuffix("/")
+    from dgn_tf.explorer.address import Address
+
     place = Address(values.host, values.port, names, prefix)
     check_source(values.run_dir, values.saved_model)
     from dgn_tf.runs.trained import load_trained
@@ -74,7 +76,7 @@ def main(_argv: Sequence[str]) -> None:
 
 
 def make_server(
-    name: str, trained: "Trained", place: Address, settings: InferenceConfig
+    name: str, trained: "Trained", place: "Address", settings: InferenceConfig
 ) -> "ExplorerServer":
     """The explorer of a model, which listens but does not answer yet.
 

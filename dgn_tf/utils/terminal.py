@@ -17,8 +17,12 @@ def at_the_terminal() -> Iterator[None]:
 
     What standard output cannot encode, such as the name of a file, is written as `\xe9`. Ctrl-C is
     one line and exit status 130. A reader of the output that goes early, as `head` does, ends the
-    command without a word, with status 141.
+    command without a word, with status 141. Where the outputs are closed from the start, nothing is
+    written.
     """
+    # A process that was started with these closed has none; libraries write to them all the same.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")

@@ -51,6 +51,12 @@ def test_names_that_the_terminal_takes_as_they_are_stay_so():
     assert run(program, "utf-8:surrogateescape").stdout == b"caf\xe9\n"
 
 
+def test_outputs_that_are_closed_from_the_start_end_no_command():
+    program = "with at_the_terminal():\n  for s in (sys.stdout, sys.stderr): print('x', file=s)"
+    command = ["sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, START + program]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("where", ["", "sys.exit(0)", "raise ValueError"])
 def test_ctrl_c_is_one_line_and_status_130(where):
     # In an import as well as in the work, and while another error is on its way.

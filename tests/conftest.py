@@ -12,6 +12,9 @@ from unittest import mock
 # TensorFlow is imported, here and in the processes that tests start.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
+# Whatever a shell starts in the background ignores Ctrl-C, and so do the processes of its own.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import keras
 import numpy as np
 import pytest

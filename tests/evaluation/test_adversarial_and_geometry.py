@@ -197,7 +197,7 @@ def test_without_the_package_of_the_features_kid_is_left_out(made, monkeypatch):
         (["--experiment=geometry", "--run_dir={0}/flat"], "needs a model with geometry"),
         (
             ["--experiment=geometry", "--run_dir={0}/ours", "--pictures={0}/none.jpg"],
-            "{0}/none.jpg does not exist",
+            "{0}/none.jpg: there is no such file",
         ),
         (["--run_dir={0}/ours"], "--data is needed"),
     ],

@@ -279,7 +279,9 @@ def test_the_program_recognizes_beside_a_rival(clip_run, run_app):
     labels = ("--label=mood", "--person=actor")
     refused = run_app(evaluate, *given)
     assert refused.status == 2 and "have no label 'expression'" in refused.err
-    refused = run_app(evaluate, *given, "--labels=x.csv")
+    table = root / "x.csv"
+    table.write_text("clip,label\n")
+    refused = run_app(evaluate, *given, f"--labels={table}")
     assert refused.status == 2 and "belongs to clips:PATH" in refused.err
     refused = run_app(evaluate, *given, "--label=mood", "--person=mood", "--limit=1")
     assert refused.status == 2 and "there are 1 and 1" in refused.err

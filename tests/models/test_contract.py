@@ -273,7 +273,9 @@ def test_a_learning_step_changes_every_network(case):
         encoder = factory.make_encoder(case.settings, model, SIDE, 1)
         guessed = {name: z for name, z in case.z.items() if name not in one_hot_groups(model)}
         guess = {name: mean.shape for name, (mean, _) in encoder(case.other).items()}
-        assert guess == {name: z.shape for name, z in guessed.items()}
+        # One for each class, where there are classes.
+        classes = [model.latent_dims[name] for name in model.class_groups]
+        assert guess == {n: [len(z), *classes, z.shape[1]] for n, z in guessed.items()}
     learner = make_learner(learning, examples, model, given, encoder=encoder)
     assert isinstance(learner, Learner)
     ids = tf.constant(examples.ids)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from dgn_tf.data.decoding import decode
 from dgn_tf.data.squares import eight_bits, square
 from dgn_tf.serving.image_files import squares, upright
 
@@ -52,7 +53,7 @@ def check(file, most=1.0):
     whole = np.asarray(eight_bits(ImageOps.exif_transpose(image)).convert("RGB"))
     np.testing.assert_array_equal(upright(file).numpy(), whole)
     for channels, function in SQUARES.items():
-        wanted = square(Image.open(io.BytesIO(file)), SIDE, channels)
+        wanted = square(decode(io.BytesIO(file))[0], SIDE, channels)
         found = 255 * function([file]).numpy()[0]
         assert np.abs(found - wanted).max() <= most + 1e-3
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dgn_tf.config.export import PARTS
 from dgn_tf.models.factory import make_encoder
 from dgn_tf.ops.resizing import enlarged_field
 from dgn_tf.ops.warp import warp as model_warp
@@ -118,7 +119,7 @@ def test_conversions_make_what_the_model_makes(parts, latents, capfd, part, quan
 @pytest.mark.parametrize(
     ("part", "quantization"),
     [
-        *((part, "float32") for part in convert.PARTS),
+        *((part, "float32") for part in PARTS),
         ("geometry", "int8"),
         ("generator", "float16"),
         ("appearance", "dynamic"),

@@ -126,7 +126,7 @@ def test_finite_tells_a_nan():
 
 def test_an_encoder_infers_its_means_in_batches():
     model = Linear(5, 2)
-    x, told = gaussian_data(7), []
+    x, told = np.clip(gaussian_data(7), -1.0, 1.0), []
     infer = make_inference(model, InferenceConfig(steps=10, step_size=0.1, sigma=1.0))
     assert isinstance(infer, EncoderInference)
     z = infer(x, batch_size=3, progress=lambda done, total: told.append((done, total)))

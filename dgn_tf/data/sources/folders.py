@@ -177,12 +177,13 @@ def find_images(root: Path) -> list[str]:
     found, others, ours = [], [], []
     for path, kind in _files(root, ours):
         (found if kind == "image" else others).append(path)
+    passed = sum(kind_of(Path(path)) == "image" for path in ours)
     if not found:
         holds = f": it holds {left_out(others)}" if others else ""
-        but = f" but {len(ours)} files that this program wrote" if ours else ""
+        but = f" but {passed} that this program wrote" if passed else ""
         raise InputError(f"folder {root} holds no image file ({FORMATS}){but}{holds}")
-    if ours:
-        logging.warning("folder %s: passed over %d files that this program wrote.", root, len(ours))
+    if passed:
+        logging.warning("folder %s: passed over %d images that this program wrote.", root, passed)
     if others:
         logging.warning("folder %s: not images, and left out: %s", root, left_out(others))
     return sorted(found)

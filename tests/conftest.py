@@ -12,9 +12,6 @@ from unittest import mock
 # TensorFlow is imported, here and in the processes that tests start.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-# Whatever a shell starts in the background ignores Ctrl-C, and so do the processes of its own.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 import keras
 import numpy as np
 import pytest
@@ -33,6 +30,9 @@ from dgn_tf.serving.saved_model import export_saved_model
 from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.training.signals import SIGNALS
+
+# Whatever a shell starts in the background ignores Ctrl-C, and so do the processes of its own.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _run_app(app, *arguments):

@@ -12,6 +12,8 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import free_path
 from dgn_tf.utils.ownership import RECORD, Ownership, files_under, remove_files, shortened
 
+_REPLACED = ".replaced-"
+
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path, kind: str) -> Iterator[Path]:
@@ -60,6 +62,18 @@ def require_replaceable(owned: Ownership, name: str) -> None:
         )
 
 
+def _tell_interrupted(folder: Path) -> None:
+    """Warn of what was being replaced here when a process was killed: it may hold others' files."""
+    for name in sorted(os.listdir(folder.parent)):
+        if name.startswith(_REPLACED) and name.endswith(f"-{folder.name}"):
+            logging.warning(
+                "%s: a replacement was interrupted, and %s may hold files that this program did "
+                "not write: take them out and remove it.",
+                folder,
+                folder.with_name(name),
+            )
+
+
 def take_place(new: Path, owned: Ownership) -> None:
     """Put a new folder in the place of another.
 
@@ -76,7 +90,8 @@ def take_place(new: Path, owned: Ownership) -> None:
     Ownership(new, owned.kind).add_all()
     # A link keeps pointing to where it did.
     folder = Path(os.path.realpath(owned.folder))
-    before = free_path(folder.with_name(f".replaced-{os.getpid()}-{folder.name}"))
+    _tell_interrupted(folder)
+    before = free_path(folder.with_name(f"{_REPLACED}{os.getpid()}-{folder.name}"))
     with contextlib.suppress(FileNotFoundError):
         os.replace(folder, before)
     try:

@@ -68,7 +68,7 @@ def test_the_old_folder_comes_back_if_the_new_one_cannot_be_put_in_place(tmp_pat
     assert names(tmp_path) == ["folder"]
 
 
-def test_what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way(tmp_path):
+def test_what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way(tmp_path, caplog):
     folder, pid = tmp_path / "folder", os.getpid()
     older(folder, "old")
     for name in (f".partial-{pid}-folder", f".replaced-{pid}-folder"):
@@ -78,6 +78,8 @@ def test_what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way(tmp
         (partial / "new").write_text("")
     assert names(folder) == [RECORD, "new"]
     assert names(tmp_path) == [f".partial-{pid}-folder", f".replaced-{pid}-folder", "folder"]
+    # What was there before the process was killed may be in it.
+    assert f".replaced-{pid}-folder may hold files" in caplog.text
 
 
 def test_what_others_have_put_into_the_old_folder_moves_into_the_new_one(tmp_path, caplog):

@@ -185,8 +185,9 @@ def test_a_labeled_run_from_training_to_measuring(run_app, tmp_path):
     assert said.status == 0, said.err
     latents = np.load(tmp_path / "out/latents.npz")
     np.testing.assert_array_equal(latents["z_appearance"].argmax(1), np.arange(8, 12) % 3)
+    (tmp_path / "a.png").write_bytes(b"")
     for flags, message in (
-        (("--recombine=a.png,b.png",), "is given the labels of images"),
+        ((f"--recombine={tmp_path}/a.png,{tmp_path}/a.png",), "is given the labels of images"),
         ((f"--data=npz:{tmp_path}/test.npz", "--edit=appearance:1=2"), "has no appearance"),
     ):
         refused = run_app(infer, *given, *flags, out, "--overwrite")

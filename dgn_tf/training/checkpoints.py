@@ -184,6 +184,9 @@ class Checkpoints:
         if path.is_symlink():
             return
         remove_files(path, [name for name in files_under(path) if _FILE.fullmatch(name)])
+        # TensorFlow makes a folder for what it writes first, and may be killed before it does.
+        for place, _, _ in os.walk(path, topdown=False):
+            remove_files(Path(place), ())
 
     def restore(self, partial: bool = False) -> Progress | None:
         """Restores the newest checkpoint that can be read; those that cannot are reported.

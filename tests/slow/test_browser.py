@@ -97,7 +97,7 @@ def explorer():
     assert line.startswith("Explore the model at http://127.0.0.1:"), line
     yield line.split()[4]
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(60) == 128 + signal.SIGINT
 
 
 @pytest.fixture(scope="module")

@@ -95,6 +95,7 @@ def test_leftovers_of_a_killed_save_are_ignored_and_removed(tmp_path):
     leftover = tmp_path / "partial-0000000123"
     leftover.mkdir()
     (leftover / "progress.json").write_text("{")
+    (leftover / "state_temp").mkdir()
     checkpoints, _ = make(tmp_path)
     assert checkpoints.restore().step == 1
     checkpoints.save(Progress(2))

@@ -9,9 +9,8 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import config_from_flags, define_config_flags
-from dgn_tf.cli.paths import require_run, require_text, require_writable
+from dgn_tf.cli.paths import holds_run, require_run, require_text, require_writable
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
 
@@ -47,7 +46,7 @@ def main(_argv: Sequence[str]) -> int:
     if not FLAGS.dry_run:
         require_text(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
         require_writable(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
-    begins = FLAGS.fresh or not (user_path(FLAGS.run_dir) / "config.json").exists()
+    begins = FLAGS.fresh or not holds_run(FLAGS.run_dir)
     if config.learning.init_from and begins:
         require_run(config.learning.init_from, "init_from")
     # What takes long to import comes once it is needed: NumPy here, TensorFlow below.

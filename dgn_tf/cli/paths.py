@@ -29,6 +29,11 @@ def require_path(name: str, path: str) -> None:
         raise InputError(f"{name}: there is no such file or folder.")
 
 
+def holds_run(run_dir: str) -> bool:
+    """Whether a training has begun in a folder."""
+    return (user_path(run_dir) / _SETTINGS).exists()
+
+
 def require_run(run_dir: str, name: str = "run_dir") -> None:
     """Check that a training has begun in a folder.
 
@@ -39,7 +44,7 @@ def require_run(run_dir: str, name: str = "run_dir") -> None:
     Raises:
         InputError: none has.
     """
-    if not (user_path(run_dir) / _SETTINGS).exists():
+    if not holds_run(run_dir):
         raise InputError(f"`{name}={run_dir}` holds no run: it has no {_SETTINGS}.")
 
 

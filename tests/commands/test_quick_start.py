@@ -9,18 +9,6 @@ import pytest
 from dgn_tf.config import Config
 
 SLOW = {"tensorflow", "keras", "tensorflow_datasets", "sklearn", "matplotlib"}
-COMMANDS = (
-    "train",
-    "infer",
-    "evaluate",
-    "transfer",
-    "amortise",
-    "prepare",
-    "pack",
-    "export",
-    "explore",
-    "benchmark",
-)
 # What each command needs at least, for mistakes that come after it.
 NEEDED = {
     "train": ["--run_dir=new"],
@@ -34,6 +22,7 @@ NEEDED = {
     "explore": ["--run_dir=run"],
     "benchmark": [],
 }
+COMMANDS = tuple(NEEDED)
 # Runs a command as `python -m` does, and tells in its last line which slow modules it imported.
 PROGRAM = (
     f"""

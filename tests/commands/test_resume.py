@@ -180,10 +180,12 @@ def test_another_batch_size_and_learning_rate_go_on(place):
     assert steps() == [3, 8, 13, 14]
 
 
-def test_a_change_that_was_cut_short_is_taken_up_again(place, monkeypatch):
-    def killed(*_, **settings):
-        raise KeyboardInterrupt
+def killed(*_, **__):
+    """In the place of a function, the end of the process."""
+    raise KeyboardInterrupt
 
+
+def test_a_change_that_was_cut_short_is_taken_up_again(place, monkeypatch):
     other = ("--data=folder:pics", "--batch_size=2")
     with monkeypatch.context() as patch:
         # The steps of before are told by the checkpoint, whatever the settings say by now.
@@ -247,9 +249,6 @@ def test_a_change_of_the_data_that_was_cut_short_is_taken_up_again(place, monkey
     assert place("--data=data.npz", run="rows", epochs=1).status == 0
     before = chains("rows")
     np.savez("data.npz", images=images[::-1])
-
-    def killed(*_, **settings):
-        raise KeyboardInterrupt
 
     changed = ("--data=data.npz", "--data_changed")
     with monkeypatch.context() as patch:

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Iterator
 
+import numpy as np
+
 from dgn_tf.data.examples import Examples
 from dgn_tf.runs.directory import DIRECTIONS, ENCODER, MODEL, Run
 from dgn_tf.runs.restoring import load_chains
@@ -66,6 +68,12 @@ def run_directions(run: Run, learner: Learner, examples: Examples) -> dict[str, 
     latents = learner.latents(examples) if encoded else load_chains(run.folder)
     still = of_first_frames(model, latents) if latents else None
     return principal_directions(*still) if still else {}
+
+
+def trained_weights(learner: Learner) -> list[np.ndarray]:
+    """The weights that the model is used with: averaged ones, if there are any."""
+    with _trained_weights(learner):
+        return learner.model.get_weights()
 
 
 @contextlib.contextmanager

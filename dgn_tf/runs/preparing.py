@@ -21,13 +21,14 @@ from dgn_tf.utils.progress import progress_bar
 
 
 def training_data(
-    config: Config, folders: list[str] | None = None
+    config: Config, folders: list[str] | None = None, examples: Examples | None = None
 ) -> tuple[Examples, LatentArrays]:
     """The examples that the settings describe, and what a labeled model is given of them.
 
     Args:
         config: the settings.
         folders: those that a run which goes on has numbered its classes by.
+        examples: that are there already, of the size that the settings say; None reads them.
 
     Returns:
         N examples, and one-hot labels [N, d] by latent group: none for other models.
@@ -35,8 +36,9 @@ def training_data(
     Raises:
         InputError: the data cannot be used, or lack the labels that the model needs.
     """
-    with progress_bar("Reading images") as report:
-        examples = load(config.data, report)
+    if examples is None:
+        with progress_bar("Reading images") as report:
+            examples = load(config.data, report)
     given = given_latents(config, examples, folders)
     for group, labels in given.items():
         missing = np.flatnonzero(~labels.any(axis=0))

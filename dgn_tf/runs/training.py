@@ -1,11 +1,13 @@
 """A training from its settings to its end."""
 
+import contextlib
 import dataclasses
 import signal
-import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -16,7 +18,7 @@ from dgn_tf.data.sources import paths_of, with_kind
 from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.runs.directory import CHECKPOINTS, SAMPLES, TENSORBOARD, Run
-from dgn_tf.runs.finishing import finish, is_finished
+from dgn_tf.runs.finishing import finish, is_finished, trained_weights
 from dgn_tf.runs.preparing import freeze, summary, training_data
 from dgn_tf.runs.restoring import initialize_encoder, initialize_from
 from dgn_tf.runs.resuming import Past, past_of, resumed_settings
@@ -30,8 +32,41 @@ from dgn_tf.training.loop import Diverged, fit
 from dgn_tf.training.signals import stop_on_signals
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.ownership import shortened
-from dgn_tf.utils.progress import tell
 from dgn_tf.visualize.callback import SampleSheets
+
+
+def _print_line(text: str) -> None:
+    print(text, flush=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Caller:
+    """What a training is given beside its settings, by a program that is no command.
+
+    Attributes:
+        examples: to learn from, in place of those that the settings name.
+        callbacks: of Keras, beside those of a run.
+        watch: a callback that shows how far the training is; None shows nothing.
+        say: gets the lines that tell people what is done.
+    """
+
+    examples: Examples | None = None
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+    watch: keras.callbacks.Callback | None = dataclasses.field(default_factory=ProgressReport)
+    say: Callable[[str], None] = _print_line
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a training has ended.
+
+    Attributes:
+        weights: of the model, averaged if the run averages them, after the last callback.
+        stopped_by: the signal that has stopped it, or None.
+    """
+
+    weights: list[np.ndarray]
+    stopped_by: signal.Signals | None = None
 
 
 @dataclasses.dataclass
@@ -65,17 +100,11 @@ def describe(config: Config) -> None:
     """
     config = _with_kind(config)
     devices = Devices(config.execution.strategy, config.learning.shards)
-    _print(_prepare(config, devices, config.learning.init_from))
+    _print_line(_described(_prepare(config, devices, config.learning.init_from)))
 
 
 def train(config: Config, run_dir: str, fresh: bool = False, data_changed: bool = False) -> int:
-    """Trains, from the start or from where the run in a folder was left.
-
-    Args:
-        config: the settings.
-        run_dir: folder of the run.
-        fresh: whether a run that is there is removed.
-        data_changed: whether it goes on although its data have changed.
+    """Trains as the command does; arguments as of `run_training`.
 
     Returns:
         The exit status: 0 at the end of the training, 128 + its number after a signal, when the
@@ -84,6 +113,36 @@ def train(config: Config, run_dir: str, fresh: bool = False, data_changed: bool 
     Raises:
         InputError: settings, data or folder cannot be used.
     """
+    try:
+        ended = run_training(config, run_dir, fresh, data_changed)
+    except Diverged as error:
+        logging.error("Training stopped: %s", as_flags(str(error)))
+        return 1
+    # As of a program that the signal has ended, so that what follows in a script does not run.
+    return 128 + ended.stopped_by if ended.stopped_by else 0
+
+
+def run_training(
+    config: Config,
+    run_dir: str,
+    fresh: bool = False,
+    data_changed: bool = False,
+    caller: Caller | None = None,
+) -> Ended:
+    """Trains, from the start or from where the run in a folder was left.
+
+    Args:
+        config: the settings.
+        run_dir: folder of the run.
+        fresh: whether a run that is there is removed.
+        data_changed: whether it goes on although its data have changed.
+        caller: what a Python program gives beside the settings; None for a command.
+
+    Raises:
+        InputError: settings, data or folder cannot be used.
+        Diverged: numbers were not finite again and again.
+    """
+    caller = caller or Caller()
     config, run = _with_kind(config), Run(run_dir)
     sources = [config.learning.init_from, *paths_of(config.data.data)]
     run.check(config, fresh, sources, data_changed)
@@ -96,32 +155,28 @@ def train(config: Config, run_dir: str, fresh: bool = False, data_changed: bool 
     devices = Devices(config.execution.strategy, config.learning.shards)
     if devices.chief:
         run.lock()
-    prepared = _prepare(config, devices, init_from, run.folders if before else None)
+    folders = run.folders if before else None
+    prepared = _prepare(config, devices, init_from, folders, caller.examples)
     examples, given = prepared.examples, prepared.given
     same = not before or run.require_same(config, examples, given, data_changed)
     past = None
     if devices.chief:
-        _print(prepared)
-        if fresh:
-            _tell_kept(run, run.clear())
+        caller.say(_described(prepared))
+        kept = run.clear() if fresh else []
+        if kept:
+            caller.say(f"Kept in {run.folder}, not written by this program: {shortened(kept)}.")
         if not before:
             run.begin(config, examples, given, prepared.begun_from)
     if before:
         past = past_of(run, before, examples, same)
         if devices.chief:
             for line in past.told(config):
-                print(as_flags(line), flush=True)
+                caller.say(as_flags(line))
     with devices.together():
         devices.meet()
-        status = _learn(run, prepared, past)
+        ended = _learn(run, prepared, past, caller)
         devices.meet()
-    return status
-
-
-def _tell_kept(run: Run, names: list[str]) -> None:
-    """Says which files of others `fresh` has left in the run's folder."""
-    if names:
-        print(f"Kept in {run.folder}, not written by this program: {shortened(names)}.")
+    return ended
 
 
 def _with_kind(config: Config) -> Config:
@@ -131,22 +186,27 @@ def _with_kind(config: Config) -> Config:
 
 
 def _prepare(
-    config: Config, devices: Devices, init_from: str, folders: list[str] | None = None
+    config: Config,
+    devices: Devices,
+    init_from: str,
+    folders: list[str] | None = None,
+    examples: Examples | None = None,
 ) -> _Prepared:
-    """Reads the data and makes the networks.
+    """Reads the data, unless they are given, and makes the networks.
 
     Args:
         config: the settings.
         devices: that learn together.
         init_from: folder of a run that the networks begin with, or empty.
         folders: that a labeled run which goes on has numbered its classes by, or None.
+        examples: to learn from; None reads what the settings name.
     """
     # Without it the order in which threads meet would change the last bits, and a resumed run would
     # not be the same as one that was never interrupted.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.learning.seed)
     data = config.data
-    examples, given = training_data(config, folders)
+    examples, given = training_data(config, folders, examples)
     with devices.together(), devices.strategy.scope():
         model = make_model(config.model, data.side, data.channels, data.frames)
         begun_from = initialize_from(model, config, init_from) if init_from else ""
@@ -155,10 +215,10 @@ def _prepare(
     return _Prepared(config, devices, examples, given, model, encoder, begun_from)
 
 
-def _print(prepared: _Prepared) -> None:
+def _described(prepared: _Prepared) -> str:
     config, examples = prepared.config, prepared.examples
     discriminator = _discriminator(config, examples)
-    print(summary(config, examples, prepared.model, discriminator, prepared.encoder), flush=True)
+    return summary(config, examples, prepared.model, discriminator, prepared.encoder)
 
 
 def _discriminator(config: Config, examples: Examples) -> keras.Model | None:
@@ -192,13 +252,14 @@ def _encoder(config: Config, examples: Examples, model: Any, init_from: str) -> 
     return encoder
 
 
-def _learn(run: Run, prepared: _Prepared, past: Past | None) -> int:
-    """Trains a run to its end, or until a signal; returns the status as `train` does.
+def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> Ended:
+    """Trains a run to its end, or until a signal.
 
     Args:
         run: where it is written.
         prepared: what it learns from and with.
         past: of a run that goes on; None for a new one.
+        caller: what a Python program gives.
     """
     config, devices, examples = prepared.config, prepared.devices, prepared.examples
     learning, record, model = config.learning, config.record, prepared.model
@@ -240,22 +301,22 @@ def _learn(run: Run, prepared: _Prepared, past: Past | None) -> int:
             # The process may have been killed after its last step.
             if not is_finished(run):
                 finish(run, learner, examples, sheets, epochs)
-            print(
+            caller.say(
                 f"Nothing to do: {run.folder} is trained for {epochs} epochs. Raise --epochs to go "
                 "on."
             )
-        return 0
+        return Ended(trained_weights(learner))
     callbacks: list[keras.callbacks.Callback] = []
     if devices.chief:
         run.forget_results()
         callbacks = [
-            ProgressReport(),
+            *([caller.watch] if caller.watch else []),
             MetricsLog(run / "metrics.jsonl", len(examples)),
             RecordedTensorBoard(run / TENSORBOARD),
             sheets,
+            *caller.callbacks,
         ]
-    stop = stop_on_signals()
-    try:
+    with stop_on_signals() as stop:
         progress = fit(
             learner,
             examples,
@@ -271,18 +332,16 @@ def _learn(run: Run, prepared: _Prepared, past: Past | None) -> int:
             steps_per_execution=config.execution.steps_per_execution,
             shards=devices.shards,
         )
-    except Diverged as error:
-        logging.error("Training stopped: %s", as_flags(str(error)))
-        return 1
-    if devices.agree(stop):
-        tell(
-            f"Stopped by {stop[0].name if stop else 'another worker'}: saved at step "
-            f"{progress.step}. The same command goes on from there.",
-            sys.stdout,
-        )
-        # As of a program that the signal has ended, so that what follows in a script does not run.
-        return 128 + (stop[0] if stop else signal.SIGTERM)
+        stopped = devices.agree(stop)
+    if stopped:
+        # The terminal may have been closed: that is a signal too.
+        with contextlib.suppress(OSError):
+            caller.say(
+                f"Stopped by {stop[0].name if stop else 'another worker'}: saved at step "
+                f"{progress.step}. The same command goes on from there."
+            )
+        return Ended(trained_weights(learner), stop[0] if stop else signal.SIGTERM)
     if devices.chief:
         finish(run, learner, examples, sheets, learning.epochs)
-        print(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
-    return 0
+        caller.say(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
+    return Ended(trained_weights(learner))

@@ -9,28 +9,27 @@ from typing import Any
 
 import keras
 from absl import logging
-from tqdm import tqdm
 
 from dgn_tf.utils.files import user_path, write_text
 from dgn_tf.utils.ownership import LOGS, Ownership, files_under
-from dgn_tf.utils.progress import tell
+from dgn_tf.utils.progress import is_watched, make_bar, tell
 
 # What the callbacks of Keras are given: the numbers of the epoch so far, by name.
 Logs = Mapping[str, float] | None
 
 
 class ProgressReport(keras.callbacks.Callback):
-    """A bar with the time left on a terminal; elsewhere a line every `seconds` at most.
+    """A bar with the time left where a person watches; else a line every `seconds` at most.
 
     Args:
         seconds: least time between two lines.
-        watched: whether a person watches; by default whether standard error is a terminal.
+        watched: whether a person watches; by default `is_watched`.
     """
 
     def __init__(self, seconds: float = 15.0, watched: bool | None = None):
         super().__init__()
         self.seconds = seconds
-        self.watched = sys.stderr.isatty() if watched is None else watched
+        self.watched = is_watched() if watched is None else watched
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Opens the bar at the steps that were done before."""
@@ -38,7 +37,7 @@ class ProgressReport(keras.callbacks.Callback):
         self._done = self._first = self.params["first_step"]
         self._epoch = self._done - self._done % self.params["steps"]
         self._start = self._last = time.monotonic()
-        self._bar = tqdm(
+        self._bar = make_bar(
             total=self._total, initial=self._done, unit="step", disable=not self.watched
         )
 

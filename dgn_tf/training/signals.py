@@ -1,6 +1,9 @@
 """Signals that end a training in good order."""
 
+import contextlib
 import signal
+import threading
+from collections.abc import Iterator
 from types import FrameType
 
 # What asks a process to end: a batch system or `kill`, Ctrl-C, a terminal that is closed, and what
@@ -12,10 +15,13 @@ SIGNALS = tuple(
 )
 
 
-def stop_on_signals() -> list[signal.Signals]:
-    """A list that gets the first of `SIGNALS` that comes; a second one ends the process.
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[list[signal.Signals]]:
+    """Yields a list that gets the first of `SIGNALS` that comes; a second one ends the process.
 
     What the process was told to ignore, as `nohup` does with SIGHUP, it goes on ignoring.
+    Afterwards signals do what they did before. In a thread other than the main one, to which
+    Python gives no signals, the list stays empty.
     """
     received: list[signal.Signals] = []
 
@@ -25,7 +31,16 @@ def stop_on_signals() -> list[signal.Signals]:
             if signal.getsignal(each) is handler:
                 signal.signal(each, signal.SIG_DFL)
 
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, known in before.items():
+        if known is not signal.SIG_IGN:
             signal.signal(number, handler)
-    return received
+    try:
+        yield received
+    finally:
+        for number, known in before.items():
+            # None is what was not installed from Python.
+            signal.signal(number, signal.SIG_DFL if known is None else known)

@@ -4,9 +4,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TextIO, TypeAlias
-
-from tqdm import tqdm
+from typing import Any, TextIO, TypeAlias
 
 # Called with (units of work done, units in all) now and then.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -23,9 +21,28 @@ def tell(text: str, stream: TextIO) -> None:
         print(text, file=stream, flush=True)
 
 
+def in_notebook() -> bool:
+    """Whether this process runs the cells of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", {})
+
+
+def is_watched() -> bool:
+    """Whether a person sees standard error: at a terminal, or below a cell of a notebook."""
+    return sys.stderr.isatty() or in_notebook()
+
+
+def make_bar(**settings: Any) -> Any:
+    """A bar of tqdm, of the kind that a terminal or a notebook can show."""
+    # Its kinds take a while to import.
+    from tqdm.auto import tqdm
+
+    return tqdm(**settings)
+
+
 @contextlib.contextmanager
 def progress_bar(label: str, seconds: float = 15.0) -> Iterator[Progress]:
-    """Yields `report(done, total)`: a bar with an ETA on a terminal, else lines on standard error.
+    """Yields `report(done, total)`: a bar where a person watches, else lines on standard error.
 
     Lines are at least `seconds` apart; the last one is always written, unless the work was done
     within that time.
@@ -34,9 +51,9 @@ def progress_bar(label: str, seconds: float = 15.0) -> Iterator[Progress]:
         label: what is being done, in front of the bar or the line.
         seconds: between two lines.
     """
-    watched, start = sys.stderr.isatty(), time.monotonic()
+    watched, start = is_watched(), time.monotonic()
     last = [start]
-    with tqdm(desc=label, disable=not watched) as bar:
+    with make_bar(desc=label, disable=not watched) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import threading
 
 import pytest
 
@@ -26,20 +27,34 @@ def test_what_asks_a_process_to_end():
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_the_first_signal_is_kept_and_the_second_of_any_kind_ends_the_process(number):
-    received = stop_on_signals()
-    assert not received
-    signal.raise_signal(number)
-    assert received == [number]
-    assert all(signal.getsignal(each) == signal.SIG_DFL for each in SIGNALS)
+    before = [signal.getsignal(each) for each in SIGNALS]
+    with stop_on_signals() as received:
+        assert not received
+        signal.raise_signal(number)
+        assert received == [number]
+        assert all(signal.getsignal(each) == signal.SIG_DFL for each in SIGNALS)
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+
+
+def test_a_thread_of_its_own_gets_no_signals():
+    def ask():
+        with stop_on_signals() as received:
+            asked.append(received)
+
+    asked = []
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert asked == [[]]
 
 
 def test_what_nohup_ignores_stays_ignored():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    received = stop_on_signals()
-    signal.raise_signal(signal.SIGHUP)
-    assert not received
-    signal.raise_signal(signal.SIGUSR1)
-    signal.raise_signal(signal.SIGHUP)
+    with stop_on_signals() as received:
+        signal.raise_signal(signal.SIGHUP)
+        assert not received
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGHUP)
     assert received == [signal.SIGUSR1]
 
 

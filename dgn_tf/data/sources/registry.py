@@ -15,6 +15,7 @@ from dgn_tf.data.sources.arrays import NPZ
 from dgn_tf.data.sources.clips import CLIPS
 from dgn_tf.data.sources.folders import FOLDER
 from dgn_tf.data.sources.heads import HEADS, HEADS_CLIPS
+from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.data.sources.packed import SHARDS
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.tfds_sets import TFDS
@@ -25,6 +26,8 @@ from dgn_tf.utils.progress import Progress
 SOURCES: dict[str, Source] = {
     source.kind: source for source in (HEADS, FOLDER, ZIP, TFDS, NPZ, SHARDS, HEADS_CLIPS, CLIPS)
 }
+# What a setting may say too, though it is nothing that a user can name.
+_KNOWN = {**SOURCES, MEMORY.kind: MEMORY}
 # A path without a kind belongs to the first of these that claims it, so that a folder which holds
 # images and videos is one of images.
 _CLAIMING = (SHARDS, NPZ, ZIP, FOLDER, CLIPS)
@@ -80,7 +83,7 @@ def source_of(spec: str) -> tuple[Source, str]:
         InputError: it is none of these.
     """
     kind, _, rest = spec.partition(":")
-    source = SOURCES.get(kind)
+    source = _KNOWN.get(kind)
     if source and (rest or source.alone):
         return source, rest
     for source in _CLAIMING:

@@ -153,6 +153,7 @@ def _write_saved_model(target: Path, trained: "Trained") -> None:
         folders=trained.folders,
         encoder=encoder,
         metrics=_metrics(Run(FLAGS.run_dir)),
+        statistics=trained.statistics,
     )
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")

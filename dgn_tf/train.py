@@ -1,6 +1,6 @@
 """Learn a generator from images or clips.
 
-Usage: python -m dgn_tf.train --flagfile=flags/quickstart.cfg --run_dir=runs/quickstart
+Usage: python -m dgn_tf.train --preset=quickstart --run_dir=runs/quickstart
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,15 @@ from absl import flags as absl_flags
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import config_from_flags, define_config_flags
 from dgn_tf.cli.paths import holds_run, require_run, require_text, require_writable
+from dgn_tf.cli.presets import define_preset_flag
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
 
 
 def define_flags() -> None:
-    """Declares the flags of this command: every setting of `Config`, and four of its own."""
+    """Declares the flags of this command: every setting of `Config`, and five of its own."""
+    define_preset_flag()
     define_config_flags()
     absl_flags.DEFINE_string(
         "run_dir", "", "Folder of the run; the same command goes on with a run that is there."

@@ -1,6 +1,6 @@
 """The transfer table (E2, Table I): train rivals alike, fine-tune on one view, test on all.
 
-Usage: python -m dgn_tf.transfer --flagfile=flags/transfer_heads.cfg --run_dir=runs/transfer
+Usage: python -m dgn_tf.transfer --preset=transfer_heads --run_dir=runs/transfer
 """
 
 from absl import flags as absl_flags
@@ -13,6 +13,7 @@ from dgn_tf.cli.flags import (
     settings_from_flags,
 )
 from dgn_tf.cli.paths import require_text, require_writable
+from dgn_tf.cli.presets import define_preset_flag
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.transfer import TransferSettings, check_training
 from dgn_tf.utils.files import user_path
@@ -22,6 +23,7 @@ FLAGS = absl_flags.FLAGS
 
 def define_flags() -> None:
     """Declare the flags: every setting of `Config`, for the first training, and the table's own."""
+    define_preset_flag()
     define_config_flags()
     absl_flags.DEFINE_string("run_dir", None, "Folder of all runs and the report.", required=True)
     define_settings_flags(TransferSettings)

@@ -7,7 +7,6 @@ Neither compiling nor measuring counts as time.
 """
 
 import dataclasses
-import pathlib
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import dgn_tf
 from dgn_tf.benchmarking.charts import drawn, log_axes, new_canvas
 from dgn_tf.benchmarking.part import Part
 from dgn_tf.cli.flags import config_from_file
+from dgn_tf.cli.presets import preset_path
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.benchmark import QualitySettings
 from dgn_tf.config.fields import require_at_least
@@ -39,8 +38,6 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize.decoding import decode
 
-# The flagfiles lie beside the package in a checkout; an installed copy has none.
-FOLDER = pathlib.Path(dgn_tf.__file__).resolve().parents[1] / "flags"
 FILES = {"paper": "celeba64"}
 FRACTIONS = (0.05, 0.1, 0.2, 0.4, 0.8)
 # Steps that are timed before a training, to know how many fill its time.
@@ -50,7 +47,7 @@ _STEP_SIZE, _SIGMA = 0.1, 0.3
 
 
 def flagfile_settings(name: str, data: str, side: int, limit: int) -> Config:
-    """The settings flags/NAME.cfg ("paper": celeba64.cfg) for other images.
+    """The settings of the preset NAME ("paper": celeba64) for other images.
 
     Args:
         name: of the settings.
@@ -59,15 +56,9 @@ def flagfile_settings(name: str, data: str, side: int, limit: int) -> Config:
         limit: how many of them.
 
     Raises:
-        InputError: there is no such flagfile, or it is not for images.
+        InputError: there is no such preset, or it is not for images.
     """
-    path = FOLDER / f"{FILES.get(name, name)}.cfg"
-    if not path.is_file():
-        if not FOLDER.is_dir():
-            raise InputError(f"`settings={name}`: there are no flagfiles in {FOLDER}.")
-        known = ", ".join(["paper", *sorted(p.stem for p in FOLDER.glob("*.cfg"))])
-        raise InputError(f"`settings={name}`: must be one of {known}.")
-    config = config_from_file(path)
+    config = config_from_file(preset_path(FILES.get(name, name), "settings"))
     if config.data.frames or config.model.appearance != "continuous":
         raise InputError(f"`settings={name}`: is not for images without labels.")
     return dataclasses.replace(

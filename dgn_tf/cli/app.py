@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
+from dgn_tf.cli.presets import read_files
 from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason
 from dgn_tf.utils.terminal import at_the_terminal
 
@@ -39,10 +40,12 @@ def parse_command_line(argv: list[str], positionals: Sequence[str] = ()) -> list
             for flag in declared:
                 flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS(read_files(argv, flags.FLAGS))
     except BrokenPipeError:
         # Of the help, whose reader has gone.
         raise
+    except InputError as error:
+        _fail(str(error))
     except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
         _fail(" ".join(str(error).removeprefix("ERROR:: ").split("\n")) + " (see --help)")
     except SystemExit:

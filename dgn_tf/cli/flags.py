@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
+from dgn_tf.cli.presets import preset_path, read_files
 from dgn_tf.config import Config
 from dgn_tf.utils.errors import InputError
 
@@ -93,10 +94,19 @@ def config_from_file(path: str | os.PathLike) -> Config:
     values = flags.FlagValues()
     define_config_flags(flag_values=values)
     try:
-        values(["flagfile", f"--flagfile={path}"])
+        values(read_files(["flagfile", f"--flagfile={path}"], values))
     except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
     return config_from_flags(values)
+
+
+def config_from_preset(name: str) -> Config:
+    """The `Config` of a preset, such as "faces64".
+
+    Raises:
+        InputError: there is none of this name, or it is for another command than dgn_tf.train.
+    """
+    return config_from_file(preset_path(name))
 
 
 def define_source_flags() -> None:

@@ -1,8 +1,13 @@
 """The energy of latents: minus the log of their joint density with an image (Eq. 8)."""
 
+import numpy as np
 import tensorflow as tf
 
-from dgn_tf.types import LatentModel, Latents, Parts, Tensor
+from dgn_tf.data.examples import ImageArray, as_float
+from dgn_tf.types import LatentArrays, LatentModel, Latents, Parts, Tensor
+
+# Images, or frames of clips, that are made at a time.
+_FRAMES = 32
 
 
 def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
@@ -53,3 +58,26 @@ def class_energies(
     made[name] = tf.tile(each, [batch] + [1] * (each.shape.rank - 1))
     error = squared_error(tf.repeat(x, count, axis=0), model.combine(made))
     return tf.reshape(error, [batch, count]) / (2.0 * sigma**2)
+
+
+def reconstruction_errors(
+    model: LatentModel, images: ImageArray, latents: LatentArrays
+) -> np.ndarray:
+    """The squared errors of what a model makes of latents: float64 [N], as `squared_error`.
+
+    Args:
+        model: a model of images or of clips.
+        images: the images or clips of these latents, uint8 [N, ...].
+        latents: [N, d] for each latent group.
+    """
+    shape = images.shape
+    batch = max(1, _FRAMES // (shape[1] if len(shape) == 5 else 1))
+    errors = []
+    for first in range(0, len(images), batch):
+        # The last batch is filled up with itself, so that its size is compiled already.
+        count = min(batch, len(images) - first)
+        rows = np.resize(np.arange(first, first + count), batch)
+        made = {name: model.part(name, tf.constant(z[rows])) for name, z in latents.items()}
+        x = tf.constant(as_float(images[first : first + count]))
+        errors.append(squared_error(x, model.combine(made)[:count]).numpy())
+    return np.concatenate(errors).astype(np.float64)

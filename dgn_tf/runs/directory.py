@@ -22,6 +22,7 @@ from dgn_tf.runs.contents import (
     FLAGS,
     MODEL,
     SAMPLES,
+    STATISTICS,
     TENSORBOARD,
 )
 from dgn_tf.runs.data_note import (
@@ -47,6 +48,7 @@ __all__ = [
     "EVALUATION",
     "MODEL",
     "SAMPLES",
+    "STATISTICS",
     "TENSORBOARD",
     "Run",
 ]
@@ -60,8 +62,9 @@ class Run:
 
     It holds config.json, flags.cfg (the same as a flagfile), data.json (what it learns from),
     checkpoints/, tensorboard/, metrics.jsonl, samples/ and, at the end, model.keras and
-    directions.npz (the principal directions of its latents), with proposals also encoder.keras,
-    which dgn_tf.amortise adds to other runs; dgn_tf.evaluate adds reports in evaluation/. A record
+    directions.npz (the principal directions of its latents) and statistics.npz (their distribution,
+    and that of the errors), with proposals also encoder.keras, which dgn_tf.amortise adds to other
+    runs; dgn_tf.evaluate adds reports in evaluation/. A record
     of what the program has written (`dgn_tf.utils.ownership`) tells it from what others put there.
 
     Args:
@@ -148,9 +151,9 @@ class Run:
     def forget_results(self) -> None:
         """Remove what belongs to the weights as they were, before they change further.
 
-        That is the encoder, which would guess wrong, and the principal directions.
+        That is the encoder, which would guess wrong, the principal directions and the statistics.
         """
-        for name in (ENCODER, DIRECTIONS):
+        for name in (ENCODER, DIRECTIONS, STATISTICS):
             (self / name).unlink(missing_ok=True)
 
     def begin(

@@ -1,4 +1,4 @@
-"""What a training leaves at its end: the run's principal directions and the trained model."""
+"""What a training leaves at its end: the model, its principal directions and its statistics."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,30 +6,36 @@ from collections.abc import Iterator
 import numpy as np
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.runs.directory import DIRECTIONS, ENCODER, MODEL, Run
+from dgn_tf.inference.energy import reconstruction_errors
+from dgn_tf.inference.statistics import LatentStatistics
+from dgn_tf.runs.directory import DIRECTIONS, ENCODER, MODEL, STATISTICS, Run
 from dgn_tf.runs.restoring import load_chains
 from dgn_tf.training.ema import Averaging
-from dgn_tf.types import EncodedModel, Learner
+from dgn_tf.types import EncodedModel, LatentArrays, LatentModel, Learner, one_hot_groups
 from dgn_tf.utils.files import atomic_write
 from dgn_tf.visualize.callback import SampleSheets
 from dgn_tf.visualize.clips import of_first_frames
 from dgn_tf.visualize.directions import Directions, principal_directions, write_directions
 
+# Training examples, evenly spread, whose errors the statistics tell.
+_MEASURED = 2000
+
 
 def is_finished(run: Run) -> bool:
     """Whether `finish` has done its work since the weights changed last."""
-    return (run / MODEL).exists() and (run / DIRECTIONS).exists()
+    return all((run / name).exists() for name in (MODEL, DIRECTIONS, STATISTICS))
 
 
 def finish(
     run: Run, learner: Learner, examples: Examples, sheets: SampleSheets, epochs: int
 ) -> None:
-    """Write directions.npz and model.keras, and the sheets, if they do not follow the directions.
+    """Write directions.npz, statistics.npz and model.keras, and the sheets.
 
-    An encoder that has learned beside the model is kept too, as encoder.keras.
+    The sheets that are there stay, if they follow the directions. An encoder that has learned
+    beside the model is kept too, as encoder.keras.
 
-    Directions and model.keras are of the averaged weights, where the learner averages them; the
-    sheets show the last ones. Doing it again changes nothing.
+    Directions, statistics and model.keras are of the averaged weights, where the learner averages
+    them; the sheets show the last ones. Doing it again changes nothing.
 
     Args:
         run: whose last checkpoint has been saved.
@@ -39,10 +45,13 @@ def finish(
         epochs: that were learned.
     """
     with _trained_weights(learner):
-        directions = run_directions(run, learner, examples)
+        latents = trained_latents(run, learner, examples)
+        directions = run_directions(learner.model, latents)
+        statistics = run_statistics(learner.model, latents, examples)
     if not sheets.follow(directions):
         sheets.write(epochs, directions)
     write_directions(run / DIRECTIONS, directions)
+    statistics.save(run / STATISTICS)
     encoder = learner.state.get("encoder")
     if encoder is not None:
         with atomic_write(run / ENCODER) as partial:
@@ -51,8 +60,8 @@ def finish(
         learner.model.save(partial)
 
 
-def run_directions(run: Run, learner: Learner, examples: Examples) -> dict[str, Directions]:
-    """The principal directions of the latents that a training has ended with.
+def trained_latents(run: Run, learner: Learner, examples: Examples) -> LatentArrays | None:
+    """The latents [N, d] of the training examples, by group, that a training has ended with.
 
     Args:
         run: whose newest checkpoint has the chains.
@@ -60,14 +69,48 @@ def run_directions(run: Run, learner: Learner, examples: Examples) -> dict[str, 
         examples: the training examples.
 
     Returns:
+        None where nothing is known of them (`load_chains`).
+    """
+    if isinstance(learner.model, EncodedModel):
+        return learner.latents(examples)
+    return load_chains(run.folder)
+
+
+def run_directions(model: LatentModel, latents: LatentArrays | None) -> dict[str, Directions]:
+    """The principal directions of the latents that a training has ended with.
+
+    Args:
+        model: the trained model.
+        latents: of its training examples, as of `trained_latents`.
+
+    Returns:
         `Directions` by group; of clips those of the first frames. Empty where nothing is known of
         the latents, or nothing can be shown of them.
     """
-    model = learner.model
-    encoded = isinstance(model, EncodedModel)
-    latents = learner.latents(examples) if encoded else load_chains(run.folder)
     still = of_first_frames(model, latents) if latents else None
     return principal_directions(*still) if still else {}
+
+
+def run_statistics(
+    model: LatentModel, latents: LatentArrays | None, examples: Examples
+) -> LatentStatistics:
+    """The distribution of the training latents and of the reconstruction errors.
+
+    Args:
+        model: the trained model.
+        latents: of its training examples, as of `trained_latents`.
+        examples: these; the errors are those of 2,000 of them, evenly spread.
+
+    Returns:
+        Statistics without groups where nothing is known of the latents.
+    """
+    if not latents:
+        return LatentStatistics.fit({})
+    count = min(len(examples), _MEASURED)
+    rows = np.linspace(0, len(examples) - 1, count).astype(int)
+    chosen = {name: z[rows] for name, z in latents.items()}
+    errors = reconstruction_errors(model, examples.images[rows], chosen)
+    return LatentStatistics.fit(latents, errors, one_hot_groups(model))
 
 
 def trained_weights(learner: Learner) -> list[np.ndarray]:

@@ -9,10 +9,11 @@ import keras
 
 from dgn_tf.cli.paths import check_source, version_folder
 from dgn_tf.config import Config
-from dgn_tf.runs.directory import DIRECTIONS, Run
+from dgn_tf.inference.statistics import LatentStatistics
+from dgn_tf.runs.directory import DIRECTIONS, STATISTICS, Run
 from dgn_tf.runs.restoring import find_encoder, load_chains, load_finished_run, load_run
 from dgn_tf.serving import exported
-from dgn_tf.types import LatentArrays
+from dgn_tf.types import LatentArrays, one_hot_groups
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.visualize.clips import of_first_frames
@@ -32,6 +33,7 @@ class Trained:
         chains: latents of training examples [N, d] by group, or None where there are none.
         folders: those that a labeled model numbers its classes by, or None.
         stored: the file with its principal directions; it may be missing.
+        stored_statistics: the file with its statistics; it may be missing.
         exported_encoder: the encoder of an export, or None.
     """
 
@@ -43,6 +45,7 @@ class Trained:
     chains: LatentArrays | None
     folders: list[str] | None
     stored: Path
+    stored_statistics: Path
     exported_encoder: keras.Model | None = None
 
     def encoder(self, wanted: bool | None = None) -> keras.Model | None:
@@ -76,6 +79,29 @@ class Trained:
             return read_directions(self.stored, model.latent_dims) or None
         return principal_directions(model, latents) if latents else None
 
+    @functools.cached_property
+    def statistics(self) -> LatentStatistics | None:
+        """The distribution of the training latents, and of the training errors.
+
+        It is what was stored at the end of the training; of older runs and exports, and of a run
+        that goes on, that of the chains, without errors. None where there are neither.
+
+        Raises:
+            InputError: the file with the stored ones is damaged, or of another model.
+        """
+        if self.stored_statistics.is_file():
+            found = LatentStatistics.load(self.stored_statistics)
+            dims = {name: len(mean) for name, mean in found.means.items()}
+            if dims and dims != self.model.latent_dims:
+                raise InputError(
+                    f"{self.stored_statistics} is of another model: delete it, and what can be "
+                    "known of the latents is computed anew."
+                )
+        else:
+            one_hot = one_hot_groups(self.model)
+            found = LatentStatistics.fit(self.chains or {}, one_hot=one_hot)
+        return found if found.means else None
+
 
 def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = False) -> Trained:
     """The model of a run, or of saved_models/NAME[/VERSION].
@@ -101,6 +127,7 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
             chains=found.latents,
             folders=found.folders,
             stored=version / DIRECTIONS,
+            stored_statistics=version / STATISTICS,
             exported_encoder=found.encoder,
         )
     run = Run(run_dir or "")
@@ -114,4 +141,5 @@ def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = 
         chains=load_chains(run.folder),
         folders=run.folders,
         stored=run / DIRECTIONS,
+        stored_statistics=run / STATISTICS,
     )

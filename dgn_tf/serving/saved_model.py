@@ -15,6 +15,8 @@ import tensorflow as tf
 from dgn_tf.config import Config
 from dgn_tf.config.fields import last_value
 from dgn_tf.inference.starts import Encoder, lowest_class
+from dgn_tf.inference.statistics import FILE as STATISTICS
+from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.models.factory import encoder_settings
 from dgn_tf.serving.card import model_card
 from dgn_tf.serving.clip_signatures import clip_signatures
@@ -105,15 +107,16 @@ def export_saved_model(
     folders: list[str] | None = None,
     encoder: keras.Model | None = None,
     metrics: Mapping[str, float] | None = None,
+    statistics: LatentStatistics | None = None,
 ) -> Path:
     """Write a trained model to `folder`/VERSION, VERSION being one above those that are there.
 
     The version holds the SavedModel, warm-up requests, config.json (from which `exported.load`
     makes the Keras model again), latents.npz (latents of training examples), directions.npz (the
-    principal directions that edits follow), encoder.json if there is one, golden.npz (requests and
-    answers of the Keras model), MODEL_CARD.md and SHA256SUMS. It is written to a folder beside,
-    read back by the loader of TF Serving, compared with the Keras model, and renamed: a server that
-    watches `folder` sees it whole.
+    principal directions that edits follow), statistics.npz (`LatentStatistics`), encoder.json if
+    there is one, golden.npz (requests and answers of the Keras model), MODEL_CARD.md and
+    SHA256SUMS. It is written to a folder beside, read back by the loader of TF Serving, compared
+    with the Keras model, and renamed: a server that watches `folder` sees it whole.
 
     Args:
         config: the settings of the run.
@@ -126,6 +129,7 @@ def export_saved_model(
         encoder: that guesses the latents of the model, in whatever precision; it becomes part of
             the version, where "reconstruct" starts and what "encode" answers. Or None.
         metrics: what was measured, by name, for the model card.
+        statistics: of the latents and errors of training examples, or None.
 
     Returns:
         The path of the version folder.
@@ -153,6 +157,8 @@ def export_saved_model(
             np.savez_compressed(partial / LATENTS, **kept)
         if directions:
             write_directions(partial / DIRECTIONS, directions)
+        if statistics:
+            statistics.save(partial / STATISTICS)
         if encoder is not None:
             described = json.dumps(encoder_settings(encoder), indent=2)
             write_text(partial / ENCODER, described + "\n")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dgn_tf.inference.statistics import prior_latents
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry, one_hot_groups
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.grids import draw_grid
@@ -31,19 +32,6 @@ def sample_sheet(model: LatentModel, images: np.ndarray, latents: LatentArrays) 
     return lay_out(list(rows.values()), list(rows))
 
 
-def prior_latents(model: LatentModel, count: int, seed: int = 0) -> LatentArrays:
-    """Draws of N(0, I), float32 [count, d] for each group; classes come in turn."""
-    rng = np.random.default_rng(seed)
-    latents = {
-        name: rng.standard_normal((count, dim)).astype(np.float32)
-        for name, dim in model.latent_dims.items()
-    }
-    for name in one_hot_groups(model):
-        classes = np.eye(model.latent_dims[name], dtype=np.float32)
-        latents[name] = classes[np.arange(count) % len(classes)]
-    return latents
-
-
 def prior_sheet(model: LatentModel, side: int = 8, seed: int = 0) -> np.ndarray:
     """Samples F(z), z ~ N(0, I); beside them, for a model with geometry, their canonical images.
 
@@ -57,7 +45,8 @@ def prior_sheet(model: LatentModel, side: int = 8, seed: int = 0) -> np.ndarray:
     Returns:
         uint8 [height, width, 3].
     """
-    images, parts = decode(model, prior_latents(model, side * side, seed))
+    latents = prior_latents(model.latent_dims, one_hot_groups(model), side * side, seed)
+    images, parts = decode(model, latents)
     panels = {"samples of the prior": images}
     if has_geometry(model):
         panels["their canonical images"] = parts["appearance"]

@@ -18,6 +18,7 @@ from dgn_tf.evaluation.experiments import adversarial, geometry
 from dgn_tf.evaluation.metrics.face_features import load_face_features
 from dgn_tf.evaluation.metrics.kernel_distance import kernel_distance
 from dgn_tf.evaluation.report import table_text
+from dgn_tf.inference.statistics import prior_latents
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs import evaluated
 from dgn_tf.runs.directory import Run
@@ -27,7 +28,6 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.images import as_images
 from dgn_tf.visualize.photographs import warp_photograph
-from dgn_tf.visualize.sheets import prior_latents
 
 SIDE, TRAINED = 32, 9
 SMALL = {"appearance_dim": 3, "geometry_dim": 2, "alpha": 0.2, "appearance_scheme": 2}
@@ -142,7 +142,7 @@ def test_numbers_with_and_without_a_rival(made, run_app, monkeypatch):
     # Images of noise, in the training as in the test; nets that know nothing make smooth ones.
     assert training["sharpness"] == pytest.approx(1, abs=0.05)
     assert ours["samples"]["sharpness"] < 0.7
-    samples, _ = decode(made.ours[0], prior_latents(made.ours[0], 8))
+    samples, _ = decode(made.ours[0], prior_latents(made.ours[0].latent_dims, (), 8))
     with np.load(root / "test.npz") as test:
         expected = kernel_distance(means(samples), means(test["images"]))
     assert ours["samples"]["kid"] == pytest.approx(expected, abs=1e-6)

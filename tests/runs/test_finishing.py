@@ -8,9 +8,13 @@ import pytest
 from PIL import Image
 
 from dgn_tf import export, infer, train
+from dgn_tf.data.examples import as_float
+from dgn_tf.evaluation.metrics.errors import squared_errors
+from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.runs.restoring import load_chains, load_run
 from dgn_tf.runs.trained import load_trained
 from dgn_tf.training.checkpoints import Checkpoints
+from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import (
     equal_directions,
     principal_directions,
@@ -72,6 +76,26 @@ def test_they_are_those_of_the_chains_and_the_averaged_weights(finished):
     assert equal_directions(found, principal_directions(model, chains))
     assert list(found) == ["appearance", "geometry"] and len(found["geometry"].names) == 2
     assert equal_directions(load_trained(str(folder), None).directions, found)
+
+
+def test_statistics_are_those_of_the_chains_and_of_their_errors(finished, again):
+    folder = finished[0] / "run"
+    trained, latents = load_trained(str(folder), None), load_chains(folder)
+    with np.load(finished[0] / "data.npz") as file:
+        images = file["images"][..., None]
+    errors = squared_errors(as_float(images), decode(trained.model, latents)[0])
+    found, wanted = trained.statistics, LatentStatistics.fit(latents, errors)
+    assert found.one_hot == () and found.arrays().keys() == wanted.arrays().keys()
+    for name in wanted.arrays().keys() - {"one_hot"}:
+        array = wanted.arrays()[name]
+        np.testing.assert_allclose(found.arrays()[name], array, rtol=1e-5)
+    # A run of before has its chains, which say nothing of the errors.
+    (again.folder / "statistics.npz").unlink()
+    before = load_trained(str(again.folder), None).statistics
+    assert before.errors is None and before.typical(errors) is None
+    assert np.array_equal(before.means["geometry"], found.means["geometry"])
+    again()
+    assert (again.folder / "statistics.npz").is_file()
 
 
 def test_the_last_sheets_follow_them(again):
@@ -153,6 +177,7 @@ def test_a_run_with_an_encoder_has_them_too(finished, run_app, tmp_path):
     trained = load_trained(f"{tmp_path}/run", None)
     assert trained.chains is None
     assert equal_directions(trained.directions, stored(tmp_path / "run"))
+    assert trained.statistics.typical(np.array([0.0, np.inf])).tolist() == [True, False]
     # Too few images to find directions in, if the run had none.
     said = run_app(
         infer,

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.serving import convert, exported, saved_model
 from dgn_tf.serving.portable import portable
 
@@ -61,3 +62,12 @@ def test_its_encoder_guesses_heads_better_than_the_mean_head():
     guess = model({name: z for name, (z, _) in encoder(x).items()})
     mean = model({name: z.mean(axis=0, keepdims=True) for name, z in latents.items()})
     assert np.mean((guess - x) ** 2) < 0.3 * np.mean((mean - x) ** 2)
+
+
+def test_its_statistics_are_of_its_latents_and_know_how_well_heads_fit():
+    _, model, latents, *_ = exported.load(SHIPPED)
+    statistics = LatentStatistics.load(SHIPPED / "statistics.npz")
+    fitted = LatentStatistics.fit(latents)
+    for name in model.latent_dims:
+        np.testing.assert_allclose(statistics.means[name], fitted.means[name], atol=1e-6)
+    assert 20 < statistics.errors[0] < statistics.errors[-1] < 100

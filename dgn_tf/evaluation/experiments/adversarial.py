@@ -14,6 +14,7 @@ from dgn_tf.evaluation.metrics.errors import sharpness, squared_errors
 from dgn_tf.evaluation.metrics.face_features import HINT, NAME, FaceFeatures, load_face_features
 from dgn_tf.evaluation.metrics.kernel_distance import kernel_distance
 from dgn_tf.evaluation.report import Cell, Figure, Report, Table
+from dgn_tf.inference.statistics import prior_latents
 from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
@@ -21,7 +22,7 @@ from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import principal_directions
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.images import as_images, lay_out, whole_factor
-from dgn_tf.visualize.sheets import prior_latents, prior_sheet
+from dgn_tf.visualize.sheets import prior_sheet
 
 OURS, RIVAL = "adversarial", "likelihood alone"
 _COLUMNS = 8
@@ -96,7 +97,7 @@ def adversarial(
     for name, (model, latents) in models.items():
         images, _ = decode(model, latents)
         error = float(squared_errors(x, images).mean())
-        samples, _ = decode(model, prior_latents(model, len(test), seed))
+        samples, _ = decode(model, prior_latents(model.latent_dims, (), len(test), seed))
         numbers[name] = {
             "msre": error,
             "over_mean_image": error / (mean_image or np.nan),

@@ -12,6 +12,7 @@ from dgn_tf.config.experiments.geometry import Settings
 from dgn_tf.data.sources.files import load_photographs
 from dgn_tf.evaluation.figures.basis import faces_sheet
 from dgn_tf.evaluation.report import Figure, Report, Table
+from dgn_tf.inference.statistics import prior_latents
 from dgn_tf.ops.jacobian import folded_fraction
 from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.runs.restoring import load_chains
@@ -25,7 +26,6 @@ from dgn_tf.visualize.directions import (
 )
 from dgn_tf.visualize.images import lay_out
 from dgn_tf.visualize.photographs import warp_photograph
-from dgn_tf.visualize.sheets import prior_latents
 
 _MOST_PHOTOGRAPHS = 20
 _DIRECTIONS = 4
@@ -112,7 +112,7 @@ def _looks(model: LatentModel, seed: int) -> tuple[np.ndarray, list[str], str]:
     if one_hot_groups(model):
         z_a = np.eye(model.latent_dims["appearance"], dtype=np.float32)[:_MOST_CLASSES]
         return z_a, [f"class {k}" for k in range(len(z_a))], "Each class in a row (Fig. 12b, 13)"
-    z_a = prior_latents(model, _LOOKS, seed)["appearance"]
+    z_a = prior_latents(model.latent_dims, (), _LOOKS, seed)["appearance"]
     return z_a, [""] * _LOOKS, "Sampled z_a, one in each row (Fig. 12b)"
 
 

@@ -9,10 +9,14 @@ RUN := .venv/bin/python
 TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_CPP_MIN_LOG_LEVEL
 
+# `make docs EXECUTE=1` runs the tutorials, so that their pages show what they paint.
+EXECUTE ?=
+export DGN_DOCS_EXECUTE = $(if $(EXECUTE),true,false)
+
 # How long `make soak` lasts.
 MINUTES ?= 30
 
-.PHONY: help quickstart test test-slow soak lint clean check-python
+.PHONY: help quickstart test test-slow soak lint docs clean check-python
 
 help:
 	@echo "make quickstart   train a small model and evaluate it, into runs/quickstart"
@@ -20,6 +24,7 @@ help:
 	@echo "make test-slow    run the tests with many processes, restarts, inputs and a browser"
 	@echo "make soak         kill runs and damage files for MINUTES=30"
 	@echo "make lint         check style, docstrings, format and types"
+	@echo "make docs         build the site, into site/ (EXECUTE=1: with what the tutorials paint)"
 	@echo "make clean        remove .venv, build leftovers and caches (runs and models stay)"
 
 quickstart: .venv/installed
@@ -40,13 +45,22 @@ lint: .venv/installed
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pyright
 
+# The variable silences a note about another program, which is no warning about the site.
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet --strict
+	@echo "The site: site/index.html"
+
 clean:
-	rm -rf .venv build dist dgn_tf.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv build dist dgn_tf.egg-info site .cache .pytest_cache .ruff_cache
 	find dgn_tf tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp is the last thing its recipe makes, so an interrupted one is done again.
 .venv/installed: setup.cfg pyproject.toml .venv/created
 	$(RUN) -m pip install --disable-pip-version-check -e ".[test]"
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(RUN) -m pip install --disable-pip-version-check -e ".[docs]"
 	@touch $@
 
 .venv/created: | check-python

@@ -306,10 +306,10 @@ def test_a_proxy_is_asked_for_other_machines_only(client, proxy, monkeypatch):
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_the_commands_of_the_readme_get_an_image(server, tmp_path):
+def test_the_commands_of_the_page_on_serving_get_an_image(server, tmp_path):
     root = pathlib.Path(__file__).parents[2]
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^    ((?:curl|printf) (?:.*\\\n)*.*)$", readme, re.MULTILINE)
+    page = (root / "docs/howto/serve.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^((?:curl|printf) (?:.*\\\n)*.*)$", page, re.MULTILINE)
     assert len(commands) == 3
     with rest_server(server(root / "saved_models/heads64/2"), "heads64") as url:
         answers = []

@@ -19,9 +19,9 @@ SMALL = {
     "infer": ("--steps=10",),
     "evaluate": ("--steps=10",),
 }
-# In Python: as much less of everything, and no detector, which finds no faces in drawn heads.
 # What makes nothing that could be less.
 QUICK = ("--dry_run", "--warp_image")
+# In Python: as much less of everything, and no detector, which finds no faces in drawn heads.
 LESS = {
     '"faces64"': '"debug", alpha=0.1',
     "side=64": "side=32",

@@ -1,6 +1,6 @@
 """Learn where inference may start, so that it takes a fraction of the steps.
 
-Usage: python -m dgn_tf.amortise --run_dir=runs/quickstart
+Usage: dgn amortise --run_dir=runs/quickstart
 """
 
 import dataclasses

@@ -1,10 +1,10 @@
 """Times a training step and what it is made of; by request, whole trainings and other programs.
 
-    python -m dgn_tf.benchmark --output=runs/benchmark
-    python -m dgn_tf.benchmark --side=32 --langevin_steps=5 --parts=steps,phases
-    python -m dgn_tf.benchmark --parts=clips --frames=8 --clips=25 --width=0.2
-    python -m dgn_tf.benchmark --parts=pytorch --limit=2000
-    python -m dgn_tf.benchmark --parts=quality --settings=paper,quickstart --seconds=600
+    dgn benchmark --output=runs/benchmark
+    dgn benchmark --side=32 --langevin_steps=5 --parts=steps,phases
+    dgn benchmark --parts=clips --frames=8 --clips=25 --width=0.2
+    dgn benchmark --parts=pytorch --limit=2000
+    dgn benchmark --parts=quality --settings=paper,quickstart --seconds=600
 
 The parts:
 
@@ -43,6 +43,13 @@ from dgn_tf.config.benchmark import NUMBERS, PARTS, USUAL, PartSettings
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.ownership import BENCHMARK, Ownership
+
+# The short help.
+COMMON = {
+    "What is measured": ("parts", "output"),
+    "The step": ("side", "channels", "batch_size", "langevin_steps", "alpha", "jit"),
+    "Parts by request": ("frames", "clips", "settings", "seconds", "limit"),
+}
 
 
 def main(_: list[str]) -> None:
@@ -160,7 +167,7 @@ def define_flags() -> None:
 def main_cli() -> None:
     """Entry point of the command."""
     define_flags()
-    run_app(main)
+    run_app(main, common=COMMON)
 
 
 if __name__ == "__main__":

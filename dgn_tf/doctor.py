@@ -1,6 +1,6 @@
 """Says whether trainings will work here, and what to do if not.
 
-Usage: python -m dgn_tf.doctor
+Usage: dgn doctor
 
 Prints a table: versions, installed extras, devices, memory, disk, and a self-test of the warp and
 of one training step. Exit status 0 if trainings will work, else 1.
@@ -218,7 +218,7 @@ def _judged(test: dict[str, Any]) -> Finding:
 def main(argv: list[str] | None = None) -> int:
     """Prints the table; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="dgn-doctor",
+        prog="dgn doctor",
         description="Says whether trainings will work here, and what to do if not.",
     )
     parser.parse_args(argv)

@@ -1,4 +1,8 @@
-"""Measure a run: python -m dgn_tf.evaluate --run_dir=runs/quickstart --experiment=held_out."""
+"""Measure a run, and write a report into its folder.
+
+Usage: dgn evaluate --run_dir=runs/quickstart
+       dgn evaluate --run_dir=runs/faces --data=others
+"""
 
 from absl import flags as absl_flags
 
@@ -12,12 +16,21 @@ from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
 
+# The short help.
+COMMON = {
+    "What is measured": ("run_dir", "experiment"),
+    "On which images": ("data", "limit", "where"),
+    "The inference": ("steps", "starts", "amortised", "seed"),
+}
+
 
 def define_flags() -> None:
     """Declare the flags of every experiment, and the settings of each."""
     summaries = [f"{name}: {experiments.find(name).SUMMARY}." for name in experiments.names()]
     absl_flags.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
-    absl_flags.DEFINE_string("experiment", "held_out", " ".join(summaries))
+    names = ", ".join(experiments.names())
+    about = f"What to measure: {names}. {' '.join(summaries)}"
+    absl_flags.DEFINE_string("experiment", "held_out", about)
     define_settings_flags(EvaluationData)
     define_settings_flags(InferenceConfig, ("steps", "starts", "amortised", "seed"))
     define_settings_flags(experiments.all_settings())
@@ -67,7 +80,7 @@ def main(argv: list[str]) -> None:
 def main_cli() -> None:
     """The command dgn-evaluate."""
     define_flags()
-    run_app(main)
+    run_app(main, common=COMMON)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A page in the browser to explore a trained model: sliders, photographs, recombinations.
 
-Usage: python -m dgn_tf.explore --run_dir=runs/heads64
-       python -m dgn_tf.explore --saved_model=saved_models/heads64
+Usage: dgn explore --run_dir=runs/heads64
+       dgn explore --saved_model=saved_models/heads64
 """
 
 import os

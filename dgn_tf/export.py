@@ -1,8 +1,8 @@
 """Export a trained model: a SavedModel for TF Serving, .tflite files for devices, or a web page.
 
-Usage: python -m dgn_tf.export --run_dir=runs/heads64
-       python -m dgn_tf.export --saved_model=saved_models/heads64 --format=tflite
-       python -m dgn_tf.export --saved_model=saved_models/heads64 --format=web
+Usage: dgn export --run_dir=runs/heads64
+       dgn export --saved_model=saved_models/heads64 --format=tflite
+       dgn export --saved_model=saved_models/heads64 --format=web
 """
 
 import re
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 
 FLAGS = absl_flags.FLAGS
 _TFLITE_FLAGS = ("part", "quantization")
+
+# The short help.
+COMMON = {
+    "The model": ("run_dir", "saved_model"),
+    "What becomes of it": ("format", "output_dir", "name"),
+    "SavedModel": ("amortised",),
+    ".tflite files": ("part", "quantization"),
+}
 
 
 def define_flags() -> None:
@@ -234,7 +242,7 @@ def _write_web(target: Path, trained: "Trained") -> None:
 def main_cli() -> None:
     """Entry point of the command."""
     define_flags()
-    run_app(main)
+    run_app(main, common=COMMON)
 
 
 if __name__ == "__main__":

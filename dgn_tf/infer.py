@@ -1,9 +1,8 @@
 """Latents, reconstructions and recombinations of images that a trained model has not seen.
 
-Usage: python -m dgn_tf.infer --run_dir=runs/heads --data=folder:photos --output_dir=out
-       python -m dgn_tf.infer --run_dir=runs/heads --recombine=ann.jpg,ben.jpg --output_dir=out
-       python -m dgn_tf.infer --run_dir=runs/heads --warp_image=cat.jpg --edit=geometry:widen=2 \
-           --output_dir=out
+Usage: dgn infer --run_dir=runs/heads --data=photos --output_dir=out
+       dgn infer --run_dir=runs/heads --recombine=ann.jpg,ben.jpg --output_dir=out
+       dgn infer --run_dir=runs/heads --warp_image=cat.jpg --edit=geometry:widen=2 --output_dir=out
 """
 
 import dataclasses
@@ -18,10 +17,19 @@ from dgn_tf.config import InferenceConfig
 from dgn_tf.config.edits import parse_edit
 from dgn_tf.config.infer import InferenceTask
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import shortened
 
 FLAGS = absl_flags.FLAGS
 # Settings of an inference with several values each, which are declared by hand.
 _LISTS = ("recombine", "edit")
+
+# The short help.
+COMMON = {
+    "The model": ("run_dir", "saved_model"),
+    "The images": ("data", "limit", "recombine", "warp_image"),
+    "What becomes of them": ("output_dir", "overwrite", "edit", "animate", "board"),
+    "The inference": ("steps", "starts", "seed"),
+}
 
 
 def define_flags() -> None:
@@ -97,6 +105,9 @@ def _infer(task: InferenceTask, settings: InferenceConfig) -> None:
         f"{len(report['examples'])} images, mean squared reconstruction error "
         f"{report['msre']:.2f} (sum over an image, [0, 1] scale): {FLAGS.output_dir}"
     )
+    unlike = [example["name"] for example in report["examples"] if not example["typical"]]
+    if unlike:
+        print(f"Unlike anything that this model has learned: {len(unlike)}, {shortened(unlike)}")
 
 
 def _check_warp_flags() -> None:
@@ -119,7 +130,7 @@ def _names(kind: type) -> list[str]:
 def main_cli() -> None:
     """The command dgn-infer."""
     define_flags()
-    run_app(main)
+    run_app(main, common=COMMON)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Images or clips as TFRecord files, from which dgn_tf.train reads what a step needs.
 
-Usage: python -m dgn_tf.pack --data=PHOTOS --output=packed
-       python -m dgn_tf.train --data=packed --run_dir=runs/photos
+Usage: dgn pack --data=PHOTOS --output=packed
+       dgn train --data=packed --run_dir=runs/photos
 
 The images are cut and resized as dgn_tf.train would. One call holds its images in memory: pack
 what is larger in parts (--data=tfds:NAME:train[:25%] --output=packed/part-0, and so on), and train

@@ -1,7 +1,7 @@
 """Square crops for training, out of photographs: faces that are found, or the middle.
 
-Usage: python -m dgn_tf.prepare SOURCE DEST
-       python -m dgn_tf.train --data=DEST/crops --run_dir=runs/faces
+Usage: dgn prepare SOURCE DEST
+       dgn train --data=DEST/crops --run_dir=runs/faces
 
 Every image under SOURCE is looked at; SOURCE is only read. DEST gets crops/, manifest.csv (where
 each crop comes from) and skipped.csv (what gave none, and why). Interrupted, the same command goes

@@ -1,6 +1,6 @@
 """Learn a generator from images or clips.
 
-Usage: python -m dgn_tf.train --preset=quickstart --run_dir=runs/quickstart
+Usage: dgn train --preset=quickstart --run_dir=runs/quickstart
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,14 @@ from dgn_tf.cli.presets import define_preset_flag
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
+
+# The short help.
+COMMON = {
+    "What is learned": ("preset", "data", "side", "channels", "limit"),
+    "Where it goes": ("run_dir", "fresh", "dry_run"),
+    "The model": ("model", "appearance_dim", "geometry_dim", "alpha"),
+    "The training": ("epochs", "batch_size", "langevin_steps", "proposals", "seed"),
+}
 
 
 def define_flags() -> None:
@@ -66,7 +74,7 @@ def main(_argv: Sequence[str]) -> int:
 def main_cli() -> None:
     """The command dgn-train."""
     define_flags()
-    run_app(main)
+    run_app(main, common=COMMON)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The transfer table (E2, Table I): train rivals alike, fine-tune on one view, test on all.
 
-Usage: python -m dgn_tf.transfer --preset=transfer_heads --run_dir=runs/transfer
+Usage: dgn transfer --preset=transfer_heads --run_dir=runs/transfer
 """
 
 from absl import flags as absl_flags
@@ -19,6 +19,13 @@ from dgn_tf.config.transfer import TransferSettings, check_training
 from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
+
+# The short help.
+COMMON = {
+    "What is compared": ("preset", "methods", "data", "target", "view", "frontal"),
+    "Where it goes": ("run_dir",),
+    "How": ("tuned", "per_view", "tuning_epochs", "repeats", "epochs"),
+}
 
 
 def define_flags() -> None:
@@ -59,7 +66,7 @@ def main(argv: list[str]) -> None:
 def main_cli() -> None:
     """The command dgn-transfer."""
     define_flags()
-    run_app(main)
+    run_app(main, common=COMMON)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ ORDER = (
 COMMANDS = (
     "train",
     "infer",
+    "sample",
+    "morph",
     "evaluate",
     "transfer",
     "amortise",
@@ -40,6 +42,7 @@ COMMANDS = (
     "explore",
     "benchmark",
     "doctor",
+    "__main__",
 )
 
 

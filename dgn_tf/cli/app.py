@@ -10,7 +10,9 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
+from dgn_tf.cli.help import Common, brief_help, full_help, wanted_help
 from dgn_tf.cli.presets import read_files
+from dgn_tf.cli.quiet import quiet_imports
 from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason
 from dgn_tf.utils.terminal import at_the_terminal
 
@@ -18,27 +20,49 @@ from dgn_tf.utils.terminal import at_the_terminal
 Main = Callable[[list[str]], int | None]
 
 
-def run_app(main: Main, positionals: Sequence[str] = ()) -> None:
+def run_app(main: Main, positionals: Sequence[str] = (), common: Common | None = None) -> None:
     """Run a command whose flags are declared; a user's error is one line and exit status 2.
 
     How it meets Ctrl-C and its readers is said by `dgn_tf.utils.terminal`.
 
     Args:
         main: the command.
-        positionals: names of the arguments it takes that are no flags, such as "SOURCE".
+        positionals: names of the arguments it takes that are no flags, such as "SOURCE"; the last
+            may end in "...", which stands for one or more.
+        common: flags of its short help by the title of their group; None shows all of its own.
     """
-    parse = functools.partial(parse_command_line, positionals=positionals)
+    about = sys.modules[main.__module__].__doc__ or ""
+    parse = functools.partial(
+        parse_command_line, positionals=positionals, about=about, common=common
+    )
     with at_the_terminal():
+        quiet_imports()
         app.run(guarded(main), flags_parser=parse)
 
 
-def parse_command_line(argv: list[str], positionals: Sequence[str] = ()) -> list[str]:
-    """Read the command line; returns the program's name and one value for each positional."""
-    # --help shows the flags of the main module: those that the settings make belong to it too.
-    for module, declared in flags.FLAGS.flags_by_module_dict().items():
-        if module.startswith("dgn_tf."):
-            for flag in declared:
-                flags.FLAGS.register_key_flag_for_module(argv[0], flag)
+def parse_command_line(
+    argv: list[str],
+    positionals: Sequence[str] = (),
+    about: str = "",
+    common: Common | None = None,
+) -> list[str]:
+    """Read the command line, or give the help that it asks for and end.
+
+    Args:
+        argv: the program's name and its arguments.
+        positionals: as of `run_app`, as is `common`.
+        about: what the command does, for its help.
+        common: flags of its short help.
+
+    Returns:
+        The program's name and the values of the positionals.
+    """
+    wanted = wanted_help(argv)
+    if wanted:
+        brief = wanted == "brief"
+        text = brief_help(about, common, flags.FLAGS) if brief else full_help(about, flags.FLAGS)
+        print(text, flush=True)
+        sys.exit(0)
     try:
         rest = flags.FLAGS(read_files(argv, flags.FLAGS))
     except BrokenPipeError:
@@ -49,10 +73,11 @@ def parse_command_line(argv: list[str], positionals: Sequence[str] = ()) -> list
     except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
         _fail(" ".join(str(error).removeprefix("ERROR:: ").split("\n")) + " (see --help)")
     except SystemExit:
-        # Help was asked for and given: absl calls that status 1.
+        # Help for programs (--helpxml) was asked for and given: absl calls that status 1.
         sys.exit(0)
+    many = bool(positionals) and positionals[-1].endswith("...")
     surplus = rest[1 + len(positionals) :]
-    if surplus:
+    if surplus and not many:
         _fail(f"{surplus[0]!r} is no flag: flags look like --name=value (see --help)")
     missing = positionals[len(rest) - 1 :]
     if missing:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
+from dgn_tf.cli.help import note_section
 from dgn_tf.cli.presets import preset_path, read_files
 from dgn_tf.config import Config
 from dgn_tf.utils.errors import InputError
@@ -34,6 +35,7 @@ def define_settings_flags(
         names: of the settings that get a flag; None for all.
         flag_values: where the flags are declared.
     """
+    section = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
     for field in dataclasses.fields(kind):
         if names is not None and field.name not in names:
             continue
@@ -42,6 +44,7 @@ def define_settings_flags(
             flags.DEFINE_enum(field.name, str(default), choices, text, flag_values=flag_values)
         else:
             _DEFINERS[field.type](field.name, default, text, flag_values=flag_values)
+        note_section(flag_values, [field.name], section)
 
 
 def settings_from_flags(

@@ -13,8 +13,12 @@ _MOST_RECOMBINED = 64
 _MOST_ON_BOARD = 64
 
 
-def check_format(kind: str) -> None:
-    """Check that animations of a kind, "gif" or "mp4", can be written here.
+def check_format(kind: str, setting: str = "animate") -> None:
+    """Check that images of a kind, such as "gif" or "mp4", can be written here.
+
+    Args:
+        kind: of the images.
+        setting: that asks for it, for the message.
 
     Raises:
         InputError: what writes MP4 is not installed.
@@ -24,7 +28,7 @@ def check_format(kind: str) -> None:
             import av  # noqa: F401
         except ImportError:
             raise InputError(
-                '`animate=mp4` needs PyAV: pip install "dgn_tf[video]", or use `animate=gif`.'
+                f'`{setting}`: MP4 needs PyAV: pip install "dgn_tf[video]", or ask for GIF.'
             ) from None
 
 

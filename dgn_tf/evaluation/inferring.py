@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from dgn_tf.data.sources import load, other_data, paths_of
 from dgn_tf.data.sources.files import load_files, load_photograph
 from dgn_tf.evaluation import results
 from dgn_tf.inference.encoder import make_inference
+from dgn_tf.inference.energy import reconstruction_errors
 from dgn_tf.runs.outputs import REPORT, output_folder
 from dgn_tf.runs.restoring import given_latents
 from dgn_tf.runs.trained import Trained
@@ -76,7 +78,8 @@ def infer(
                 f"{_FEWEST_LATENTS}."
             )
         given = given_latents(trained.config, examples, trained.folders)
-        latents = _infer_latents(trained.model, settings, encoder, examples, task, given)
+        size = task.batch_size
+        latents = _infer_latents(trained.model, settings, encoder, examples, size, given)
         numbers = _write_results(folder, trained, task, examples, latents, directions)
         source = {
             "data": task.data or None,
@@ -85,6 +88,51 @@ def infer(
         }
         report = {"run": trained.path, **source, **dataclasses.asdict(settings), **numbers}
         return _write_report(folder, report)
+
+
+class Inferred(NamedTuple):
+    """Images that a model has been shown.
+
+    Attributes:
+        latents: [N, d] by group.
+        errors: float64 [N], the sum of squares over an image on the [0, 1] scale.
+        typical: whether each is like what the model has learned from; True where that is not known.
+    """
+
+    latents: LatentArrays
+    errors: np.ndarray
+    typical: np.ndarray
+
+
+def infer_files(
+    trained: Trained, files: Sequence[str], settings: InferenceConfig | None = None
+) -> Inferred:
+    """Infers the latents of image files.
+
+    Args:
+        trained: a trained model of images that is not given labels.
+        files: paths of images.
+        settings: of the inference; None for the defaults.
+
+    Raises:
+        InputError: model, settings or images cannot be used, or the inference diverged.
+    """
+    _require_images(trained)
+    if trained.model.given_groups:
+        raise InputError(f"the model of {trained.flag} is given the labels of images.")
+    settings = settings or InferenceConfig()
+    encoder = trained.encoder(settings.amortised)
+    settings = settings.resolved(trained.config.learning, encoder is not None)
+    data = trained.config.data
+    examples = load_files(files, data.side, data.channels)
+    latents = _infer_latents(trained.model, settings, encoder, examples, len(examples), {})
+    errors = reconstruction_errors(trained.model, examples.images, latents)
+    return Inferred(latents, errors, _typical(trained, errors))
+
+
+def _typical(trained: Trained, errors: np.ndarray) -> np.ndarray:
+    known = trained.statistics.typical(errors) if trained.statistics else None
+    return np.ones(len(errors), bool) if known is None else known
 
 
 def warp_images(
@@ -178,13 +226,13 @@ def _infer_latents(
     settings: InferenceConfig,
     encoder: keras.Model | None,
     examples: Examples,
-    task: InferenceTask,
+    batch_size: int,
     given: LatentArrays,
 ) -> LatentArrays:
     inference = make_inference(model, settings, encoder)
     with progress_bar("Langevin steps") as report:
         images = as_float(examples.images)
-        latents = inference(images, examples.ids, task.batch_size, report, given)
+        latents = inference(images, examples.ids, batch_size, report, given)
     finite = np.all([np.isfinite(z).all(axis=1) for z in latents.values()], axis=0)
     if not finite.all():
         raise InputError(
@@ -219,7 +267,7 @@ def _write_results(
         means = trained.chains or latents
         write_animations(folder / "animations", model, means, directions, appearance, task.animate)
     results.write_latents(folder, examples, latents)
-    return results.errors_report(examples, files, errors)
+    return results.errors_report(examples, files, errors, _typical(trained, errors))
 
 
 def _edited_field(trained: Trained, edits: Sequence[Edit]) -> np.ndarray:

@@ -130,23 +130,32 @@ def write_latents(folder: Path, examples: Examples, latents: LatentArrays) -> No
     np.savez(folder / "latents.npz", allow_pickle=False, **arrays)
 
 
-def errors_report(examples: Examples, files: Sequence[str], errors: np.ndarray) -> dict:
+def errors_report(
+    examples: Examples, files: Sequence[str], errors: np.ndarray, typical: np.ndarray
+) -> dict:
     """The part of the report that names examples and their errors.
 
     Args:
         examples: N examples.
         files: a file name without suffix for each.
         errors: `write_reconstructions` has returned.
+        typical: bool [N], whether each is like what the model has learned from.
 
     Returns:
         "msre", the mean squared reconstruction error, and "examples" with the name, id, file and
-        error of each.
+        error of each, and whether it is typical.
     """
-    rows = zip(examples.names, examples.ids, files, errors, strict=True)
+    rows = zip(examples.names, examples.ids, files, errors, typical, strict=True)
     return {
         "msre": float(np.mean(errors)),
         "examples": [
-            {"name": name, "id": int(i), "file": f"{file}.png", "msre": float(error)}
-            for name, i, file, error in rows
+            {
+                "name": name,
+                "id": int(i),
+                "file": f"{file}.png",
+                "msre": float(error),
+                "typical": bool(known),
+            }
+            for name, i, file, error, known in rows
         ],
     }

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Collection, Mapping
-from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -20,8 +19,7 @@ QUANTILES = (0.5, 0.9, 0.995)
 # trained on fit less well than those that were.
 TYPICAL_FACTOR = 1.5
 # Where samples come from: the latents of the training examples, or N(0, I).
-Source: TypeAlias = Literal["training", "prior"]
-SOURCES: tuple[Source, ...] = ("training", "prior")
+SOURCES = ("training", "prior")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,7 +71,7 @@ class LatentStatistics:
             errors=np.quantile(known["errors"], QUANTILES) if known else None,
         )
 
-    def sample(self, count: int, seed: int = 0, source: Source = "training") -> LatentArrays:
+    def sample(self, count: int, seed: int = 0, source: str = "training") -> LatentArrays:
         """Latents drawn at random: equal for equal arguments.
 
         Args:

@@ -13,6 +13,8 @@ SLOW = {"tensorflow", "keras", "tensorflow_datasets", "sklearn", "matplotlib"}
 NEEDED = {
     "train": ["--run_dir=new"],
     "infer": ["--run_dir=run", "--output_dir=new", "--data=photos"],
+    "sample": ["--run_dir=run"],
+    "morph": ["photos/a.png", "photos/a.png", "--run_dir=run"],
     "evaluate": ["--run_dir=run"],
     "transfer": ["--run_dir=new"],
     "amortise": ["--run_dir=run"],
@@ -74,9 +76,11 @@ def refused(place, *command):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_comes_at_once(place, name):
+def test_help_comes_at_once_and_fits_on_a_screen(place, name):
     status, out, _ = answer(place, name, "--help")
-    assert status == 0 and "\n  --" in out
+    lines = out.splitlines()
+    assert status == 0 and "\n  --" in out and lines[-1].endswith("--help=all")
+    assert len(lines) <= 40 and max(map(len, lines)) <= 100
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -125,6 +129,16 @@ NOT_THERE = [
         "--recombine=missing.jpg: there is no such file or folder.",
     ),
     (changed("infer", "--output_dir=file/new"), "--output_dir=file/new cannot be written: "),
+    (changed("sample", "--run_dir=missing"), "--run_dir=missing holds no run"),
+    (changed("sample", "--output=a.bmp"), "--output=a.bmp: must end in one of .png, .gif, .mp4."),
+    (changed("sample", "--output=photos/a.png"), "--output=photos/a.png exists: name another"),
+    (changed("sample", "--output=file/a.png"), "the folder of --output=file/a.png, is a file"),
+    (changed("sample", "--seeds=5-2"), "--seeds=5-2: must be numbers such as 0-15"),
+    (changed("sample", "--seeds=0-9999"), "--seeds=0-9999: must be at most 1024 numbers."),
+    (changed("morph", "--run_dir=missing"), "--run_dir=missing holds no run"),
+    (["morph", "photos/a.png", "--run_dir=run"], "IMAGE... missing: give IMAGE IMAGE..."),
+    (["morph", "photos/a.png", "b.png", "--run_dir=run"], "b.png: there is no such file or folder"),
+    (changed("morph", "--output=a.bmp"), "--output=a.bmp: must end in one of .png, .gif, .mp4."),
     (changed("evaluate", "--run_dir=missing"), "--run_dir=missing holds no run"),
     (changed("evaluate", "--data=missing"), "'missing' is not the path of a file or folder"),
     (changed("evaluate", "--experiment=held"), "--experiment=held: must be one of adversarial,"),

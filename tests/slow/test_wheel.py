@@ -37,7 +37,7 @@ def installed(tmp_path_factory):
 
 def test_a_preset_is_trained_from_another_folder(installed, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(installed)}
-    command = (sys.executable, "-m", "dgn_tf.train", "--preset=debug", "--epochs=1")
+    command = (str(installed / "bin/dgn"), "train", "--preset=debug", "--epochs=1")
     said = run(*command, "--limit=50", "--run_dir=run", cwd=tmp_path, env=environment)
     assert (tmp_path / "run/model.keras").is_file() and "--epochs=1" in said
     look = (sys.executable, "-c", "import dgn_tf; print(dgn_tf.__file__)")

@@ -1,0 +1,75 @@
+"""From one image to another through the latents of a model, as a strip or an animation.
+
+Usage: dgn morph ann.jpg ben.jpg --run_dir=runs/faces --output=morph.gif
+       dgn morph ann.jpg ben.jpg eve.jpg --run_dir=runs/faces --group=geometry --output=strip.png
+"""
+
+from collections.abc import Sequence
+
+from absl import flags as absl_flags
+
+from dgn_tf.cli.app import run_app
+from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
+from dgn_tf.cli.paths import check_source, require_path, require_writable
+from dgn_tf.config import InferenceConfig
+from dgn_tf.config.painting import MorphSettings, is_animation
+from dgn_tf.utils.files import user_path
+
+FLAGS = absl_flags.FLAGS
+POSITIONALS = ("IMAGE", "IMAGE...")
+# The short help.
+COMMON = {
+    "The model": ("run_dir", "saved_model"),
+    "The file": ("output", "overwrite", "group", "columns", "frames"),
+    "How the images' latents are inferred": ("steps", "starts", "amortised", "seed"),
+}
+
+
+def define_flags() -> None:
+    """Declares the flags of this command."""
+    define_source_flags()
+    define_settings_flags(MorphSettings)
+    define_settings_flags(InferenceConfig)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Paints the way between the images that the command line names."""
+    _, *files = argv
+    settings = settings_from_flags(MorphSettings, FLAGS)
+    inference = settings_from_flags(InferenceConfig, FLAGS)
+    check_source(FLAGS.run_dir, FLAGS.saved_model)
+    for path in files:
+        require_path(path, path)
+    output = user_path(settings.output)
+    require_writable(f"the folder of `output={settings.output}`,", output.parent)
+    # What takes seconds to import comes once it is needed.
+    from dgn_tf.evaluation.inferring import infer_files
+    from dgn_tf.runs.trained import load_trained
+    from dgn_tf.visualize.animation import save_animation, there_and_back
+    from dgn_tf.visualize.images import save_png
+    from dgn_tf.visualize.morphing import only_group, path_frames, strip
+
+    trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
+    inferred = infer_files(trained, files, inference)
+    for path, error, typical in zip(files, inferred.errors, inferred.typical, strict=True):
+        unlike = "" if typical else ", unlike anything that this model has learned"
+        print(f"{path}: squared error {error:.1f}{unlike}")
+    latents = inferred.latents
+    if settings.group != "all":
+        latents = only_group(latents, settings.group)
+    if is_animation(settings.output):
+        frames = path_frames(trained.model, latents, settings.frames, closed=False)
+        save_animation(output, there_and_back(frames))
+    else:
+        save_png(output, strip(trained.model, latents, settings.columns))
+    print(output)
+
+
+def main_cli() -> None:
+    """Entry point of the command."""
+    define_flags()
+    run_app(main, POSITIONALS, COMMON)
+
+
+if __name__ == "__main__":
+    main_cli()

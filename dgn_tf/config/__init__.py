@@ -121,6 +121,7 @@ class Config:
         strategy = f"`strategy={self.execution.strategy}`"
         for flag, used in (
             ("adversarial", self.learning.adversarial),
+            ("optimizer", self.learning.optimizer),
             (f"model={self.model.model}", self.model.model in ENCODED_MODELS),
             ("precision=mixed_float16", self.model.precision == "mixed_float16"),
         ):

@@ -127,6 +127,12 @@ class TrainingConfig:
         "[0, 1]: keeps the pose out of appearance. 0 for none, as in Algorithm 1. For "
         "--model=deformable.",
     )
+    optimizer: str = setting(
+        "",
+        "Optimizer of the networks: empty for Adam; a name that Keras knows, such as lion; or the "
+        "JSON of keras.optimizers.serialize, whose own learning rate stands in for "
+        "--learning_rate. For one device.",
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -55,9 +55,19 @@ def stable_id(name: bytes) -> int:
     return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") >> 1
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Examples:
     """A data set of N square images, or of N clips of F square frames each.
+
+    Example:
+        >>> import numpy as np
+        >>> import dgn_tf as dgn
+        >>> faces = dgn.load_images(np.zeros([20, 40, 40, 3], np.uint8), side=32)
+        >>> faces
+        Examples(20 images, 32x32x3)
+        >>> train, held_out = faces.split(0.1, seed=0)
+        >>> len(train), len(held_out)
+        (18, 2)
 
     Attributes:
         images: uint8 [N, S, S, C] or, clips, [N, F, S, S, C], 0..255, C is 1 or 3: an array, or
@@ -107,6 +117,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        kind = "images" if self.frames is None else f"clips of {self.frames} frames"
+        return f"Examples({len(self)} {kind}, {self.side}x{self.side}x{self.channels})"
+
     @property
     def side(self) -> int:
         """The side S of every image, in pixels."""
@@ -131,6 +145,31 @@ class Examples:
             names=tuple(self.names[i] for i in chosen),
             factors={name: values[chosen] for name, values in self.factors.items()},
         )
+
+    def split(self, fraction: float, seed: int = 0) -> tuple["Examples", "Examples"]:
+        """Two data sets: most of the examples, and a fraction that is held out.
+
+        Args:
+            fraction: of the examples that are held out, above 0 and below 1; at least one is, and
+                one is not.
+            seed: decides which, at least 0.
+
+        Returns:
+            (The others, those held out), each in the order of these.
+
+        Raises:
+            InputError: an argument out of its range, or a single example.
+        """
+        if not 0 < fraction < 1:
+            raise InputError(f"`fraction={fraction}`: must be above 0 and below 1.")
+        if seed < 0:
+            raise InputError(f"`seed={seed}`: must be at least 0.")
+        if len(self) < 2:
+            raise InputError("`split` needs at least two examples.")
+        count = min(max(round(fraction * len(self)), 1), len(self) - 1)
+        held = np.zeros(len(self), bool)
+        held[np.random.default_rng(seed).permutation(len(self))[:count]] = True
+        return self.subset(~held), self.subset(held)
 
     def stills(self, moving: Collection[str] | None = None) -> "Examples":
         """The frames of clips as single images, each with the factors of its clip or its own.

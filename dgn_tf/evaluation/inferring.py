@@ -271,9 +271,8 @@ def _write_results(
 
 
 def _edited_field(trained: Trained, edits: Sequence[Edit]) -> np.ndarray:
-    """By how much edits change the field of the mean geometry: [S, S, 2] in pixels."""
-    model = trained.model
-    check_edits(edits, editable_dims(model))
+    """By how much edits change the field of the mean geometry of a trained model."""
+    check_edits(edits, editable_dims(trained.model))
     wrong = [edit.group for edit in edits if edit.group != "geometry"]
     if wrong:
         raise InputError(f"`warp_image`: `edit={wrong[0]}:...` moves nothing: edit the geometry.")
@@ -282,7 +281,27 @@ def _edited_field(trained: Trained, edits: Sequence[Edit]) -> np.ndarray:
         raise InputError(f"`warp_image`: {trained.flag} keeps no directions to take steps along.")
     # The mean in the precision of the latents, where there are any.
     z = trained.chains["geometry"] if trained.chains else directions["geometry"].mean[None]
-    mean = {"geometry": z.mean(axis=0, keepdims=True)}
-    edited = apply_edits(mean, edits, directions)
-    fields = [model.part("geometry", np.float32(z["geometry"])) for z in (edited, mean)]
+    return edited_field(trained.model, directions, z.mean(axis=0, keepdims=True), edits)
+
+
+def edited_field(
+    model: LatentModel,
+    directions: Mapping[str, Directions],
+    mean: np.ndarray,
+    edits: Sequence[Edit],
+) -> np.ndarray:
+    """By how much edits change the field of the mean geometry: [S, S, 2] in pixels.
+
+    Args:
+        model: a trained model with geometry.
+        directions: those of the geometry.
+        mean: of the geometry's latents, [1, d].
+        edits: steps, all of the geometry.
+
+    Raises:
+        InputError: there is no such direction.
+    """
+    latents = {"geometry": mean}
+    edited = apply_edits(latents, edits, directions)
+    fields = [model.part("geometry", np.float32(z["geometry"])) for z in (edited, latents)]
     return (fields[0] - fields[1])[0].numpy()

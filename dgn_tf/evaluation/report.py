@@ -19,7 +19,7 @@ from dgn_tf.utils.files import user_path
 from dgn_tf.utils.folders import atomic_folder, require_replaceable
 from dgn_tf.utils.ownership import REPORT, Ownership, files_under
 from dgn_tf.visualize.animation import save_animation
-from dgn_tf.visualize.images import save_png
+from dgn_tf.visualize.images import png_bytes, save_png
 
 Cell = str | float | int | None
 
@@ -111,9 +111,9 @@ class Figure:
     video: np.ndarray | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Report:
-    """What an experiment found.
+    """What an experiment found. A notebook shows its tables and figures, `print` its tables.
 
     Attributes:
         title: one line.
@@ -126,6 +126,25 @@ class Report:
     numbers: dict
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
+
+    def __repr__(self) -> str:
+        error = self.numbers.get("reconstruction", {}).get("msre")
+        return f"Report({self.title}" + (f", error {error:.2f})" if error is not None else ")")
+
+    def __str__(self) -> str:
+        return "\n\n".join([self.title, *(table_text(table) for table in self.tables)])
+
+    def _repr_html_(self) -> str:
+        figures = [
+            _figure_html(figure, [_image(png_bytes(figure.image), "png", figure.name)])
+            for figure in self.figures
+        ]
+        tables = [_table_html(table) for table in self.tables]
+        return "\n".join([f"<h3>{html.escape(self.title)}</h3>", *tables, *figures])
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write it as a page with its numbers and figures; see `write_report`."""
+        write_report(folder, self, {})
 
 
 def write_report(folder: str | os.PathLike, report: Report, origin: Mapping[str, Any]) -> None:
@@ -200,9 +219,7 @@ def _record_older(folder: Path, report: Report) -> None:
 
 def show(report: Report) -> None:
     """Print title and tables as text for a terminal."""
-    print(report.title)
-    for table in report.tables:
-        print(f"\n{table_text(table)}")
+    print(report)
 
 
 def table_text(table: Table) -> str:
@@ -263,21 +280,24 @@ def _page(report: Report, folder: Path, origin: Mapping[str, Any], made: str) ->
     if report.figures:
         parts.append("<h2>Figures</h2>")
     for figure in report.figures:
-        images = [_image(folder / f"{figure.name}.png")]
-        if figure.video is not None:
-            images.append(_image(folder / f"{figure.name}.gif"))
-        caption = html.escape(figure.caption)
-        parts.append(f"<figure>{''.join(images)}<figcaption>{caption}</figcaption></figure>")
+        kinds = ("png",) if figure.video is None else ("png", "gif")
+        files = [folder / f"{figure.name}.{kind}" for kind in kinds]
+        images = [_image(f.read_bytes(), f.suffix.removeprefix("."), f.stem) for f in files]
+        parts.append(_figure_html(figure, images))
     parts.append(f"<h2>Origin</h2>\n<pre>{html.escape(_json(origin), quote=False)}</pre>")
     return _PAGE.format(
         title=html.escape(report.title), made=html.escape(made), body="\n".join(parts)
     )
 
 
-def _image(path: Path) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
-    kind = path.suffix.removeprefix(".")
-    return f'<img src="data:image/{kind};base64,{data}" alt="{html.escape(path.stem)}">'
+def _figure_html(figure: Figure, images: list[str]) -> str:
+    caption = html.escape(figure.caption)
+    return f"<figure>{''.join(images)}<figcaption>{caption}</figcaption></figure>"
+
+
+def _image(content: bytes, kind: str, name: str) -> str:
+    data = base64.b64encode(content).decode()
+    return f'<img src="data:image/{kind};base64,{data}" alt="{html.escape(name)}">'
 
 
 def _table_html(table: Table) -> str:

@@ -1,8 +1,5 @@
 """What a training leaves at its end: the model, its principal directions and its statistics."""
 
-import contextlib
-from collections.abc import Iterator
-
 import numpy as np
 
 from dgn_tf.data.examples import Examples
@@ -10,7 +7,7 @@ from dgn_tf.inference.energy import reconstruction_errors
 from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.runs.directory import DIRECTIONS, ENCODER, MODEL, STATISTICS, Run
 from dgn_tf.runs.restoring import load_chains
-from dgn_tf.training.ema import Averaging
+from dgn_tf.training.ema import averaged_weights
 from dgn_tf.types import EncodedModel, LatentArrays, LatentModel, Learner, one_hot_groups
 from dgn_tf.utils.files import atomic_write
 from dgn_tf.visualize.callback import SampleSheets
@@ -44,7 +41,7 @@ def finish(
         sheets: that were written while it learned.
         epochs: that were learned.
     """
-    with _trained_weights(learner):
+    with averaged_weights(learner):
         latents = trained_latents(run, learner, examples)
         directions = run_directions(learner.model, latents)
         statistics = run_statistics(learner.model, latents, examples)
@@ -56,7 +53,7 @@ def finish(
     if encoder is not None:
         with atomic_write(run / ENCODER) as partial:
             encoder.save(partial)
-    with _trained_weights(learner), atomic_write(run / MODEL) as partial:
+    with averaged_weights(learner), atomic_write(run / MODEL) as partial:
         learner.model.save(partial)
 
 
@@ -111,23 +108,3 @@ def run_statistics(
     chosen = {name: z[rows] for name, z in latents.items()}
     errors = reconstruction_errors(model, examples.images[rows], chosen)
     return LatentStatistics.fit(latents, errors, one_hot_groups(model))
-
-
-def trained_weights(learner: Learner) -> list[np.ndarray]:
-    """The weights that the model is used with: averaged ones, if there are any."""
-    with _trained_weights(learner):
-        return learner.model.get_weights()
-
-
-@contextlib.contextmanager
-def _trained_weights(learner: Learner) -> Iterator[None]:
-    """In here the model has the weights that it is used with: averaged ones, if there are any."""
-    if not isinstance(learner, Averaging):
-        yield
-        return
-    last = learner.model.get_weights()
-    learner.average.copy_to(learner.model)
-    try:
-        yield
-    finally:
-        learner.model.set_weights(last)

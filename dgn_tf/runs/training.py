@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import signal
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,19 +19,25 @@ from dgn_tf.data.sources import paths_of, with_kind
 from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.runs.directory import CHECKPOINTS, SAMPLES, TENSORBOARD, Run
-from dgn_tf.runs.finishing import finish, is_finished, trained_weights
+from dgn_tf.runs.finishing import finish, is_finished
 from dgn_tf.runs.preparing import freeze, summary, training_data
-from dgn_tf.runs.restoring import initialize_encoder, initialize_from
+from dgn_tf.runs.restoring import (
+    given_latents,
+    initialize_encoder,
+    initialize_from,
+    weights_checksum,
+)
 from dgn_tf.runs.resuming import Past, past_of, resumed_settings
 from dgn_tf.training.callbacks import MetricsLog, ProgressReport, RecordedTensorBoard
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.training.course import Course
 from dgn_tf.training.devices import Devices
-from dgn_tf.training.ema import Averaging
+from dgn_tf.training.ema import Averaging, averaged_weights
 from dgn_tf.training.factory import compiles_step, make_learner
 from dgn_tf.training.loop import Diverged, fit
 from dgn_tf.training.signals import stop_on_signals
-from dgn_tf.types import LatentArrays
+from dgn_tf.training.validation import Validation
+from dgn_tf.types import LatentArrays, Learner
 from dgn_tf.utils.ownership import shortened
 from dgn_tf.visualize.callback import SampleSheets
 
@@ -40,20 +47,39 @@ def _print_line(text: str) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
+class Weights:
+    """What a new run begins with instead of new networks.
+
+    Attributes:
+        model: the weights of the model.
+        encoder: those of the encoder that proposes latents; None where there is none.
+    """
+
+    model: list[np.ndarray]
+    encoder: list[np.ndarray] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Caller:
     """What a training is given beside its settings, by a program that is no command.
 
     Attributes:
         examples: to learn from, in place of those that the settings name.
+        validation: held-out examples, whose error `Validation` adds to the numbers; None for none.
+        validation_epochs: epochs between two of its measurements; None as `Validation` says.
         callbacks: of Keras, beside those of a run.
         watch: a callback that shows how far the training is; None shows nothing.
         say: gets the lines that tell people what is done.
+        weights: that a new run begins with; None for new ones, or what `init_from` says.
     """
 
     examples: Examples | None = None
+    validation: Examples | None = None
+    validation_epochs: int | None = None
     callbacks: Sequence[keras.callbacks.Callback] = ()
     watch: keras.callbacks.Callback | None = dataclasses.field(default_factory=ProgressReport)
     say: Callable[[str], None] = _print_line
+    weights: Weights | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +116,13 @@ class _Prepared:
     model: Any
     encoder: keras.Model | None
     begun_from: str
+
+    def begin_with(self, weights: Weights) -> None:
+        """Give the networks the weights that they begin with."""
+        self.model.set_weights(weights.model)
+        if self.encoder is not None and weights.encoder is not None:
+            self.encoder.set_weights(weights.encoder)
+        self.begun_from = weights_checksum(self.model)
 
 
 def describe(config: Config) -> None:
@@ -157,6 +190,8 @@ def run_training(
         run.lock()
     folders = run.folders if before else None
     prepared = _prepare(config, devices, init_from, folders, caller.examples)
+    if caller.weights and not run.checkpoint:
+        prepared.begin_with(caller.weights)
     examples, given = prepared.examples, prepared.given
     same = not before or run.require_same(config, examples, given, data_changed)
     past = None
@@ -252,6 +287,32 @@ def _encoder(config: Config, examples: Examples, model: Any, init_from: str) -> 
     return encoder
 
 
+def _validation(
+    prepared: _Prepared, caller: Caller, learner: Learner, folders: list[str] | None
+) -> list[keras.callbacks.Callback]:
+    """What measures held-out examples, if there are any."""
+    if caller.validation is None:
+        return []
+    given = given_latents(prepared.config, caller.validation, folders)
+    return [
+        Validation(
+            prepared.model,
+            caller.validation,
+            prepared.config.learning,
+            prepared.encoder,
+            given,
+            caller.validation_epochs,
+            functools.partial(averaged_weights, learner),
+        )
+    ]
+
+
+def _used_weights(learner: Learner) -> list[np.ndarray]:
+    """The weights that the model is used with: averaged ones, if there are any."""
+    with averaged_weights(learner):
+        return learner.model.get_weights()
+
+
 def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> Ended:
     """Trains a run to its end, or until a signal.
 
@@ -305,11 +366,12 @@ def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> 
                 f"Nothing to do: {run.folder} is trained for {epochs} epochs. Raise --epochs to go "
                 "on."
             )
-        return Ended(trained_weights(learner))
+        return Ended(_used_weights(learner))
     callbacks: list[keras.callbacks.Callback] = []
     if devices.chief:
         run.forget_results()
         callbacks = [
+            *_validation(prepared, caller, learner, run.folders),
             *([caller.watch] if caller.watch else []),
             MetricsLog(run / "metrics.jsonl", len(examples)),
             RecordedTensorBoard(run / TENSORBOARD),
@@ -340,8 +402,8 @@ def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> 
                 f"Stopped by {stop[0].name if stop else 'another worker'}: saved at step "
                 f"{progress.step}. The same command goes on from there."
             )
-        return Ended(trained_weights(learner), stop[0] if stop else signal.SIGTERM)
+        return Ended(_used_weights(learner), stop[0] if stop else signal.SIGTERM)
     if devices.chief:
         finish(run, learner, examples, sheets, learning.epochs)
         caller.say(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
-    return Ended(trained_weights(learner))
+    return Ended(_used_weights(learner))

@@ -97,9 +97,18 @@ class RecordedTensorBoard(keras.callbacks.TensorBoard):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Opens the file, whose name has the time in it, and records it."""
-        before = set(files_under(self.folder))
+        self._before = set(files_under(self.folder))
         super().on_train_begin(logs)
-        Ownership(self.folder, LOGS).add(set(files_under(self.folder)) - before)
+        self._record()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Writes the numbers; those of held-out examples have a file of their own."""
+        super().on_epoch_end(epoch, logs)
+        if any(name.startswith("val_") for name in logs or ()):
+            self._record()
+
+    def _record(self) -> None:
+        Ownership(self.folder, LOGS).add(set(files_under(self.folder)) - self._before)
 
 
 class MetricsLog(keras.callbacks.Callback):

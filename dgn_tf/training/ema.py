@@ -1,5 +1,7 @@
 """A running average of a model's weights, which makes better images than the last ones."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -67,3 +69,17 @@ class Averaging(tf.Module):
     def latents(self, examples: Any) -> LatentArrays:
         """The learner's latents [N, d] of each group."""
         return self.learner.latents(examples)
+
+
+@contextlib.contextmanager
+def averaged_weights(learner: Learner) -> Iterator[None]:
+    """In here the model has the weights that it is used with: averaged ones, if there are any."""
+    if not isinstance(learner, Averaging):
+        yield
+        return
+    last = learner.model.get_weights()
+    learner.average.copy_to(learner.model)
+    try:
+        yield
+    finally:
+        learner.model.set_weights(last)

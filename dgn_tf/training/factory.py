@@ -1,5 +1,7 @@
 """The learner that the settings describe."""
 
+import difflib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -114,13 +116,43 @@ def _shared(learning: TrainingConfig, examples: Examples, precision: str) -> dic
     offset = no_offset()
     schedule = RunSchedule(learning.learning_rate, total_steps, scale, offset)
     return {
-        "optimizer": scaled(Adam(schedule, epsilon=1e-8), precision),
+        "optimizer": scaled(make_optimizer(learning.optimizer, schedule), precision),
         "total_steps": total_steps,
         "sigma": learning.sigma,
         "scale": scale,
         "offset": offset,
         "seed": learning.seed,
     }
+
+
+def make_optimizer(text: str, schedule: RunSchedule | float) -> keras.optimizers.Optimizer:
+    """The optimizer of the networks that the setting `optimizer` says.
+
+    Args:
+        text: the setting.
+        schedule: the learning rate of one that brings none.
+
+    Raises:
+        InputError: it is none that Keras knows.
+    """
+    if not text:
+        return Adam(schedule, epsilon=1e-8)
+    if text.startswith("{"):
+        try:
+            return keras.optimizers.deserialize(json.loads(text))
+        # What Keras makes of a damaged description.
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"`optimizer`: Keras cannot make it of {text}: {reason}") from None
+    kinds = {
+        name.lower(): kind
+        for name, kind in vars(keras.optimizers).items()
+        if isinstance(kind, type) and name not in ("Optimizer", "LossScaleOptimizer")
+    }
+    if text.lower() not in kinds:
+        near = difflib.get_close_matches(text.lower(), kinds, n=3) or sorted(kinds)
+        raise InputError(f"`optimizer={text}`: Keras has none of this name; {', '.join(near)}?")
+    return kinds[text.lower()](learning_rate=schedule)
 
 
 def _total_steps(learning: TrainingConfig, examples: Examples) -> int:

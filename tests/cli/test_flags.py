@@ -92,7 +92,11 @@ JUDGED = Config(
     ),
 )
 STILLS_FIRST = Config(DataConfig(frames=4), ModelConfig("dynamic", emission="IV"))
-LABELLED = Config(DataConfig(label="digit"), ModelConfig(appearance="label", refinement=0.1))
+LABELLED = Config(
+    DataConfig(label="digit"),
+    ModelConfig(appearance="label", refinement=0.1),
+    TrainingConfig(optimizer="lion"),
+)
 CONFIGS = (OTHER, JUDGED, STILLS_FIRST, LABELLED)
 
 

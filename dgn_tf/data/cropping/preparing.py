@@ -16,6 +16,7 @@ from dgn_tf.cli.paths import require_writable
 from dgn_tf.config.prepare import CropSettings
 from dgn_tf.data.cropping import crops
 from dgn_tf.data.cropping.detection import Detector, Face, load_detector
+from dgn_tf.data.cropping.faces import choose_faces, cut_face
 from dgn_tf.data.cropping.journal import Journal
 from dgn_tf.data.decoding import first_line
 from dgn_tf.data.file_names import file_names
@@ -230,36 +231,16 @@ def _crop(
         box = ((image.width - edge) // 2, (image.height - edge) // 2, edge, edge)
         found = [(crop, _numbers(("left", "top", "width", "height"), box))]
     else:
-        faces, reason = _choose(detector(image), settings)
+        faces, reason = choose_faces(detector(image), settings)
         if not faces:
             return [], reason
-        found = [(_cut(image, face, settings), _face_row(face)) for face in faces]
+        found = [(cut_face(image, face, settings), _face_row(face)) for face in faces]
     rows = []
     for number, (crop, row) in enumerate(found, 1):
         file = f"crops/{name}{f'+{number}' if number > 1 else ''}.{settings.format}"
         crops.save(crop, target / file)
         rows.append({"crop": file} | row)
     return rows, ""
-
-
-def _choose(faces: Sequence[Face], settings: CropSettings) -> tuple[list[Face], str]:
-    """The faces to cut out, largest first; if there are none, the reason."""
-    faces = [face for face in faces if face.confidence >= settings.min_confidence]
-    if not faces:
-        return [], f"no face found (--min_confidence={settings.min_confidence})"
-    large = [face for face in faces if face.shorter >= settings.min_face]
-    if not large:
-        shorter = max(face.shorter for face in faces)
-        return [], f"face of {shorter:.0f} pixels is too small (--min_face={settings.min_face})"
-    chosen = large if settings.all_faces else large[:1]
-    if settings.align == "eyes":
-        chosen = [face for face in chosen if crops.eyes_can_align(face)]
-    return chosen, "eyes are too close together for --align=eyes: a face from the side"
-
-
-def _cut(image: Image.Image, face: Face, settings: CropSettings) -> Image.Image:
-    center, edge, angle = crops.face_square(face, settings.align, settings.margin)
-    return crops.cut(image, center, edge, angle, settings.side)
 
 
 def _face_row(face: Face) -> dict[str, str]:

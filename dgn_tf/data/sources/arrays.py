@@ -45,7 +45,7 @@ def load_npz(data: DataConfig, rest: str, progress: Progress | None = None) -> E
         ids = np.arange(len(values), dtype=np.int64)
     if data.limit:
         rows, names, ids = rows[: data.limit], names[: data.limit], ids[: data.limit]
-    used = _bytes(values[rows.ravel()] if frames else values[: len(rows)], where)
+    used = stored_bytes(values[rows.ravel()] if frames else values[: len(rows)], where)
     images = np.empty((len(used), side, side, channels), np.uint8)
     each = frames or 1
     for row, image in enumerate(used):
@@ -149,8 +149,16 @@ def _numbers(found: np.ndarray | None, name: str, where: str, count: int) -> np.
     return found.reshape(count).astype(np.int64)
 
 
-def _bytes(values: np.ndarray, where: str) -> np.ndarray:
-    """uint8 values as they are and floats in [0, 1] scaled to 0..255."""
+def stored_bytes(values: np.ndarray, where: str) -> np.ndarray:
+    """uint8 values as they are and floats in [0, 1] scaled to 0..255.
+
+    Args:
+        values: of any shape, not empty.
+        where: they are, for the message.
+
+    Raises:
+        InputError: another type, or floats outside of the range.
+    """
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind != "f":

@@ -25,6 +25,8 @@ from dgn_tf.visualize.sheets import recombination_board
 from dgn_tf.visualize.traversals import class_sheet
 
 _BOARD_SIDE = 8
+# Examples that what a group knows of them is measured with, at least.
+_FEWEST = 5
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
@@ -41,7 +43,7 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
 
 def held_out(
     model: LatentModel,
-    train: Examples,
+    train: Examples | None,
     test: Examples,
     latents: LatentArrays,
     seed: int = 0,
@@ -51,7 +53,7 @@ def held_out(
 
     Args:
         model: a trained model.
-        train: what it was trained on.
+        train: what it was trained on; None where that is not known, and baselines are left out.
         test: held-out examples.
         latents: inferred latents of `test`, [N, d] for each group.
         seed: decides who is recombined with whom.
@@ -63,7 +65,7 @@ def held_out(
     """
     numbers: dict[str, Any] = {"reconstruction": reconstruction(model, train, test, latents)}
     factors = head_factors(test)
-    if factors:
+    if factors and len(test) >= _FEWEST:
         numbers["r2"] = factor_r2(latents, factors)
         if has_geometry(model):
             numbers["recombination"] = recombination(model, test, latents, seed)
@@ -90,7 +92,8 @@ def _rows(numbers: dict[str, Any]) -> tuple[tuple[Cell, ...], ...]:
     rows: list[tuple[Cell, ...]] = [("reconstruction error", fit["msre"])]
     if fit["msre_pca"] is not None:
         rows.append((f"  of PCA, {fit['pca_components']:3} components", fit["msre_pca"]))
-    rows.append(("  of the mean image", fit["msre_mean_image"]))
+    if fit["msre_mean_image"] is not None:
+        rows.append(("  of the mean image", fit["msre_mean_image"]))
     rows.append(("sharpness, over the images'", fit["sharpness"]))
     if "folded" in fit:
         rows.append(("folded cells of the field", f"{100 * fit['folded']:.2f}%"))
@@ -106,13 +109,13 @@ def _rows(numbers: dict[str, Any]) -> tuple[tuple[Cell, ...], ...]:
 
 
 def reconstruction(
-    model: LatentModel, train: Examples, test: Examples, latents: LatentArrays
+    model: LatentModel, train: Examples | None, test: Examples, latents: LatentArrays
 ) -> dict[str, Any]:
     """Reconstruction errors of held-out images, and of two baselines fitted on training ones.
 
     Args:
         model: the trained model.
-        train: what it was trained on.
+        train: what it was trained on, or None.
         test: held-out examples.
         latents: inferred latents of `test`, [N, d] for each group.
 
@@ -121,7 +124,7 @@ def reconstruction(
         reconstructions over that of the images; with a geometric generator also the share of
         `folded` cells and the mean `displacement` in pixels.
     """
-    x, x_train = as_float(test.images), as_float(train.images)
+    x, x_train = as_float(test.images), None if train is None else as_float(train.images)
     images, parts = decode(model, latents)
     error = float(squared_errors(x, images).mean())
     numbers = beside_baselines(error, x, x_train, sum(model.latent_dims.values()))

@@ -54,20 +54,23 @@ def pca_msre(train: np.ndarray, test: np.ndarray, components: int) -> float:
 
 
 def beside_baselines(
-    error: float, test: np.ndarray, train: np.ndarray, components: int
+    error: float, test: np.ndarray, train: np.ndarray | None, components: int
 ) -> dict[str, Any]:
     """A model's mean error on `test` beside those of PCA and of the mean image of `train`.
 
     Args:
         error: of the model, a sum of squares per image on the [0, 1] scale.
         test: images [M, S, S, C] in [-1, 1].
-        train: images [N, S, S, C] in [-1, 1] that the baselines are fitted on.
+        train: images [N, S, S, C] in [-1, 1] that the baselines are fitted on; None for none.
         components: of PCA, as many as the model has latents.
 
     Returns:
         `msre` of the model, `msre_pca` (None where `train` has fewer images than components),
-        `pca_components` and `msre_mean_image`.
+        `pca_components` and `msre_mean_image`; without `train` both errors of baselines are None.
     """
+    if train is None:
+        baselines = {"msre_pca": None, "pca_components": components, "msre_mean_image": None}
+        return {"msre": float(error), **baselines}
     return {
         "msre": float(error),
         "msre_pca": pca_msre(train, test, components) if components <= len(train) else None,

@@ -164,7 +164,11 @@ def api_page() -> str:
     for name in getattr(dgn_tf, "__all__", ()):
         place = getattr(dgn_tf, "_PLACES", {}).get(name)
         if place:
-            lines += [f"::: {place}.{name}", ""]
+            lines += [f"::: {place}.{name}"]
+            if name.endswith("Generator"):
+                # Most of their calls are those of the class that both share.
+                lines += ["    options:", "      inherited_members: true"]
+            lines += [""]
     lines += ["## The library below", "", "For programs that compose a run themselves.", ""]
     for heading, modules in LIBRARY.items():
         lines += [f"### {heading}", ""]

@@ -1,0 +1,147 @@
+"""What a trained generator is asked: to infer, paint, draw, warp and be measured."""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dgn_tf.api.images import Images
+from dgn_tf.api.latents import Latents
+from dgn_tf.api.settings import near
+from dgn_tf.data.examples import Examples, as_bytes, as_float
+from dgn_tf.data.labels import class_labels
+from dgn_tf.data.sources.arrays import stored_bytes
+from dgn_tf.data.sources.files import load_photograph
+from dgn_tf.evaluation.experiments.clips import clips
+from dgn_tf.evaluation.experiments.held_out import held_out
+from dgn_tf.evaluation.inferring import edited_field
+from dgn_tf.evaluation.report import Report
+from dgn_tf.inference.energy import reconstruction_errors
+from dgn_tf.inference.statistics import SOURCES
+from dgn_tf.models.dynamic import DynamicDeformableGenerator
+from dgn_tf.runs.restoring import given_latents
+from dgn_tf.types import ClipModel, LatentArrays, LatentModel, has_geometry
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import progress_bar
+from dgn_tf.visualize.clips import decode_clips
+from dgn_tf.visualize.decoding import decode
+from dgn_tf.visualize.editing import apply_edits
+from dgn_tf.visualize.morphing import sample_latents
+from dgn_tf.visualize.photographs import warp_photograph
+
+if TYPE_CHECKING:
+    from dgn_tf.api.generator import Generator
+
+
+def infer(model: "Generator", inference: Any, examples: Examples, batch_size: int) -> Latents:
+    """Latents of examples; arguments and errors as of `Generator.infer`."""
+    if batch_size < 1:
+        raise InputError(f"`batch_size={batch_size}`: must be at least 1.")
+    given = given_latents(model.config, examples, model.known.folders)
+    images = examples.images[:]
+    with progress_bar("Langevin steps") as report:
+        at_once = max(1, batch_size // (examples.frames or 1))
+        z = inference(as_float(images), examples.ids, at_once, report, given)
+    finite = np.all([np.isfinite(values).all(axis=1) for values in z.values()], axis=0)
+    if not finite.all():
+        name = examples.names[int(np.argmin(finite))]
+        raise InputError(f"the inference of {name} diverged: compile with a smaller `step_size`.")
+    errors = reconstruction_errors(model.network, images, z)
+    statistics = model.known.statistics
+    typical = None if statistics is None else statistics.typical(errors)
+    return Latents(z, examples.names, images, errors, typical)
+
+
+def edit(model: "Generator", z: Latents, steps: Mapping[str, Any]) -> Latents:
+    """Latents after steps along directions; arguments and errors as of `Generator.edit`."""
+    table = model.directions
+    edits = table.edits(steps)
+    directions = {}
+    for group in {edit.group for edit in edits}:
+        # Those of clips are of the first frame, whose numbers come first.
+        more = z[group].shape[1] - len(table.groups[group].mean)
+        axes = np.pad(table.groups[group].axes, [(0, 0), (0, more)])
+        directions[group] = table.groups[group]._replace(axes=axes)
+    moved = apply_edits(z.groups, edits, directions)
+    return z.moved({name: values.astype(np.float32) for name, values in moved.items()})
+
+
+def paint(network: LatentModel, z: Latents) -> Images:
+    """The images or clips of latents.
+
+    Raises:
+        InputError: they are of another model.
+    """
+    clips = isinstance(network, ClipModel)
+    dims = {name: values.shape[1] for name, values in z.groups.items()}
+    # Clips may be longer than those that a model has learned from.
+    if dims.keys() != network.latent_dims.keys() or not (clips or dims == network.latent_dims):
+        raise InputError(f"`z` has {dims}, and the model {network.latent_dims}.")
+    made, _ = decode_clips(network, z.groups) if clips else decode(network, z.groups)
+    return Images(as_bytes(made), z.names, z)
+
+
+def sample(model: "Generator", count: int, seed: int, source: str) -> Images:
+    """New images; arguments and errors as of `Generator.sample`."""
+    if source not in SOURCES:
+        raise InputError(f"`source={source}`: there is no such source{near(source, SOURCES)}")
+    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
+        if value < least:
+            raise InputError(f"`{name}={value}`: must be at least {least}.")
+    network, statistics = model.network, model.known.statistics
+    # There is nothing that an untrained model could have learned of its latents.
+    known = source if model.known.trained else "prior"
+    latents = sample_latents(network, statistics, range(seed, seed + count), known)
+    return paint(network, Latents(latents))
+
+
+def warp(model: "Generator", source: str | os.PathLike | np.ndarray, steps: Mapping) -> Images:
+    """An image that is moved; arguments and errors as of `Generator.warp`."""
+    network = model.network
+    if not has_geometry(network):
+        raise InputError("`warp`: the model has no geometry.")
+    if not steps:
+        raise InputError("`warp` needs a step along a direction, such as widen=2.")
+    table = model.directions
+    edits = table.edits(steps)
+    other = next((edit.group for edit in edits if edit.group != "geometry"), None)
+    if other:
+        raise InputError(f"`{other}`: only the geometry moves an image.")
+    names: tuple[str, ...] = ()
+    if isinstance(source, str | os.PathLike):
+        names = (os.path.basename(source),)
+        photograph = load_photograph(os.fspath(source))
+    else:
+        values = np.asarray(source)
+        if values.ndim != 3 or values.shape[-1] != 3 or values.size == 0:
+            raise InputError(f"`source` must have shape [H, W, 3]; it has {list(values.shape)}.")
+        photograph = stored_bytes(values, "`source`")
+    mean = mean_latents(model)["geometry"]
+    field = edited_field(network, table.groups, mean, edits)
+    return Images(warp_photograph(photograph, field)[None], names)
+
+
+def mean_latents(model: "Generator") -> LatentArrays:
+    """The mean of the training latents, [1, d] of each group; zero where nothing is known."""
+    statistics = model.known.statistics
+    if statistics is None:
+        return {name: np.zeros([1, d], "f") for name, d in model.network.latent_dims.items()}
+    return {name: mean[None] for name, mean in statistics.means.items()}
+
+
+def evaluate(
+    model: "Generator", inference: Any, test: Examples, train: Examples | None, seed: int
+) -> Report:
+    """A report on held-out examples; arguments and errors as of `Generator.evaluate`."""
+    network = model.network
+    latents = infer(model, inference, test, 100).groups
+    if test.frames is not None:
+        if not isinstance(network, DynamicDeformableGenerator):
+            raise InputError("`evaluate` of clips is for `model=dynamic`.")
+        return clips(network, train, test, latents, seed)
+    config = model.config
+    labels = None
+    if config.model.appearance == "categorical" and config.data.label in test.factors:
+        labels = class_labels(test, config.data.label)
+    return held_out(network, train, test, latents, seed, labels)

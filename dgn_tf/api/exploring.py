@@ -1,0 +1,79 @@
+"""The explorer of a generator, served by the process that has it."""
+
+import html
+import sys
+import threading
+import webbrowser
+from typing import TYPE_CHECKING
+
+from dgn_tf.config import InferenceConfig
+from dgn_tf.explorer.address import Address
+from dgn_tf.explorer.server import ExplorerServer
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.progress import in_notebook
+
+if TYPE_CHECKING:
+    from dgn_tf.api.generator import Generator
+
+
+class Explorer:
+    """A page with the sliders of a model, which lives as long as this process or until `close`.
+
+    Args:
+        server: that listens already.
+
+    Attributes:
+        address: where a browser finds the page.
+    """
+
+    def __init__(self, server: ExplorerServer):
+        self._server = server
+        self.address = server.address
+        self._thread = threading.Thread(target=server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.address})"
+
+    def _repr_html_(self) -> str:
+        address = html.escape(self.address)
+        return f'<a href="{address}" target="_blank">{address}</a>'
+
+    def wait(self) -> None:
+        """Wait until Ctrl-C, then close the page."""
+        try:
+            while self._thread.is_alive():
+                self._thread.join(1.0)
+        except KeyboardInterrupt:
+            self.close()
+
+    def close(self) -> None:
+        """End the page."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def explore(model: "Generator", port: int, open_browser: bool, block: bool | None) -> Explorer:
+    """Open the page of a generator; arguments and errors as of `Generator.explore`."""
+    directions = model.known.directions
+    try:
+        server = ExplorerServer(
+            model.known.name,
+            model.config,
+            model.network,
+            directions.groups if directions else None,
+            model.known.folders,
+            place=Address(port=port),
+            settings=InferenceConfig(),
+            encoder=model.encoder,
+        )
+    except (OSError, OverflowError) as error:
+        raise InputError(f"`port={port}`: cannot listen there: {error}.") from None
+    page = Explorer(server)
+    if open_browser:
+        webbrowser.open(page.address)
+    waits = not (in_notebook() or hasattr(sys, "ps1")) if block is None else block
+    if waits:
+        print(f"Explore the model at {page.address} (Ctrl-C ends)", flush=True)
+        page.wait()
+    return page

@@ -1,0 +1,162 @@
+"""What a model paints: images and clips that are shown, saved and turned into arrays."""
+
+import base64
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dgn_tf.api.latents import Latents
+from dgn_tf.config.infer import check_format
+from dgn_tf.data.file_names import file_names
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import atomic_write, user_path
+from dgn_tf.visualize.animation import save_animation
+from dgn_tf.visualize.clips import shown_frames
+from dgn_tf.visualize.images import as_images, lay_out, png_bytes, save_png, whole_factor
+
+_MOVING = (".gif", ".mp4")
+_STILL = (".png", ".jpg", ".jpeg", ".webp")
+# Frames a second of clips and of morphs.
+_RATE = 10
+# Images in a row of a sheet.
+_COLUMNS = 8
+
+
+class Images:
+    """Images or clips that a model has made; a notebook shows them.
+
+    Example:
+        >>> import numpy as np
+        >>> import dgn_tf as dgn
+        >>> images = dgn.Images(np.zeros([3, 32, 32, 3], np.uint8))
+        >>> images, images[0]
+        (Images(3 images, 32x32x3), Images(1 image, 32x32x3))
+        >>> np.asarray(images).dtype
+        dtype('uint8')
+
+    Args:
+        pixels: uint8 [N, H, W, C] of images, [N, F, H, W, C] of clips; C is 1 or 3.
+        names: of the images, for the names of files; none for numbers.
+        latents: what they were painted from, or None.
+
+    Raises:
+        InputError: pixels of another type or shape.
+    """
+
+    def __init__(
+        self, pixels: np.ndarray, names: Sequence[str] = (), latents: Latents | None = None
+    ):
+        if pixels.dtype != np.uint8 or pixels.ndim not in (4, 5) or pixels.shape[-1] not in (1, 3):
+            raise InputError(
+                "`pixels` must be uint8 [N, H, W, 1 or 3] or [N, F, H, W, 1 or 3]; they are "
+                f"{pixels.dtype} {list(pixels.shape)}."
+            )
+        self.pixels, self.names, self.latents = pixels, tuple(names), latents
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __repr__(self) -> str:
+        *_, height, width, channels = self.pixels.shape
+        many = "" if len(self) == 1 else "s"
+        kind = f"clip{many} of {self.pixels.shape[1]} frames" if self.moving else f"image{many}"
+        return f"Images({len(self)} {kind}, {width}x{height}x{channels})"
+
+    def __getitem__(self, key: Any) -> "Images":
+        rows = np.atleast_1d(np.arange(len(self))[key])
+        names = [self.names[row] for row in rows] if self.names else ()
+        return Images(
+            self.pixels[rows], names, None if self.latents is None else self.latents[rows]
+        )
+
+    def __iter__(self) -> Iterator["Images"]:
+        return (self[row] for row in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The pixels, uint8 from 0 to 255."""
+        return np.array(self.pixels, dtype=dtype, copy=copy)
+
+    @property
+    def moving(self) -> bool:
+        """Whether these are clips."""
+        return self.pixels.ndim == 5
+
+    def sheet(self) -> np.ndarray:
+        """All of them as one image, uint8 [H, W, 3]: small ones enlarged; clips as some frames."""
+        if self.moving:
+            rows = list(self._enlarged()[:, shown_frames(self.pixels.shape[1])])
+        elif len(self) == 1:
+            return self._enlarged()[0]
+        else:
+            shown = self._enlarged()
+            rows = [shown[first : first + _COLUMNS] for first in range(0, len(shown), _COLUMNS)]
+        return lay_out(rows, [""] * len(rows))
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write them to a file, or to a folder.
+
+        Args:
+            path: NAME.png, .jpg or .webp: a single image as it is, several as a sheet; NAME.gif or
+                .mp4: an animation of all images in turn, or of the clips side by side; a path
+                without a suffix: a folder with a PNG file of each image, or a GIF of each clip.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: another suffix, or what writes MP4 is not installed.
+        """
+        target = user_path(path)
+        suffix = target.suffix.lower()
+        if suffix in _MOVING:
+            check_format(suffix.removeprefix("."))
+            save_animation(target, self._frames(), _RATE)
+        elif suffix in _STILL:
+            single = len(self) == 1 and not self.moving
+            _save_still(target, self.pixels[0] if single else self.sheet())
+        elif suffix:
+            known = ", ".join((*_STILL, *_MOVING))
+            raise InputError(f"`path={path}`: must end in one of {known}, or be a folder.")
+        else:
+            names = file_names(self.names or [f"{row:04d}" for row in range(len(self))])
+            for name, image in zip(names, self, strict=True):
+                image.save(target / f"{name}{'.gif' if self.moving else '.png'}")
+        return target
+
+    def _enlarged(self) -> np.ndarray:
+        height, width = self.pixels.shape[-3:-1]
+        # Photographs and sheets have a size of their own.
+        return as_images(self.pixels, whole_factor(width) if height == width else 1)
+
+    def _frames(self) -> np.ndarray:
+        """Frames [T, H, W, 3] of an animation, of an even size, as MP4 needs it."""
+        shown = self._enlarged()
+        if self.moving:
+            shown = np.stack([np.concatenate(list(shown[:, t]), 1) for t in range(shown.shape[1])])
+        odd = [(0, side % 2) for side in shown.shape[1:3]]
+        return np.pad(shown, [(0, 0), *odd, (0, 0)], mode="edge")
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self.sheet())
+
+    def _repr_html_(self) -> str | None:
+        if not self.moving:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            content = self.save(Path(folder, "clips.gif")).read_bytes()
+        data = base64.b64encode(content).decode()
+        return f'<img src="data:image/gif;base64,{data}" alt="{self!r}">'
+
+
+def _save_still(path: Path, image: np.ndarray) -> None:
+    if path.suffix.lower() == ".png":
+        save_png(path, image)
+        return
+    pixels = image[..., 0] if image.shape[-1] == 1 else image
+    with atomic_write(path) as partial:
+        Image.fromarray(np.ascontiguousarray(pixels)).save(partial, quality=95)

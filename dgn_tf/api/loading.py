@@ -1,0 +1,286 @@
+"""Images and clips of any kind as `Examples`: paths, data sets by name, arrays."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from dgn_tf.api.aligning import load_aligned
+from dgn_tf.config import DataConfig
+from dgn_tf.data.examples import Examples, stable_id
+from dgn_tf.data.sources import load, source_of
+from dgn_tf.data.sources.arrays import stored_bytes
+from dgn_tf.data.sources.files import load_files
+from dgn_tf.data.sources.walking import kind_of
+from dgn_tf.data.squares import eight_bits, square_array
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
+from dgn_tf.utils.progress import progress_bar
+
+# A path, the name of a data set, arrays, images of Pillow, several of these, or `Examples`.
+Source: TypeAlias = Any
+
+
+def load_images(
+    source: Source,
+    side: int = 64,
+    align: str | None = None,
+    *,
+    channels: int = 3,
+    limit: int = 0,
+    labels: Sequence[int] | np.ndarray | None = None,
+) -> Examples:
+    """Images as a data set to train on or to infer.
+
+    Images of any size become squares: the middle, or with `align` the largest face.
+
+    Example:
+        >>> import numpy as np
+        >>> import dgn_tf as dgn
+        >>> dgn.load_images(np.random.default_rng(0).random([5, 48, 64, 3]), side=32)
+        Examples(5 images, 32x32x3)
+
+    Args:
+        source: a folder of images, an image file, an .npz file, a ZIP archive, or whatever else
+            `--data` of `dgn train` takes, such as "heads:test"; a list of image files; an array
+            [N, H, W], [N, H, W, 1 or 3] or [H, W, 3], uint8 or floats in [0, 1]; a list of such
+            images, or of images of Pillow.
+        side: of the squares, in pixels: 32, 64, 128 or 256.
+        align: "eyes" finds the largest face of each image, and turns and scales it so that the eyes
+            lie at the same places in all of them; images without one are left out, which a warning
+            tells. It needs `pip install "dgn_tf[faces]"`. None takes the middle.
+        channels: 1 for gray, 3 for color.
+        limit: take the first `limit` images only; 0 takes all.
+        labels: the class of each image, whole numbers [N], for a model that is given them.
+
+    Returns:
+        N images.
+
+    Raises:
+        InputError: an argument cannot be used; the message names it.
+    """
+    examples = as_images(source, side, channels, align, limit)
+    return examples if labels is None else _with_labels(examples, labels)
+
+
+def load_clips(
+    source: Source,
+    side: int = 64,
+    frames: int = 8,
+    *,
+    stride: int = 1,
+    fps: float = 0.0,
+    channels: int = 3,
+    limit: int = 0,
+) -> Examples:
+    """Clips of `frames` frames each as a data set to train on or to infer.
+
+    Example:
+        >>> import numpy as np
+        >>> import dgn_tf as dgn
+        >>> dgn.load_clips(np.zeros([2, 4, 40, 40, 3], np.uint8), side=32, frames=4)
+        Examples(2 clips of 4 frames, 32x32x3)
+
+    Args:
+        source: a folder of videos, a video, an .npz file, or whatever else `--data` of `dgn train`
+            takes with `--frames`; a list of videos; an array [N, F, H, W, C] or, of one clip,
+            [F, H, W, C], uint8 or floats in [0, 1].
+        side: of the frames, in pixels: 32, 64, 128 or 256.
+        frames: of a clip; longer videos give several clips.
+        stride: take every `stride`-th frame.
+        fps: of videos, frames a second to take; 0 takes all.
+        channels: 1 for gray, 3 for color.
+        limit: take the first `limit` clips only; 0 takes all.
+
+    Returns:
+        N clips.
+
+    Raises:
+        InputError: an argument cannot be used; the message names it.
+    """
+    data = DataConfig(side=side, channels=channels, frames=frames, stride=stride, fps=fps)
+    if frames < 1:
+        raise InputError(f"`frames={frames}`: must be at least 1.")
+    return as_clips(source, dataclasses.replace(data, limit=limit))
+
+
+def as_images(
+    source: Source, side: int, channels: int, align: str | None = None, limit: int = 0
+) -> Examples:
+    """The images of a source; arguments and errors as of `load_images`."""
+    data = DataConfig(side=side, channels=channels, limit=limit)
+    if align not in (None, "eyes"):
+        raise InputError(f"`align={align}`: must be 'eyes' or None.")
+    if isinstance(source, Examples):
+        _require_fitting(source, side, channels, None)
+        return source
+    try:
+        if align:
+            return load_aligned(_pictures(source, limit), side, channels, _is_listed(source))
+        if isinstance(source, str | os.PathLike):
+            return _read(os.fspath(source), data)
+        items = _items(source)
+        if items and all(isinstance(item, str | os.PathLike) for item in items):
+            return load_files([os.fspath(i) for i in items][: limit or None], side, channels)
+        return _of_arrays(items[: limit or None], side, channels)
+    except InputError as error:
+        raise InputError(f"`source`: {error}") from None
+
+
+def as_clips(source: Source, data: DataConfig) -> Examples:
+    """The clips of a source, as the settings say; errors as of `load_clips`."""
+    if isinstance(source, Examples):
+        _require_fitting(source, data.side, data.channels, data.frames)
+        return source
+    try:
+        if isinstance(source, str | os.PathLike):
+            return _read(os.fspath(source), data)
+        if isinstance(source, list | tuple) and all(
+            isinstance(item, str | os.PathLike) for item in source
+        ):
+            return _of_videos([os.fspath(item) for item in source], data)
+        return _of_clips(source, data)
+    except InputError as error:
+        raise InputError(f"`source`: {error}") from None
+
+
+def _read(path: str, data: DataConfig) -> Examples:
+    """What a path or the name of a data set holds."""
+    file = user_path(path)
+    if file.is_file() and not data.frames and kind_of(file) == "image":
+        return load_files([path], data.side, data.channels)
+    if file.is_dir() and data.frames and source_of(path)[0].kind == "folder":
+        # Images in a folder are the frames of a clip.
+        path = f"clips:{path}"
+    with progress_bar("Reading clips" if data.frames else "Reading images") as report:
+        return load(dataclasses.replace(data, data=path), report)
+
+
+def _is_listed(source: Source) -> bool:
+    """Whether the user has named every image, so that none may be left out."""
+    if isinstance(source, str | os.PathLike):
+        return user_path(source).is_file()
+    return isinstance(source, list | tuple)
+
+
+def _pictures(source: Source, limit: int) -> list[tuple[str, Path | np.ndarray | Image.Image]]:
+    """Name and file, or pixels, of each image that faces are looked for in."""
+    # Only here: the walk of a folder is that of its source.
+    from dgn_tf.data.sources.folders import find_images
+
+    if isinstance(source, str | os.PathLike):
+        root = user_path(source)
+        if root.is_file() and kind_of(root) == "image":
+            return [(os.fspath(source), root)]
+        files = find_images(root)[: limit or None]
+        return [(name, root / name) for name in files]
+    items = _items(source)[: limit or None]
+    if items and all(isinstance(item, str | os.PathLike) for item in items):
+        return [(os.fspath(item), user_path(item)) for item in items]
+    return [(str(row), _pixels(item)) for row, item in enumerate(items)]
+
+
+def _items(source: Source) -> list[Any]:
+    """The images of a list or an array, one by one."""
+    if isinstance(source, Image.Image):
+        return [source]
+    if isinstance(source, list | tuple):
+        if not source:
+            raise InputError("is empty: give at least one image.")
+        return list(source)
+    values = np.asarray(source)
+    if values.dtype.kind not in "uif":
+        raise InputError(
+            "must be a path, a list of paths, or an array of images; it is "
+            f"{type(source).__name__}."
+        )
+    single = values.ndim == 2 or (values.ndim == 3 and values.shape[-1] in (1, 3))
+    if single:
+        values = values[None]
+    if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[-1] not in (1, 3)):
+        raise InputError(
+            f"images must have shape [N, H, W], [N, H, W, 1 or 3] or [H, W, 3]; it is "
+            f"{list(values.shape)}."
+        )
+    if 0 in values.shape:
+        raise InputError(f"holds no image: its shape is {list(values.shape)}.")
+    # As a whole: a dark image alone would not show that the range is another.
+    return list(stored_bytes(values, "its values"))
+
+
+def _pixels(item: Any) -> np.ndarray:
+    """An image of an array or of Pillow, uint8 [H, W] or [H, W, C]."""
+    if isinstance(item, Image.Image):
+        return np.asarray(eight_bits(item))
+    image = np.asarray(item)
+    shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] in (1, 3))
+    if not shaped or image.size == 0:
+        raise InputError(
+            f"an image must have shape [H, W] or [H, W, 1 or 3]; there is one of type "
+            f"{type(item).__name__} and shape {list(image.shape)}."
+        )
+    return stored_bytes(image, "its values")
+
+
+def _of_arrays(items: Sequence[Any], side: int, channels: int) -> Examples:
+    images = np.stack([square_array(_pixels(item), side, channels) for item in items])
+    names = tuple(str(row) for row in range(len(images)))
+    return Examples(images, np.arange(len(images), dtype=np.int64), names)
+
+
+def _of_clips(source: Source, data: DataConfig) -> Examples:
+    values = np.asarray(source)
+    if values.dtype.kind not in "uif":
+        raise InputError(
+            f"must be a path, a list of paths, or an array of clips; it is {type(source).__name__}."
+        )
+    if values.ndim == 4:
+        values = values[None]
+    if values.ndim != 5 or values.shape[-1] not in (1, 3) or 0 in values.shape:
+        raise InputError(f"clips must have shape [N, F, H, W, 1 or 3]; it is {list(values.shape)}.")
+    values = values[::1, :: data.stride][: data.limit or None]
+    if values.shape[1] < data.frames:
+        raise InputError(
+            f"its clips have {values.shape[1]} frames, and `frames={data.frames}` are wanted."
+        )
+    values = stored_bytes(values[:, : data.frames], "its values")
+    squares = [square_array(image, data.side, data.channels) for clip in values for image in clip]
+    clips = np.stack(squares).reshape(len(values), data.frames, *squares[0].shape)
+    names = tuple(str(row) for row in range(len(clips)))
+    return Examples(clips, np.arange(len(clips), dtype=np.int64), names)
+
+
+def _of_videos(paths: Sequence[str], data: DataConfig) -> Examples:
+    if not paths:
+        raise InputError("is empty: name at least one video.")
+    parts = [_read(path, data) for path in paths]
+    images = np.concatenate([part.images[:] for part in parts])[: data.limit or None]
+    # Videos in several folders may have the same name.
+    pairs = zip(paths, parts, strict=True)
+    names = [f"{path}#{name}" for path, part in pairs for name in part.names][: len(images)]
+    ids = np.array([stable_id(os.fsencode(name)) for name in names], np.int64)
+    return Examples(images, ids, tuple(names))
+
+
+def _require_fitting(examples: Examples, side: int, channels: int, frames: int | None) -> None:
+    found = examples.side, examples.channels, examples.frames
+    if found != (side, channels, frames):
+        kind = "images" if frames is None else f"clips of {frames} frames"
+        raise InputError(
+            f"`source` is {examples!r}, and {kind} of {side}x{side}x{channels} are needed: load "
+            "them so."
+        )
+
+
+def _with_labels(examples: Examples, labels: Sequence[int] | np.ndarray) -> Examples:
+    values = np.asarray(labels)
+    if values.shape != (len(examples),) or values.dtype.kind not in "iu":
+        raise InputError(
+            f"`labels` must be whole numbers [{len(examples)}], one for each image; they are "
+            f"{values.dtype} {list(values.shape)}."
+        )
+    return dataclasses.replace(examples, factors={**examples.factors, "label": values})

@@ -1,0 +1,150 @@
+"""Images and clips from paths and arrays; mistakes are one error that names the argument."""
+
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import dgn_tf as dgn
+from dgn_tf.api import aligning
+from dgn_tf.data.cropping.detection import Face
+from dgn_tf.utils.errors import InputError
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("photos")
+    for number, image in enumerate(PIXELS):
+        Image.fromarray(image).save(root / f"{number}.png")
+    np.savez(root.parent / "faces.npz", images=PIXELS)
+    return root
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_every_kind_of_source_gives_the_same_images(folder, number):
+    files = [folder / f"{number}.png" for number in range(4)]
+    source = (
+        folder,
+        str(folder.parent / "faces.npz"),
+        files,
+        PIXELS,
+        PIXELS / 255.0,
+        [Image.fromarray(image) for image in PIXELS],
+        list(PIXELS),
+        dgn.load_images(PIXELS, side=32),
+    )[number]
+    examples = dgn.load_images(source, side=32)
+    assert repr(examples) == "Examples(4 images, 32x32x3)"
+    np.testing.assert_array_equal(examples.images, PIXELS)
+
+
+def test_a_single_image_is_one_whatever_it_is_given_as(folder):
+    for source in (folder / "2.png", str(folder / "2.png"), PIXELS[2], Image.fromarray(PIXELS[2])):
+        np.testing.assert_array_equal(dgn.load_images(source, side=32).images, PIXELS[2:3])
+    assert dgn.load_images(PIXELS[2, ..., 0], side=32, channels=1).channels == 1
+
+
+def test_limits_and_labels(folder):
+    assert len(dgn.load_images(folder, side=32, limit=2)) == 2
+    assert len(dgn.load_images(PIXELS, side=32, limit=2)) == 2
+    labelled = dgn.load_images(PIXELS, side=32, labels=[0, 1, 1, 0])
+    assert labelled.factors["label"].tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "message"),
+    [
+        ([], {}, "`source`: is empty"),
+        (np.zeros([0, 32, 32, 3]), {}, "`source`: holds no image: its shape is [0, 32, 32, 3]"),
+        (np.zeros([2, 3, 32, 32]), {}, "`source`: images must have shape"),
+        (np.full([2, 32, 32, 3], 255.0), {}, "`source`: its values: floats must lie in [0, 1]"),
+        (PIXELS / 127.5 - 1.0, {}, "`source`: its values: floats must lie in [0, 1]; found [-1"),
+        (PIXELS.astype(int), {}, "`source`: its values: must be uint8, or floats in [0, 1]"),
+        ({"a": 1}, {}, "`source`: must be a path, a list of paths, or an array of images"),
+        ("nowhere", {}, "`source`: 'nowhere' is not the path"),
+        (["nowhere.jpg"], {}, "`source`: nowhere.jpg does not exist"),
+        (PIXELS, {"side": 48}, "`side=48`: must be one of 32, 64, 128, 256"),
+        (PIXELS, {"channels": 4}, "`channels=4`"),
+        (PIXELS, {"align": "nose"}, "`align=nose`: must be 'eyes' or None"),
+        (PIXELS, {"labels": [1, 2]}, "`labels` must be whole numbers [4]"),
+        (dgn.load_images(PIXELS, side=32), {"side": 64}, "`source` is Examples(4 images, 32x32x3)"),
+    ],
+)
+def test_a_mistake_names_the_argument(source, settings, message):
+    with pytest.raises(ValueError) as error:
+        dgn.load_images(source, **({"side": 32} | settings))
+    assert isinstance(error.value, InputError)
+    assert message in str(error.value)
+
+
+def test_an_empty_folder_is_said_to_be(tmp_path):
+    with pytest.raises(InputError, match="`source`: .* holds no data"):
+        dgn.load_images(tmp_path)
+
+
+@pytest.fixture
+def faces(monkeypatch):
+    """A detector that finds the eyes where an image is bright."""
+
+    def detect(image):
+        if np.asarray(image).mean() < 50:
+            return []
+        return [Face((20.0, 20.0, 40.0, 40.0), 0.99, ((33.0, 36.0), (47.0, 36.0)))]
+
+    monkeypatch.setattr(aligning, "_detector", lambda *settings: detect)
+
+
+def test_faces_without_eyes_are_left_out_of_a_folder_and_refused_by_name(tmp_path, faces, caplog):
+    for name, value in (("bright", 200), ("dark", 10)):
+        Image.new("RGB", (80, 80), (value,) * 3).save(tmp_path / f"{name}.png")
+    examples = dgn.load_images(tmp_path, side=32, align="eyes")
+    assert examples.names == ("bright.png",) and examples.side == 32
+    assert "1 of 2 images are left out" in caplog.text and "dark.png" in caplog.text
+    with pytest.raises(InputError, match="`source`: no face for `align=eyes` in .*dark.png"):
+        dgn.load_images([tmp_path / "bright.png", tmp_path / "dark.png"], side=32, align="eyes")
+    array = np.full([1, 80, 80, 3], 200, np.uint8)
+    assert len(dgn.load_images(array, side=32, align="eyes")) == 1
+
+
+def test_without_a_detector_it_says_what_to_install(monkeypatch):
+    aligning._detector.cache_clear()
+    missing = types.SimpleNamespace(util=types.SimpleNamespace(find_spec=lambda name: None))
+    monkeypatch.setattr(aligning, "importlib", missing)
+    with pytest.raises(InputError, match="`source`: `align=eyes` needs a face detector: pip"):
+        dgn.load_images(PIXELS, side=32, align="eyes")
+
+
+def test_clips_of_arrays_and_of_folders(folder):
+    clips = np.stack([PIXELS, PIXELS[::-1]])
+    examples = dgn.load_clips(clips, side=32, frames=2, stride=2)
+    assert repr(examples) == "Examples(2 clips of 2 frames, 32x32x3)"
+    np.testing.assert_array_equal(examples.images, clips[:, ::2])
+    assert len(dgn.load_clips(PIXELS / 255.0, side=32, frames=4)) == 1
+    both = dgn.load_clips([folder, folder], side=32, frames=2, limit=1)
+    np.testing.assert_array_equal(both.images[0], PIXELS[:2])
+    with pytest.raises(InputError, match="`source`: its clips have 4 frames, and `frames=9`"):
+        dgn.load_clips(PIXELS, side=32, frames=9)
+    with pytest.raises(InputError, match="`source`: clips must have shape"):
+        dgn.load_clips(PIXELS[0], side=32)
+    with pytest.raises(InputError, match="`frames=0`"):
+        dgn.load_clips(PIXELS, side=32, frames=0)
+
+
+def test_a_split_holds_out_a_fraction_and_repeats_itself():
+    examples = dgn.load_images(np.repeat(PIXELS, 5, axis=0), side=32)
+    train, held_out = examples.split(0.1, seed=1)
+    assert (len(train), len(held_out)) == (18, 2)
+    assert sorted([*train.ids, *held_out.ids]) == list(range(20))
+    assert list(train.ids) == sorted(train.ids)
+    assert list(examples.split(0.1, seed=1)[1].ids) == list(held_out.ids)
+    assert list(examples.split(0.1, seed=2)[1].ids) != list(held_out.ids)
+    assert [len(part) for part in examples.split(0.999)] == [1, 19]
+    for fraction, seed, name in ((0, 0, "fraction"), (1.0, 0, "fraction"), (0.1, -1, "seed")):
+        with pytest.raises(InputError, match=f"`{name}="):
+            examples.split(fraction, seed)
+    with pytest.raises(InputError, match="at least two examples"):
+        examples.subset([0]).split(0.5)

@@ -18,6 +18,8 @@ def label_of(examples: Examples, name: str) -> np.ndarray:
     values, count = examples.factors[name], len(examples)
     if values.dtype.kind not in "biufUS":
         raise ValueError(f"is {values.dtype}, neither numbers nor text")
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "backslashreplace")
     if examples.frames and values.ndim > 1 and values.shape[1] == examples.frames:
         flat = values.reshape(count, examples.frames, -1)
         changing = np.flatnonzero((flat != flat[:, :1]).any(axis=(1, 2)))
@@ -40,7 +42,7 @@ def number_label_of(examples: Examples, name: str) -> np.ndarray:
         ValueError: also if it is text.
     """
     values = label_of(examples, name)
-    if values.dtype.kind in "US":
+    if values.dtype.kind == "U":
         known = ", ".join(str(value) for value in np.unique(values)[:3])
         raise ValueError(f"is text ({known}, ...), and a number is needed: number its values")
     return values

@@ -148,13 +148,18 @@ class Run:
         """
         return contents.clear_run(self.folder)
 
-    def forget_results(self) -> None:
+    def forget_results(self) -> bool:
         """Remove what belongs to the weights as they were, before they change further.
 
         That is the encoder, which would guess wrong, the principal directions and the statistics.
+
+        Returns:
+            Whether there was an encoder.
         """
+        encoded = (self / ENCODER).exists()
         for name in (ENCODER, DIRECTIONS, STATISTICS):
             (self / name).unlink(missing_ok=True)
+        return encoded
 
     def begin(
         self,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import free_path, user_path
-from dgn_tf.utils.folders import require_replaceable, take_place
+from dgn_tf.utils.files import parents_made, user_path
+from dgn_tf.utils.folders import partial_folder, require_replaceable, take_place
 from dgn_tf.utils.ownership import RESULTS, Ownership
 
 REPORT = "report.json"
@@ -45,16 +45,18 @@ def output_folder(
     owned = Ownership(target, RESULTS)
     require_replaceable(owned, flag)
     require_apart(target, flag, sources if occupied else ())
-    partial = free_path(target.with_name(f".{target.name}.partial-{os.getpid()}"))
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"{flag} cannot be made: {error.strerror}.") from None
-    try:
-        yield partial
-    except BaseException:
-        shutil.rmtree(partial)
-        raise
+    partial = partial_folder(target)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(parents_made(partial))
+            partial.mkdir()
+        except OSError as error:
+            raise InputError(f"{flag} cannot be made: {error.strerror}.") from None
+        try:
+            yield partial
+        except BaseException:
+            shutil.rmtree(partial)
+            raise
     try:
         # Someone may have begun to use it meanwhile.
         require_replaceable(owned, flag)

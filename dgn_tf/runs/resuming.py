@@ -51,10 +51,14 @@ class Past:
         )
         return course.enter(known)
 
-    def told(self, now: Config) -> list[str]:
-        """What going on with other settings and data means, a line each."""
-        lines = _told_changes(self.config, now)
-        return lines if self.match is None else [*lines, _told_match(self.match)]
+    @property
+    def told_data(self) -> list[str]:
+        """What going on with other data means, a line."""
+        return [] if self.match is None else [_told_match(self.match)]
+
+    def told_settings(self, now: Config) -> list[str]:
+        """What going on with other settings means, a line each."""
+        return _told_changes(self.config, now)
 
 
 def resumed_settings(run: Run, config: Config) -> Config:

@@ -205,8 +205,8 @@ def run_training(
     if before:
         past = past_of(run, before, examples, same)
         if devices.chief:
-            for line in past.told(config):
-                caller.say(as_flags(line))
+            for line in past.told_data:
+                caller.say(line)
     with devices.together():
         devices.meet()
         ended = _learn(run, prepared, past, caller)
@@ -369,7 +369,13 @@ def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> 
         return Ended(_used_weights(learner))
     callbacks: list[keras.callbacks.Callback] = []
     if devices.chief:
-        run.forget_results()
+        for line in past.told_settings(config) if past else []:
+            caller.say(as_flags(line))
+        if run.forget_results() and prepared.encoder is None:
+            caller.say(
+                "The encoder that dgn_tf.amortise has learned is of the networks as they were, and "
+                "is removed: run it again when this training has ended."
+            )
         callbacks = [
             *_validation(prepared, caller, learner, run.folders),
             *([caller.watch] if caller.watch else []),

@@ -1,5 +1,6 @@
 """A trained model as a SavedModel, the way TF Serving looks for it."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -31,7 +32,7 @@ from dgn_tf.serving.signatures import (
 from dgn_tf.serving.warmup import Requests, write_warmup
 from dgn_tf.types import EncodedModel, LatentArrays, Latents, Tensor
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import free_path, literal_path, user_path, write_text
+from dgn_tf.utils.files import free_path, literal_path, parents_made, user_path, write_text
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
 from dgn_tf.visualize.directions import Directions, write_directions
 from dgn_tf.visualize.images import png_bytes
@@ -141,11 +142,13 @@ def export_saved_model(
     folder, plain = user_path(folder), portable(config, model)
     encoder = None if encoder is None else portable_encoder(encoder)
     partial = free_path(folder / f"partial-{os.getpid()}")
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}.") from None
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(parents_made(partial))
+            partial.mkdir()
+        except OSError as error:
+            raise InputError(f"{folder} cannot be written: {error.strerror}.") from None
+        stack.callback(shutil.rmtree, partial, ignore_errors=True)
         functions = model_signatures(config, plain, encoder)
         requests = golden_requests(functions, chains)
         _write_functions(partial, plain, functions, encoder)
@@ -169,8 +172,6 @@ def export_saved_model(
         write_text(partial / CARD, card)
         _write_sums(partial)
         return _publish(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_functions(

@@ -81,6 +81,25 @@ def free_path(path: Path) -> Path:
 
 
 @contextlib.contextmanager
+def parents_made(path: Path) -> Iterator[None]:
+    """The folders that `path` lies in, made if need be; after an error those that were are gone.
+
+    Raises:
+        OSError: one of them cannot be made.
+    """
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in missing:
+            # One that another process has put something into meanwhile is not empty.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+@contextlib.contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """A path to write a file to, which takes the place of `path` at the end.
 
@@ -91,14 +110,14 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         OSError: the file cannot be written or put in place.
     """
     path = user_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)
-    try:
-        yield partial
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with parents_made(path):
+        try:
+            yield partial
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from absl import logging
 
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import free_path
+from dgn_tf.utils.files import free_path, parents_made
 from dgn_tf.utils.ownership import RECORD, Ownership, files_under, remove_files, shortened
 
+_PARTIAL = ".partial-"
 _REPLACED = ".replaced-"
 
 
@@ -33,15 +34,23 @@ def atomic_folder(folder: Path, kind: str) -> Iterator[Path]:
     """
     owned = Ownership(folder, kind)
     require_replaceable(owned, f"{folder}")
-    # Several processes may fill a folder of one name: each has its own.
-    partial = free_path(folder.with_name(f".partial-{os.getpid()}-{folder.name}"))
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        take_place(partial, owned)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    partial = partial_folder(folder)
+    with parents_made(partial):
+        try:
+            partial.mkdir()
+            yield partial
+            take_place(partial, owned)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+def partial_folder(folder: Path) -> Path:
+    """Where a folder is filled before it takes its place; nothing is there yet.
+
+    Several processes may fill a folder of one name: each has its own.
+    """
+    return free_path(folder.with_name(f"{_PARTIAL}{os.getpid()}-{folder.name}"))
 
 
 def require_replaceable(owned: Ownership, name: str) -> None:
@@ -62,15 +71,30 @@ def require_replaceable(owned: Ownership, name: str) -> None:
         )
 
 
-def _tell_interrupted(folder: Path) -> None:
-    """Warn of what was being replaced here when a process was killed: it may hold others' files."""
+def _tell_interrupted(folder: Path, new: Path) -> None:
+    """Warn of what killed processes have left where they filled or replaced a folder.
+
+    Args:
+        folder: that takes its place now.
+        new: where it was filled.
+    """
     for name in sorted(os.listdir(folder.parent)):
-        if name.startswith(_REPLACED) and name.endswith(f"-{folder.name}"):
+        path = folder.with_name(name)
+        if not name.endswith(f"-{folder.name}") or path == new:
+            continue
+        if name.startswith(_REPLACED):
             logging.warning(
                 "%s: a replacement was interrupted, and %s may hold files that this program did "
                 "not write: take them out and remove it.",
                 folder,
-                folder.with_name(name),
+                path,
+            )
+        elif name.startswith(_PARTIAL):
+            logging.warning(
+                "%s: unless another command is filling it right now, %s is left of one that was "
+                "killed: remove it.",
+                folder,
+                path,
             )
 
 
@@ -90,7 +114,7 @@ def take_place(new: Path, owned: Ownership) -> None:
     Ownership(new, owned.kind).add_all()
     # A link keeps pointing to where it did.
     folder = Path(os.path.realpath(owned.folder))
-    _tell_interrupted(folder)
+    _tell_interrupted(folder, new)
     before = free_path(folder.with_name(f"{_REPLACED}{os.getpid()}-{folder.name}"))
     with contextlib.suppress(FileNotFoundError):
         os.replace(folder, before)

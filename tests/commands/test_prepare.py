@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -299,6 +300,22 @@ def test_what_cannot_be_used_is_one_line(command, source, tmp_path, arguments, m
     assert (said.status, said.out, contents(tmp_path)) == (2, "", before)
     (line,) = said.err.splitlines()
     assert line.startswith("error: " + message.format(**places))
+
+
+def test_images_that_have_moved_are_gone_on_with(command, source, tmp_path):
+    command(source, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    shutil.move(source, tmp_path / "moved")
+    said = command(tmp_path / "moved", tmp_path / "out")
+    assert said.status == 0, said.err
+    assert said.out.startswith("3 crops from 3 images, 7 of them known from before;")
+    after = contents(tmp_path / "out")
+    assert [path.name for path in after if after[path] != before[path]] == ["settings.json"]
+    # Other images at another place are not those that have gone.
+    shutil.move(tmp_path / "moved", tmp_path / "again")
+    (tmp_path / "again/a/one.png").unlink()
+    said = command(tmp_path / "again", tmp_path / "out")
+    assert said.status == 2 and "Of those it lacks a/one.png." in said.err
 
 
 def test_two_commands_do_not_fill_one_folder(command, source, tmp_path):

@@ -175,9 +175,21 @@ def test_another_batch_size_and_learning_rate_go_on(place):
     said = place(*other, epochs=3)
     assert "Nothing to do: run is trained for 3 epochs" in said.out
     assert "Goes on with" not in said.out
+    # Fewer epochs than it has are nothing that it would go on with.
+    said = place(*other, epochs=2)
+    assert "Nothing to do: run is trained for 3 epochs" in said.out
+    assert "Goes on with" not in said.out
     load_finished_run("run")
     said = place("--data=folder:pics", "--batch_size=10", epochs=4)
     assert steps() == [3, 8, 13, 14]
+
+
+def test_an_encoder_of_the_weights_before_is_told_to_be_removed(place):
+    (place.folder / "run/encoder.keras").write_text("of dgn_tf.amortise")
+    said = place("--data=folder:pics")
+    assert "dgn_tf.amortise has learned is of the networks as they were, and is removed" in said.out
+    assert not (place.folder / "run/encoder.keras").exists()
+    assert "dgn_tf.amortise" not in place("--data=folder:pics", epochs=3).out
 
 
 def killed(*_, **__):

@@ -5,7 +5,8 @@ import pytest
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.outputs import output_folder
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.ownership import RECORD, files_under
+from dgn_tf.utils.folders import atomic_folder, partial_folder
+from dgn_tf.utils.ownership import RECORD, RESULTS, files_under
 
 
 def test_occupied_output_folders_are_kept(tmp_path):
@@ -31,6 +32,26 @@ def test_results_survive_when_their_place_is_taken_meanwhile(tmp_path):
             (tmp_path / "out").mkdir()
             (tmp_path / "out" / "other").write_text("")
     assert (folder / "report.json").read_text() == "hours of work"
+
+
+@pytest.mark.parametrize("made", [output_folder, lambda path, _: atomic_folder(path, RESULTS)])
+def test_folders_that_were_made_for_nothing_are_gone_again(tmp_path, made):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        with made(tmp_path / "mine/new/deep/out", False) as folder:
+            (folder / "half.png").write_text("")
+            raise KeyboardInterrupt
+    assert [p.name for p in tmp_path.rglob("*")] == ["mine"]
+
+
+def test_what_a_killed_command_has_left_is_told(tmp_path, caplog):
+    # As after SIGKILL: nothing is cleared.
+    left = partial_folder(tmp_path / "out")
+    left.mkdir()
+    with output_folder(tmp_path / "out", False) as folder:
+        assert folder != left
+    assert f"{left} is left of one that was killed: remove it" in caplog.text
+    assert left.exists() and caplog.text.count("remove it") == 1
 
 
 def test_an_empty_output_folder_is_used(tmp_path):

@@ -61,7 +61,7 @@ def prepare(
 
     Args:
         source: a folder of images, read as `folders.load_folder` does.
-        dest: a folder that is new, empty, or begun with the same source and settings.
+        dest: a folder that is new, empty, or begun with the same images and settings.
         settings: by default `CropSettings()`.
         detector: what finds faces, largest first; by default MTCNN. Not asked with `crop=centre`.
 
@@ -85,7 +85,9 @@ def prepare(
         detector = load_detector(settings.min_face, settings.min_confidence)
     with lock_folder(target, dest):
         # Another process may have begun it meanwhile.
-        _check_dest(root, target, dest, settings)
+        before = _check_dest(root, target, dest, settings)
+        if before != printable(str(root)):
+            _require_moved(files, target, dest, before)
         try:
             return _fill(root, target, files, settings, detector)
         except OSError as error:
@@ -104,9 +106,8 @@ def _fill(
 ) -> dict[str, int]:
     """Makes the crops that are not there yet; returns the counts of `prepare`."""
     _begin(root, target, settings)
-    manifest = Journal(target / "manifest.csv", _MANIFEST)
-    skipped = Journal(target / "skipped.csv", _SKIPPED)
-    finished = {row["source"] for row in manifest.rows + skipped.rows}
+    manifest, skipped = _journals(target)
+    finished = _finished(manifest, skipped)
     names = _crop_names(files)
     todo = [file for file in files if _line(file) not in finished]
     gone = [row["crop"] for row in manifest.rows if not (target / row["crop"]).exists()]
@@ -144,14 +145,18 @@ def _fill(
     return counts
 
 
-def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> None:
-    """Refuses a folder that can neither be begun nor gone on with."""
+def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> str:
+    """Refuses a folder that can neither be begun nor gone on with.
+
+    Returns:
+        Where the images were when it was begun, now for a new one.
+    """
     if target.is_relative_to(root):
         raise InputError(f"{dest} is inside the folder of the images: name one outside of it.")
     if target.exists() and not target.is_dir():
         raise InputError(f"{dest} is a file: name a folder for the crops.")
     if not target.is_dir() or all(path.name == LOCK for path in target.iterdir()):
-        return
+        return printable(str(root))
     try:
         begun = json.loads(read_regular(target / _SETTINGS))
         before = {key: begun[key] for key in ("source", *dataclasses.asdict(settings))}
@@ -159,16 +164,43 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
         raise InputError(f"{dest} is not empty and holds no crops: name another folder.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{dest}/{_SETTINGS} cannot be read: name another folder.") from None
-    if before["source"] != printable(str(root)):
-        raise InputError(
-            f"{dest} was begun with the images of {before['source']}: name another folder."
-        )
+    if before["source"] != printable(str(root)) and user_path(before["source"]).exists():
+        raise InputError(_other_images(dest, before["source"]))
     for key, value in dataclasses.asdict(settings).items():
         if before[key] != value:
             raise InputError(
                 f"{dest} was begun with `{key}={before[key]}`, not {value}: give that, or name "
                 "another folder."
             )
+    return before["source"]
+
+
+def _require_moved(files: Sequence[str], target: Path, dest: str, before: str) -> None:
+    """Refuses images that are not those of a folder that has gone, at another place.
+
+    Args:
+        files: the images there are now, by relative path.
+        target: the folder of the crops, which is begun.
+        dest: its name in messages.
+        before: where the images were.
+    """
+    missing = _finished(*_journals(target)) - {_line(file) for file in files}
+    if missing:
+        raise InputError(f"{_other_images(dest, before)} Of those it lacks {min(missing)}.")
+    logging.warning("%s: the images of %s have moved; going on with them.", dest, before)
+
+
+def _other_images(dest: str, before: str) -> str:
+    return f"{dest} was begun with the images of {before}: name another folder."
+
+
+def _journals(target: Path) -> tuple[Journal, Journal]:
+    """What is cropped, and what is skipped."""
+    return Journal(target / "manifest.csv", _MANIFEST), Journal(target / "skipped.csv", _SKIPPED)
+
+
+def _finished(manifest: Journal, skipped: Journal) -> set[str]:
+    return {row["source"] for row in manifest.rows + skipped.rows}
 
 
 def _begin(root: Path, target: Path, settings: CropSettings) -> None:

@@ -1,5 +1,6 @@
 """The source `folder`: image files under a folder."""
 
+import collections
 import contextlib
 import os
 from collections.abc import Callable, Iterator
@@ -202,8 +203,12 @@ def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
 
 
 def _holds_images(path: str) -> bool:
+    """Whether a folder holds images, and more of them than videos, whose posters they may be."""
     root = user_path(path)
-    return root.is_dir() and any(kind == "image" for _, kind in _files(root))
+    if not root.is_dir():
+        return False
+    kinds = collections.Counter(kind for _, kind in _files(root))
+    return kinds["image"] > kinds["video"]
 
 
 FOLDER = Source(

@@ -29,7 +29,7 @@ SOURCES: dict[str, Source] = {
 # What a setting may say too, though it is nothing that a user can name.
 _KNOWN = {**SOURCES, MEMORY.kind: MEMORY}
 # A path without a kind belongs to the first of these that claims it, so that a folder which holds
-# images and videos is one of images.
+# more images than videos is one of images.
 _CLAIMING = (SHARDS, NPZ, ZIP, FOLDER, CLIPS)
 
 

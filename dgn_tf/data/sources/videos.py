@@ -98,6 +98,8 @@ def open_video(source: Path, side: int, channels: int) -> Timed:
             raise ValueError("holds no images")
         # A cover is a stream of video too.
         stream: Any = container.streams.best("video")
+        if stream.codec_context is None:
+            raise ValueError("says nothing that FFmpeg knows of how its images are coded")
         _require_size(stream.width, stream.height)
         # Threads that decode several frames at once tell of damage too early.
         stream.thread_type = "SLICE"

@@ -162,8 +162,10 @@ def places(tmp_path, monkeypatch):
     write_images(tmp_path / "photos" / "cats")
     (tmp_path / "photos" / "a.mp4").write_bytes(b"")
     (tmp_path / "videos" / "deep").mkdir(parents=True)
-    for name in ("videos/deep/a.mp4", "one.MOV", "b.gif", "notes.txt"):
+    (tmp_path / "trailers").mkdir()
+    for name in ("videos/deep/a.mp4", "trailers/a.mp4", "one.MOV", "b.gif", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
+    write_images(tmp_path / "trailers" / "posters", 1)
     packed_folder(tmp_path / "packed" / "part-0")
     packed_folder(tmp_path / "packed" / "part-1")
     np.savez(tmp_path / "faces.npz", images=IMAGES, more=IMAGES, view=np.arange(COUNT))
@@ -181,6 +183,7 @@ def places(tmp_path, monkeypatch):
         ("~/photos", "folder"),
         ("{root}/photos", "folder"),
         ("videos", "clips"),
+        ("trailers", "clips"),
         ("one.MOV", "clips"),
         ("~/b.gif", "clips"),
         ("faces.npz", "npz"),

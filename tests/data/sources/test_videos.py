@@ -211,6 +211,15 @@ def test_windows_before_the_end_of_a_cut_off_video_are_kept(
     assert f"{name} ({len(clips)} clips are whole; " in warned("give only some clips")
 
 
+def test_a_video_that_is_cut_off_in_its_header_is_told(tmp_path, load_data):
+    path = write(
+        tmp_path / "a.mp4", numbered(50), "mpeg4", "yuv420p", options={"movflags": "faststart"}
+    )
+    path.write_bytes(path.read_bytes()[:426])
+    with pytest.raises(InputError, match="the first is a.mp4 .*nothing that FFmpeg knows"):
+        load_data(f"clips:{path}", 16, 3, frames=8)
+
+
 def test_whole_videos_are_not_told_to_be_damaged(tmp_path, load_data, caplog):
     for name, codec, pixels in (
         ("a.mp4", "libx264", "yuv420p"),

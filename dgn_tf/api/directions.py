@@ -116,7 +116,7 @@ class DirectionTable:
         for key, value in values.items():
             if isinstance(value, Mapping):
                 self._require_group(key)
-                found += [(key, self._index(key, name), each) for name, each in value.items()]
+                found += [(key, self.index(key, name), each) for name, each in value.items()]
             elif key in self.groups:
                 raise InputError(
                     f"`{key}={value!r}`: give the directions of a group by number or name, as in "
@@ -130,7 +130,13 @@ class DirectionTable:
         if group not in self.groups:
             raise InputError(f"`{group}`: the model has no such group{near(group, self.groups)}")
 
-    def _index(self, group: str, name: int | str) -> int:
+    def index(self, group: str, name: int | str) -> int:
+        """The place, from 0, of a direction of a group, by its number, from 1, or its name.
+
+        Raises:
+            InputError: there is no such direction.
+        """
+        self._require_group(group)
         of_group = self.groups[group]
         if isinstance(name, int | np.integer):
             if not 1 <= name <= len(of_group.axes):

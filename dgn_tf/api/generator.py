@@ -301,7 +301,7 @@ class Generator(keras.Model):
         """
         return asking.sample(self, count, seed, source)
 
-    def predict(self, x: Source, batch_size: int = 100, **_: Any) -> Images:
+    def predict(self, x: Source, batch_size: int = 100) -> Images:
         """The reconstructions of images or clips: `infer` and `paint`."""
         return self.paint(self.infer(x, batch_size=batch_size))
 
@@ -469,6 +469,8 @@ class Generator(keras.Model):
         data = self.config.data
         try:
             if self.clips:
+                if align is not None:
+                    raise InputError("`align` is for images, and this model takes clips.")
                 return as_clips(source, data)
             return as_images(source, data.side, data.channels, align)
         except InputError as error:

@@ -116,8 +116,9 @@ def as_images(
     if align not in (None, "eyes"):
         raise InputError(f"`align={align}`: must be 'eyes' or None.")
     if isinstance(source, Examples):
-        _require_fitting(source, side, channels, None)
-        return source
+        if align:
+            raise InputError("`align` is for photographs, and Examples are squares already.")
+        return _limited(source, side, channels, None, limit)
     try:
         if align:
             return load_aligned(_pictures(source, limit), side, channels, _is_listed(source))
@@ -134,8 +135,9 @@ def as_images(
 def as_clips(source: Source, data: DataConfig) -> Examples:
     """The clips of a source, as the settings say; errors as of `load_clips`."""
     if isinstance(source, Examples):
-        _require_fitting(source, data.side, data.channels, data.frames)
-        return source
+        if data.stride != 1 or data.fps:
+            raise InputError("`stride` and `fps` are for videos, and Examples are clips already.")
+        return _limited(source, data.side, data.channels, data.frames, data.limit)
     try:
         if isinstance(source, str | os.PathLike):
             return _read(os.fspath(source), data)
@@ -238,11 +240,13 @@ def _of_clips(source: Source, data: DataConfig) -> Examples:
         raise InputError(
             f"must be a path, a list of paths, or an array of clips; it is {type(source).__name__}."
         )
+    if data.fps:
+        raise InputError(f"is an array, which states no rate: leave `fps={data.fps:g}` out.")
     if values.ndim == 4:
         values = values[None]
     if values.ndim != 5 or values.shape[-1] not in (1, 3) or 0 in values.shape:
         raise InputError(f"clips must have shape [N, F, H, W, 1 or 3]; it is {list(values.shape)}.")
-    values = values[::1, :: data.stride][: data.limit or None]
+    values = values[:, :: data.stride][: data.limit or None]
     if values.shape[1] < data.frames:
         raise InputError(
             f"its clips have {values.shape[1]} frames, and `frames={data.frames}` are wanted."
@@ -266,7 +270,10 @@ def _of_videos(paths: Sequence[str], data: DataConfig) -> Examples:
     return Examples(images, ids, tuple(names))
 
 
-def _require_fitting(examples: Examples, side: int, channels: int, frames: int | None) -> None:
+def _limited(
+    examples: Examples, side: int, channels: int, frames: int | None, limit: int
+) -> Examples:
+    """The first examples, if they are of the right size."""
     found = examples.side, examples.channels, examples.frames
     if found != (side, channels, frames):
         kind = "images" if frames is None else f"clips of {frames} frames"
@@ -274,6 +281,7 @@ def _require_fitting(examples: Examples, side: int, channels: int, frames: int |
             f"`source` is {examples!r}, and {kind} of {side}x{side}x{channels} are needed: load "
             "them so."
         )
+    return examples.subset(np.arange(min(limit, len(examples)))) if limit else examples
 
 
 def _with_labels(examples: Examples, labels: Sequence[int] | np.ndarray) -> Examples:

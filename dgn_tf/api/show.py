@@ -69,10 +69,8 @@ def traversal(
     still = _still(model, "traversal")
     table = model.directions
     of_group = table[group]
-    rows = list(range(min(SHOWN, len(of_group.axes))))
-    if direction is not None:
-        rows = [table.edits({group: {direction: 0.0}})[0].direction]
-        rows = [int(row) - 1 for row in rows]
+    shown_all = range(min(SHOWN, len(of_group.axes)))
+    rows = list(shown_all) if direction is None else [table.index(group, direction)]
     names = of_group.names or ("",) * len(of_group.axes)
     chosen = of_group._replace(
         axes=of_group.axes[rows],

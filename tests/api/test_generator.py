@@ -102,6 +102,20 @@ def test_a_run_that_goes_on_is_the_same_as_one_that_was_not_interrupted(gray, tm
         plain(langevin_steps=2).fit(gray, epochs=3, run_dir=tmp_path / "run", verbose=0)
 
 
+def test_held_out_images_change_nothing_of_the_training(gray):
+    with_them, without = plain(), plain()
+    seen = with_them.fit(gray, 2, validation_data=gray.subset([0, 3]), verbose=0).history
+    alone = without.fit(gray, 2, verbose=0).history
+    assert seen["msre"] == alone["msre"] and len(seen["val_msre"]) == 2
+    for one, other in zip(
+        with_them.network.get_weights(), without.network.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    # Fitted less closely than by more steps from more starts.
+    fitted = with_them.infer(gray.subset([0, 3])).error.mean()
+    assert 0.9 * fitted <= seen["val_msre"][-1] <= 2.0 * fitted
+
+
 def test_training_again_goes_on_from_the_weights(gray):
     model = plain(learning_rate=1e-9, epochs=1)
     model.fit(gray, verbose=0)
@@ -361,3 +375,5 @@ def test_a_model_of_clips_has_the_same_calls(pixels, tmp_path):
     np.testing.assert_array_equal(loaded.paint(z), model.paint(z))
     with pytest.raises(InputError, match="`warp` is for models of images"):
         loaded.warp(pixels[0], widen=1)
+    with pytest.raises(InputError, match="`align` is for images"):
+        loaded.infer(clips, align="eyes")

@@ -134,6 +134,20 @@ def test_clips_of_arrays_and_of_folders(folder):
         dgn.load_clips(PIXELS, side=32, frames=0)
 
 
+def test_what_would_be_ignored_is_refused():
+    images = dgn.load_images(PIXELS, side=32)
+    assert len(dgn.load_images(images, side=32, limit=3)) == 3
+    clips = dgn.load_clips(PIXELS, side=32, frames=4)
+    for ask, message in (
+        (lambda: dgn.load_images(images, side=32, align="eyes"), "`align` is for photographs"),
+        (lambda: dgn.load_clips(clips, side=32, frames=4, stride=2), "`stride` and `fps` are for"),
+        (lambda: dgn.load_clips(PIXELS, side=32, frames=2, fps=5.0), "leave `fps=5` out"),
+        (lambda: dgn.DynamicGenerator().fit(images), "`train` is Examples.*clips of 8 frames"),
+    ):
+        with pytest.raises(InputError, match=message):
+            ask()
+
+
 def test_a_split_holds_out_a_fraction_and_repeats_itself():
     examples = dgn.load_images(np.repeat(PIXELS, 5, axis=0), side=32)
     train, held_out = examples.split(0.1, seed=1)

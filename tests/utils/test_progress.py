@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import sys
 import types
 
-from dgn_tf.utils.progress import progress_bar, tell
+from dgn_tf.utils.progress import in_notebook, is_watched, progress_bar, tell
 
 
 def test_progress_prints_lines_apart_and_the_last_one(monkeypatch, capsys):
@@ -36,3 +37,14 @@ def test_work_goes_on_where_nobody_reads_its_progress():
             tell("half of it", stream)
         done = True
     assert done
+
+
+def test_a_notebook_is_watched_and_a_shell_of_ipython_is_not_one(monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    for config, found in (({"IPKernelApp": {}}, True), ({}, False)):
+        shell = types.SimpleNamespace(config=config)
+        module = types.SimpleNamespace(get_ipython=lambda shell=shell: shell)
+        monkeypatch.setitem(sys.modules, "IPython", module)
+        assert in_notebook() == is_watched() == found
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert not in_notebook()

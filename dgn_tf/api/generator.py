@@ -108,16 +108,16 @@ class Generator(keras.Model):
     @classmethod
     def of(cls, trained: Trained) -> Any:
         """The generator of a run or an export."""
-        model = cls(changed(trained.config, {}), trained.encoder())
+        model = cls(trained.config)
         model._adopt(trained)
         return model
 
     def _adopt(self, trained: Trained) -> None:
         """Take over what a training has ended with."""
         self.network.set_weights(trained.model.get_weights())
-        encoder = trained.encoder()
-        if encoder is not None and self.encoder is not None:
-            self.encoder.set_weights(encoder.get_weights())
+        encoder, before = trained.encoder(), self.encoder
+        if encoder and before and encoder_settings(encoder) == encoder_settings(before):
+            before.set_weights(encoder.get_weights())
         else:
             self.encoder = encoder
         directions = trained.directions

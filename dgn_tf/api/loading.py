@@ -15,6 +15,7 @@ from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources import load, source_of
 from dgn_tf.data.sources.arrays import stored_bytes
 from dgn_tf.data.sources.files import load_files
+from dgn_tf.data.sources.folders import find_images
 from dgn_tf.data.sources.walking import kind_of
 from dgn_tf.data.squares import eight_bits, square_array
 from dgn_tf.utils.errors import InputError
@@ -171,9 +172,6 @@ def _is_listed(source: Source) -> bool:
 
 def _pictures(source: Source, limit: int) -> list[tuple[str, Path | np.ndarray | Image.Image]]:
     """Name and file, or pixels, of each image that faces are looked for in."""
-    # Only here: the walk of a folder is that of its source.
-    from dgn_tf.data.sources.folders import find_images
-
     if isinstance(source, str | os.PathLike):
         root = user_path(source)
         if root.is_file() and kind_of(root) == "image":

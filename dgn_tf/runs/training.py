@@ -121,7 +121,10 @@ class _Prepared:
         """Give the networks the weights that they begin with."""
         self.model.set_weights(weights.model)
         if self.encoder is not None and weights.encoder is not None:
-            self.encoder.set_weights(weights.encoder)
+            try:
+                self.encoder.set_weights(weights.encoder)
+            except ValueError:
+                logging.warning("The encoder that is there has other layers: a new one begins.")
         self.begun_from = weights_checksum(self.model)
 
 

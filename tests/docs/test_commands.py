@@ -25,8 +25,8 @@ def commands_of(block):
     """(Name, flags) of each command of this project in a block of shell."""
     for words in block.commands():
         words = [word for word in words if not re.match(r"[A-Z_]+=", word)]
-        if words[:2] == ["python", "-m"]:
-            yield words[2].removeprefix("dgn_tf."), words[3:]
+        if words[0] == "dgn":
+            yield words[1], words[2:]
         elif words[0] not in OTHERS:
             raise AssertionError(f"{block}: what is {words[0]}?")
 
@@ -66,6 +66,7 @@ def test_the_blocks_are_found():
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_commands_stand_in_fenced_blocks_of_known_languages(path):
     text = path.read_text(encoding="utf-8")
+    assert not re.search(r"^ +(dgn|python|make|pip|curl) ", text.replace("\\\n", ""), re.M)
     for block in blocks_of(text, path.name):
         assert block.language in LANGUAGES, block
 
@@ -77,6 +78,14 @@ def test_the_flags_of_a_command_are_those_that_it_declares(block, monkeypatch):
         pytest.skip("names what the page adds: tests/slow/test_extending.py")
     for name, arguments in commands_of(block):
         assert read_flags(name, arguments) == "", [name, *arguments]
+
+
+@pytest.mark.parametrize("block", [b for b in SHELL if not b.needs], ids=str)
+def test_what_no_test_can_run_says_what_it_needs(block):
+    # All else is run: tests/slow/test_documentation.py, and for this page test_extending.py.
+    changes = ("cp", "sed") if block.page == "docs/extending.md" else ()
+    for words in block.commands():
+        assert words[0] in ("dgn", *changes), "needs a marker: <!-- needs: ... -->"
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "python"], ids=str)

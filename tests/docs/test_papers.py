@@ -1,4 +1,4 @@
-"""Tutorials carry no outputs, and pages link to what is there."""
+"""README.md fits a screen or three, tutorials carry no outputs, and pages name what is there."""
 
 import json
 import re
@@ -7,6 +7,12 @@ import pytest
 from markdown_blocks import PAGES, ROOT
 
 NOTEBOOKS = sorted((ROOT / "docs" / "tutorials").glob("*.ipynb"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+    assert len(README.split()) <= 1500
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -27,3 +33,8 @@ def test_what_a_page_links_to_is_there(path):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
         if not re.match(r"https?:|mailto:", target):
             assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "flags").glob("*.cfg")))
+def test_the_readme_has_every_preset(name):
+    assert f"`{name}`" in README

@@ -13,7 +13,7 @@ from PIL import Image
 from dgn_tf.config import MODELS, DataConfig
 from dgn_tf.data.sources import load
 
-PAGES = sorted({block.page for block in all_blocks()} - {"README.md"})
+PAGES = sorted({block.page for block in all_blocks()})
 SMALL = {
     "train": ("--limit=12", "--batch_size=6", "--alpha=0.1", "--picture_epochs=1000"),
     "infer": ("--steps=10",),
@@ -59,13 +59,12 @@ def test_what_a_page_says_works(page, belongings, tmp_path, monkeypatch, run_app
                 text = text.replace(whole, less)
             exec(compile(text, str(block), "exec"), {"__name__": "documentation"})
         for words in block.commands() if block.language == "sh" else ():
-            wanted = f"{block}: {words[0]} needs a marker, <!-- needs: ... -->"
-            assert words[:2] == ["python", "-m"], wanted
-            app = importlib.import_module(words[2])
+            assert words[0] == "dgn", f"{block}: {words[0]} needs a marker, <!-- needs: ... -->"
+            app = importlib.import_module(f"dgn_tf.{words[1]}")
             if not hasattr(app, "define_flags"):
                 # Looks at the machine, and says whatever it finds there.
                 continue
             quick = any(word.startswith(QUICK) for word in words)
-            small = () if quick else SMALL.get(words[2].removeprefix("dgn_tf."), ())
-            said = run_app(app, *words[3:], *small)
+            small = () if quick else SMALL.get(words[1], ())
+            said = run_app(app, *words[2:], *small)
             assert said.status == 0, f"{block}: {' '.join(words)}\n{said.err}"

@@ -41,6 +41,10 @@ def run(tmp_path_factory):
     kernel.shutdown_kernel(now=True)
 
 
+def test_there_are_seven():
+    assert len(NOTEBOOKS) == 7
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_tutorial_runs(path, run):
     cells = run(path).cells

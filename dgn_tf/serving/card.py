@@ -6,17 +6,34 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from dgn_tf.config import Config
+from dgn_tf.config import CLIP_MODELS, Config
+from dgn_tf.data.sources import source_of
+from dgn_tf.inference.statistics import prior_latents
 from dgn_tf.serving.signatures import Signatures
-from dgn_tf.types import Tensor
+from dgn_tf.types import (
+    ClipModel,
+    LatentArrays,
+    LatentModel,
+    Tensor,
+    has_geometry,
+    one_hot_groups,
+)
 from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.clips import decode_clips, frames_sheet
+from dgn_tf.visualize.decoding import decode
+from dgn_tf.visualize.grids import draw_grid
+from dgn_tf.visualize.images import as_images, lay_out
 
 _PAPER = (
     "Xing, Gao, Han, Zhu and Wu, Deformable Generator Networks: Unsupervised Disentanglement of "
     "Appearance and Geometry, IEEE TPAMI 44(3), 2022"
 )
+# The picture of a model card, which lies beside it: so many images, at least so large.
+PICTURE = "picture.png"
+_SHOWN, _SHOWN_SIDE = 4, 64
 # Experiments whose numbers the page shows.
 _MEASURING = ("held_out", "clips")
 
@@ -88,7 +105,14 @@ def model_card(
     """
     side = config.data.side
     lines = [
+        *_header(name, config, metrics),
         *_facts(name, config, model),
+        "",
+        f"![Images of training latents, and what they are made of]({PICTURE})",
+        "",
+        "## Use",
+        "",
+        *_use(name, config, model),
         "",
         "## Signatures",
         "",
@@ -110,9 +134,17 @@ def model_card(
         "",
         "## Intended use",
         "",
-        f"Images like those it was trained on, at {side}x{side}. Other images are reconstructed "
-        "from what it has learned, without a warning. It does not recognize people and must not be "
-        "used to identify them.",
+        f"Images like those it was trained on, at {side}x{side}, for research and for pictures of "
+        "people who have agreed to them. It does not recognize people and must not be used to "
+        "identify them, or to show them as they have not agreed to be shown.",
+        "",
+        "## Limits",
+        "",
+        "* Other images than those it was trained on come back as what it has learned. `error`, "
+        "beside that of training images, tells.",
+        "* It has the biases of its training images, and knows nothing that they do not show.",
+        "* Fields move what is there: what the canonical image does not show (an open mouth, the "
+        "far side of a head) is smeared or left out.",
         "",
         "## Training flags",
         "",
@@ -124,6 +156,80 @@ def model_card(
         "request and the Keras model's answer to it.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def card_picture(model: LatentModel, latents: LatentArrays | None) -> np.ndarray:
+    """What a model makes of a few latents, and its parts: the picture of its card.
+
+    Args:
+        model: of images or clips.
+        latents: of training examples, [N, d] by group; None for draws of the prior.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    if not latents:
+        latents = prior_latents(model.latent_dims, one_hot_groups(model), _SHOWN)
+    few = {name: z[:_SHOWN] for name, z in latents.items()}
+    if isinstance(model, ClipModel):
+        clips, _ = decode_clips(model, {name: z[:2] for name, z in few.items()})
+        return frames_sheet({f"clip {number}": clip for number, clip in enumerate(clips, 1)})
+    images, parts = decode(model, few)
+    factor = max(1, _SHOWN_SIDE // images.shape[1])
+    rows = {"images": as_images(images, factor)}
+    if has_geometry(model):
+        rows["appearance"] = as_images(parts["appearance"], factor)
+        rows["geometry"] = draw_grid(images, parts["geometry"], factor)
+    return lay_out(list(rows.values()), list(rows))
+
+
+def _header(name: str, config: Config, metrics: Mapping[str, float]) -> list[str]:
+    """The YAML front matter that model hubs read; strings are quoted as JSON, which YAML knows."""
+    source, rest = source_of(config.data.data)
+    tags = ["keras", "tensorflow", "deformable-generator", "disentanglement", config.model.model]
+    lines = [
+        "---",
+        # Whose images a model has learned from, the program does not know.
+        f"license: {'mit' if source.drawn else 'other'}",
+        "library_name: dgn_tf",
+        f"model_name: {json.dumps(name)}",
+        "tags:",
+        *(f"  - {tag}" for tag in tags),
+    ]
+    if config.model.model not in CLIP_MODELS:
+        lines.append("pipeline_tag: unconditional-image-generation")
+    # A path of somebody's machine is no data set.
+    dataset = source.kind if source.drawn else rest.partition(":")[0]
+    if source.drawn or source.kind == "tfds":
+        lines += ["datasets:", f"  - {json.dumps(dataset)}"]
+    if metrics:
+        lines += ["metrics:", "  - mse"]
+    return [*lines, "---", ""]
+
+
+def _use(name: str, config: Config, model: Any) -> list[str]:
+    """Three lines of Python: those of the package, or of the server's client."""
+    if config.model.model in ("deformable", "dynamic"):
+        file = "clip.mp4" if config.data.frames else "image.png"
+        return [
+            "```python",
+            "import dgn_tf as dgn",
+            "",
+            f'model = dgn.load("saved_models/{name}")',
+            f'model.paint(model.infer("{file}")).save("painted.png")',
+            "```",
+        ]
+    zeros = ", ".join(
+        f"z_{group}=np.zeros([1, {dim}], 'f')" for group, dim in model.latent_dims.items()
+    )
+    return [
+        "```python",
+        "import numpy as np",
+        "from dgn_tf.serving.client import RestClient",
+        "",
+        f'RestClient("{name}", "http://localhost:8501").predict("serving_default", {zeros})',
+        "```",
+    ]
 
 
 def _facts(name: str, config: Config, model: Any) -> list[str]:

@@ -19,7 +19,7 @@ from dgn_tf.inference.starts import Encoder, lowest_class
 from dgn_tf.inference.statistics import FILE as STATISTICS
 from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.models.factory import encoder_settings
-from dgn_tf.serving.card import model_card
+from dgn_tf.serving.card import PICTURE, card_picture, model_card
 from dgn_tf.serving.clip_signatures import clip_signatures
 from dgn_tf.serving.portable import portable, portable_encoder
 from dgn_tf.serving.signatures import (
@@ -35,7 +35,7 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import free_path, literal_path, parents_made, user_path, write_text
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
 from dgn_tf.visualize.directions import Directions, write_directions
-from dgn_tf.visualize.images import png_bytes
+from dgn_tf.visualize.images import png_bytes, save_png
 
 # {signature: {output: array}}.
 Answers = dict[str, dict[str, np.ndarray]]
@@ -115,9 +115,10 @@ def export_saved_model(
     The version holds the SavedModel, warm-up requests, config.json (from which `exported.load`
     makes the Keras model again), latents.npz (latents of training examples), directions.npz (the
     principal directions that edits follow), statistics.npz (`LatentStatistics`), encoder.json if
-    there is one, golden.npz (requests and answers of the Keras model), MODEL_CARD.md and
-    SHA256SUMS. It is written to a folder beside, read back by the loader of TF Serving, compared
-    with the Keras model, and renamed: a server that watches `folder` sees it whole.
+    there is one, golden.npz (requests and answers of the Keras model), MODEL_CARD.md with its
+    picture, and SHA256SUMS. It is written to a folder beside, read back by the loader of TF
+    Serving, compared with the Keras model, and renamed: a server that watches `folder` sees it
+    whole.
 
     Args:
         config: the settings of the run.
@@ -170,6 +171,7 @@ def export_saved_model(
         _write_golden(partial, folder.name, requests, answers)
         card = model_card(folder.name, config, plain, functions, metrics or {})
         write_text(partial / CARD, card)
+        save_png(partial / PICTURE, card_picture(plain, chains))
         _write_sums(partial)
         return _publish(partial, folder)
 

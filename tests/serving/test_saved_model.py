@@ -10,6 +10,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -213,6 +214,14 @@ def test_what_lies_beside_it(served):
     card = (served.path / "MODEL_CARD.md").read_text()
     assert "| reconstruction msre | 12.35 |" in card and "--alpha=0.1\n" in card
     assert "| `displacement` | `z_geometry` [?, 2] | `displacement` [?, 32, 32, 2] |" in card
+    _, header, _ = card.split("---\n", 2)
+    described = yaml.safe_load(header)
+    assert described["library_name"] == "dgn_tf" and described["model_name"] == "heads"
+    assert described["license"] == "mit" and described["datasets"] == ["heads"]
+    assert "(picture.png)" in card and "## Limits" in card
+    with Image.open(served.path / "picture.png") as picture:
+        # Rows of images, appearance and geometry, four of each.
+        assert picture.width > 4 * 64 and picture.height > 3 * 64
     listed = dict(
         reversed(line.split("  ")) for line in (served.path / "SHA256SUMS").read_text().splitlines()
     )

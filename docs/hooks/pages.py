@@ -6,6 +6,7 @@ mkdocs calls `on_files`; nothing here imports TensorFlow.
 import dataclasses
 import importlib
 import inspect
+import re
 import sys
 import typing
 from collections.abc import Iterable, Iterator
@@ -73,12 +74,6 @@ def in_docs(name: str) -> str:
     return text
 
 
-def command_names() -> list[str]:
-    """The commands, which are the files at the root of dgn_tf that declare flags."""
-    paths = sorted((ROOT / "dgn_tf").glob("*.py"))
-    return [path.stem for path in paths if "def define_flags(" in path.read_text(encoding="utf-8")]
-
-
 def declared_flags(command: str) -> list[flags.Flag]:
     """The flags that a command declares, in the order of the alphabet."""
     module = importlib.import_module(f"dgn_tf.{command}")
@@ -99,29 +94,34 @@ def settings_sections() -> Iterator[tuple[str, type]]:
 
 def commands_page() -> str:
     """Every command with its flags; those that are settings of a training are told by a link."""
+    from dgn_tf.__main__ import COMMANDS
+
     settings = {f.name: kind for _, kind in settings_sections() for f in dataclasses.fields(kind)}
     lines = [
         "# Commands",
         "",
-        "Made from the flags that the commands declare. `--flagfile=FILE` reads flags from a file, "
-        "and `--noNAME` is `--NAME=false`.",
+        "Made from the flags that the commands declare. `dgn COMMAND --help` shows the first of "
+        "these tables, `--help=all` the rest. `--flagfile=FILE` reads flags from a file, and "
+        "`--noNAME` is `--NAME=false`.",
     ]
-    for name in command_names():
+    for name, summary in COMMANDS.items():
         module = importlib.import_module(f"dgn_tf.{name}")
-        summary = (inspect.getdoc(module) or "").split("\n\n")[0].split(": python -m")[0]
-        lines += ["", f"## {name}", "", " ".join(summary.split()).rstrip(".") + ".", ""]
-        positionals = getattr(module, "POSITIONALS", ())
-        if positionals:
-            lines += [f"Takes {' and '.join(f'`{p}`' for p in positionals)} before its flags.", ""]
-        declared = declared_flags(name)
-        shared = [flag for flag in declared if flag.name in settings and _same(flag, settings)]
+        lines += ["", f"## dgn {name}", "", f"{summary[0].upper()}{summary[1:]}.", ""]
+        usage = (inspect.getdoc(module) or "").partition("Usage:")[2].partition("\n\n")[0]
+        if usage:
+            lines += ["```sh", *(line.strip() for line in usage.strip().splitlines()), "```", ""]
+        if not hasattr(module, "define_flags"):
+            continue
+        declared = {flag.name: flag for flag in declared_flags(name)}
+        for heading, names in getattr(module, "COMMON", {}).items():
+            rows = [declared.pop(flag) for flag in names]
+            lines += [f"**{heading}**", "", *_flags_table(rows), ""]
+        shared = [flag for flag in declared.values() if _same(flag, settings)]
         if len(shared) > len(settings) / 2:
-            lines += ["Takes every setting of a training ([Settings](settings.md)), and:", ""]
-            declared = [flag for flag in declared if flag not in shared]
-        lines += _table(
-            ("flag", "default", "what"),
-            ((f"`--{f.name}`", _value(f.default), _prose(f.help)) for f in declared),
-        )
+            lines += ["And every setting of a training: [Settings](settings.md).", ""]
+            declared = {k: flag for k, flag in declared.items() if flag not in shared}
+        if declared:
+            lines += ["**More**", "", *_flags_table(declared.values())]
     return "\n".join(lines) + "\n"
 
 
@@ -191,9 +191,24 @@ def _settings_table(kind: type) -> list[str]:
     return _table(("setting", "default", "what"), rows)
 
 
+def _flags_table(found: Iterable[flags.Flag]) -> list[str]:
+    rows = []
+    for flag in found:
+        # absl writes the choices in front of the text, as in "<png|jpg>: ".
+        text = _prose(re.sub(r"^<[^>]*>: ", "", flag.help))
+        choices = getattr(flag.parser, "enum_values", None)
+        if choices := [f"`{choice}`" for choice in choices or () if choice]:
+            text = f"{text.rstrip('.')}. One of {', '.join(choices)}."
+        rows.append((f"`--{flag.name}`", _value(flag.default), text))
+    return _table(("flag", "default", "what"), rows)
+
+
 def _same(flag: flags.Flag, settings: dict[str, type]) -> bool:
+    """Whether a flag is that of a setting of a training, and not another one of its name."""
+    if flag.name not in settings:
+        return False
     field = settings[flag.name].__dataclass_fields__[flag.name]
-    return flag.help == field.metadata["help"]
+    return flag.help.endswith(field.metadata["help"])
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

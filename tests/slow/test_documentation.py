@@ -18,6 +18,7 @@ SMALL = {
     "train": ("--limit=12", "--batch_size=6", "--alpha=0.1", "--picture_epochs=1000"),
     "infer": ("--steps=10",),
     "evaluate": ("--steps=10",),
+    "morph": ("--steps=10", "--frames=2"),
 }
 # What makes nothing that could be less.
 QUICK = ("--dry_run", "--warp_image")

@@ -21,7 +21,7 @@ from dgn_tf.api.latents import Latents, joined
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.morphing import interpolate
-from dgn_tf.visualize.sheets import recombination_board
+from dgn_tf.visualize.sheets import recombination_board, sample_sheet
 from dgn_tf.visualize.traversals import SHOWN, traversal_sheet
 
 
@@ -44,6 +44,23 @@ def board(model: Generator, z: Latents) -> Images:
     images = z.images if z.images is not None else paint(model.network, z).pixels
     first = images[:, 0] if images.ndim == 5 else images
     return Images(recombination_board(still, first, _first(model, z.groups))[None])
+
+
+def parts(model: Generator, z: Latents) -> Images:
+    """What images are made of; of clips, their first frames.
+
+    Args:
+        model: a generator.
+        z: latents of some images.
+
+    Returns:
+        A sheet, a column for each image: the image that was inferred (where there is one), its
+        canonical image, the reconstruction, and both under the grid that the geometry bends.
+    """
+    still = _still(model, "parts")
+    images = z.images if z.images is not None else paint(model.network, z).pixels
+    first = images[:, 0] if images.ndim == 5 else images
+    return Images(sample_sheet(still, first, _first(model, z.groups))[None])
 
 
 def traversal(

@@ -66,8 +66,8 @@ class Examples:
         >>> faces
         Examples(20 images, 32x32x3)
         >>> train, held_out = faces.split(0.1, seed=0)
-        >>> len(train), len(held_out)
-        (18, 2)
+        >>> len(train), held_out[:1]
+        (18, Examples(1 images, 32x32x3))
 
     Attributes:
         images: uint8 [N, S, S, C] or, clips, [N, F, S, S, C], 0..255, C is 1 or 3: an array, or
@@ -116,6 +116,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getitem__(self, key: Any) -> "Examples":
+        """Some of the examples, by whatever chooses among the rows of an array."""
+        return self.subset(np.atleast_1d(np.arange(len(self))[key]))
 
     def __repr__(self) -> str:
         kind = "images" if self.frames is None else f"clips of {self.frames} frames"

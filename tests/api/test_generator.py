@@ -134,6 +134,9 @@ def test_sheets_are_images(trained, z, tmp_path):
     model = trained.model
     board, traversal = dgn.show.board(model, z), dgn.show.traversal(model, "geometry", 1)
     assert np.asarray(board).shape[1] < np.asarray(board).shape[2] + 50
+    both, one = (np.asarray(dgn.show.parts(model, some)).shape for some in (z[:2], z[0]))
+    # A column for each image; rows of data, two of its canonical image, two of what is made.
+    assert both[1] == one[1] > 5 * 128 and both[2] == one[2] + 132
     name = model.directions["geometry"].names[0]
     np.testing.assert_array_equal(traversal, dgn.show.traversal(model, "geometry", name))
     assert np.asarray(dgn.show.traversal(model)).shape[1] > 2 * np.asarray(traversal).shape[1]

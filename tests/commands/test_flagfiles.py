@@ -34,4 +34,4 @@ def test_a_flagfile_makes_a_model_and_says_what_it_is_for(name, run_app, monkeyp
     model = make_model(config.model, data.side, data.channels, data.frames)
     assert model.count_params() > 0 and len(model.latent_dims) == 2
     assert (ROOT / "flags" / name).read_text().startswith("# ")
-    assert name in (ROOT / "README.md").read_text()
+    assert f"`{name.removesuffix('.cfg')}`" in (ROOT / "README.md").read_text()

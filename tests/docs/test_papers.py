@@ -33,8 +33,3 @@ def test_what_a_page_links_to_is_there(path):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
         if not re.match(r"https?:|mailto:", target):
             assert (path.parent / target).exists(), target
-
-
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "flags").glob("*.cfg")))
-def test_the_readme_has_every_preset(name):
-    assert f"`{name}`" in README

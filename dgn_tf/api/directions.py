@@ -15,7 +15,7 @@ from dgn_tf.visualize.directions import Directions
 class DirectionTable:
     """The principal directions of each group: number, name and share of the variance.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from dgn_tf.api.directions import DirectionTable
         >>> from dgn_tf.visualize.directions import Directions

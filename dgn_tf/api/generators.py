@@ -12,7 +12,7 @@ class DeformableGenerator(Generator):
     It is a model of Keras, made of networks that Langevin dynamics or an encoder infers the latents
     of. Every setting of `dgn train` but those that choose data is a keyword.
 
-    Example:
+    Examples:
         >>> import dgn_tf as dgn
         >>> model = dgn.DeformableGenerator.from_preset("debug", alpha=0.1, epochs=20)
         >>> model
@@ -45,7 +45,7 @@ class DynamicGenerator(Generator):
     It has the calls of `DeformableGenerator`, for clips of `frames` frames; `warp` and `explore`
     are for images.
 
-    Example:
+    Examples:
         >>> import dgn_tf as dgn
         >>> dgn.DynamicGenerator.from_preset("clips_quickstart", frames=4, alpha=0.1)
         DynamicGenerator(clips of 4 frames, 32x32x3, appearance 9, geometry 30; not trained)

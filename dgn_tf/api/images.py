@@ -30,7 +30,7 @@ _COLUMNS = 8
 class Images:
     """Images or clips that a model has made; a notebook shows them.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import dgn_tf as dgn
         >>> images = dgn.Images(np.zeros([3, 32, 32, 3], np.uint8))

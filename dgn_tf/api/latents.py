@@ -14,7 +14,7 @@ from dgn_tf.utils.errors import InputError
 class Latents:
     """Latents of N images or clips: a vector of each group, and how well they describe them.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import dgn_tf as dgn
         >>> z = dgn.Latents({"appearance": np.zeros([2, 6]), "geometry": np.ones([2, 12])})

@@ -39,7 +39,7 @@ def load_images(
 
     Images of any size become squares: the middle, or with `align` the largest face.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import dgn_tf as dgn
         >>> dgn.load_images(np.random.default_rng(0).random([5, 48, 64, 3]), side=32)
@@ -80,7 +80,7 @@ def load_clips(
 ) -> Examples:
     """Clips of `frames` frames each as a data set to train on or to infer.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import dgn_tf as dgn
         >>> dgn.load_clips(np.zeros([2, 4, 40, 40, 3], np.uint8), side=32, frames=4)

@@ -20,7 +20,7 @@ _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 def load(path: str | os.PathLike) -> Generator:
     """A trained generator of images or of clips.
 
-    Example:
+    Examples:
         >>> import dgn_tf as dgn
         >>> model = dgn.DeformableGenerator.from_preset("debug", alpha=0.1)
         >>> model.save("heads.keras")

@@ -21,7 +21,7 @@ _OF_MODEL = ("side", "channels", "frames", "label")
 class Langevin:
     """How latents are inferred while a model learns (Eq. 7).
 
-    Example:
+    Examples:
         >>> import dgn_tf as dgn
         >>> dgn.Langevin(steps=2, step_size=0.1, sigma="0:0.5,0.5:0.3")
         Langevin(steps=2, step_size=0.1, sigma='0:0.5,0.5:0.3')

@@ -1,6 +1,6 @@
 """Sheets of what a generator does: boards of recombinations, traversals and morphs.
 
-Example:
+Examples:
     >>> import numpy as np
     >>> import dgn_tf as dgn
     >>> model = dgn.DeformableGenerator.from_preset("debug", alpha=0.1)

@@ -59,7 +59,7 @@ def stable_id(name: bytes) -> int:
 class Examples:
     """A data set of N square images, or of N clips of F square frames each.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import dgn_tf as dgn
         >>> faces = dgn.load_images(np.zeros([20, 40, 40, 3], np.uint8), side=32)

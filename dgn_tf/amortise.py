@@ -35,10 +35,10 @@ def main(_argv: Sequence[str]) -> None:
     import keras
 
     from dgn_tf.data.examples import as_float
-    from dgn_tf.data.sources import load
     from dgn_tf.inference.amortized import fit_encoder
     from dgn_tf.models.autoencoder import Encoder
     from dgn_tf.runs.directory import ENCODER, Run
+    from dgn_tf.runs.examples import run_examples
     from dgn_tf.runs.restoring import load_chains, load_run
 
     run = Run(FLAGS.run_dir)
@@ -53,9 +53,8 @@ def main(_argv: Sequence[str]) -> None:
     encoder = Encoder(
         model.latent_dims, data.side, data.channels, width=FLAGS.width, variance=False
     )
-    with progress_bar("Reading images") as report:
-        data = dataclasses.replace(data, data_dir=FLAGS.data_dir or data.data_dir)
-        examples = load(data, report)
+    data = dataclasses.replace(data, data_dir=FLAGS.data_dir or data.data_dir)
+    examples, _ = run_examples(dataclasses.replace(config, data=data))
     run.lock()
     run.require_data(examples)
     images = as_float(examples.images)

@@ -11,16 +11,17 @@ from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import config_from_flags, define_config_flags
 from dgn_tf.cli.paths import holds_run, require_run, require_text, require_writable
 from dgn_tf.cli.presets import define_preset_flag
+from dgn_tf.config.output import require_trackers
 from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
 
 # The short help.
 COMMON = {
-    "What is learned": ("preset", "data", "side", "channels", "limit"),
-    "Where it goes": ("run_dir", "fresh", "dry_run"),
+    "What is learned": ("preset", "data", "side", "limit", "mirror", "validation"),
+    "Where it goes": ("run_dir", "fresh"),
     "The model": ("model", "appearance_dim", "geometry_dim", "alpha"),
-    "The training": ("epochs", "batch_size", "langevin_steps", "proposals", "seed"),
+    "The training": ("epochs", "batch_size", "langevin_steps", "proposals", "seed", "log"),
 }
 
 
@@ -44,7 +45,9 @@ def define_flags() -> None:
         "begin theirs.",
     )
     absl_flags.DEFINE_bool(
-        "dry_run", False, "Print the settings, the data and the networks, and train nothing."
+        "dry_run",
+        False,
+        "Print the settings that are not usual, the data and the networks, and train nothing.",
     )
 
 
@@ -59,6 +62,7 @@ def main(_argv: Sequence[str]) -> int:
     begins = FLAGS.fresh or not holds_run(FLAGS.run_dir)
     if config.learning.init_from and begins:
         require_run(config.learning.init_from, "init_from")
+    require_trackers(config.record.trackers())
     # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
     from dgn_tf.data.sources import require_data
 

@@ -45,6 +45,17 @@ class DataConfig:
         "data of images.",
     )
 
+    mirror: bool = setting(
+        False,
+        "Learn from the mirror image of every image too, as an example of its own. Not for what "
+        "has a left and a right, such as text.",
+    )
+    validation: float = setting(
+        0.0,
+        "Part of the data, drawn by --seed, that is held out: it is never learned from, and its "
+        "error (val_msre) is measured 20 times in a run. 0 for none.",
+    )
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         require_choice(self, "side", "channels")
@@ -53,5 +64,6 @@ class DataConfig:
         if self.frames and self.stills:
             raise InputError("`frames` makes clips and `stills` images: give one of them.")
         check_frames(self.frames or self.stills, self.stride, self.fps)
+        require(0 <= self.validation < 1, "validation", self.validation, "at least 0 and below 1")
         if self.where:
             parse_where(self.where)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dgn_tf.config import InferenceConfig
+from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.evaluate import EvaluationData
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import class_labels
@@ -15,6 +15,7 @@ from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.runs.data_note import same_data
 from dgn_tf.runs.directory import Run
+from dgn_tf.runs.examples import run_examples
 from dgn_tf.runs.restoring import find_encoder, given_latents, load_run
 from dgn_tf.types import LatentArrays, has_geometry
 from dgn_tf.utils.errors import InputError
@@ -68,17 +69,34 @@ class EvaluatedRun:
         }
 
     def test(self, data: EvaluationData) -> Examples:
-        """The held-out examples to measure on; the test split of the run's heads by default.
+        """The held-out examples to measure on.
+
+        By default they are those that the run has held out (`validation`), else the test split of
+        the run's heads.
 
         Raises:
-            InputError: none are given and the run is not on heads, or `held_out` refuses them.
+            InputError: none are given and the run has none, or `held_out` refuses them.
         """
         spec = data.data or self.held_out_heads
+        if self.config.data.validation and not data.data:
+            return self._validation(data)
         if not spec:
             raise InputError(
                 "`data` is needed: images that the run was not trained on, for example folder:PATH."
             )
         return self.held_out("data", spec, data.count(), data.where)
+
+    def _validation(self, data: EvaluationData) -> Examples:
+        """The examples that the run has held out, as `data` chooses from them."""
+        if data.where:
+            raise InputError("`where` chooses from `data`: give that too.")
+        _, examples = run_examples(self._training_config())
+        assert examples is not None
+        if data.count():
+            examples = examples.subset(range(min(data.count(), len(examples))))
+        self._given(examples)
+        self.origin["data"] = {"data": "held out", "examples": len(examples)}
+        return examples
 
     def held_out(self, name: str, spec: str, limit: int, where: str = "") -> Examples:
         """Examples that the run was not trained on.
@@ -105,7 +123,14 @@ class EvaluatedRun:
 
     def train(self) -> Examples:
         """The examples that the run was trained on."""
-        return self.load(self.config.data.data, self.config.data.limit, self.config.data.where)
+        examples, _ = run_examples(self._training_config())
+        self._given(examples)
+        return examples
+
+    def _training_config(self) -> Config:
+        data = self.config.data
+        data = dataclasses.replace(data, data_dir=self._data_dir or data.data_dir)
+        return dataclasses.replace(self.config, data=data)
 
     def load(self, spec: str, limit: int, where: str = "") -> Examples:
         """`Examples` in the run's size and channels.

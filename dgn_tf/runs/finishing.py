@@ -1,8 +1,12 @@
 """What a training leaves at its end: the model, its principal directions and its statistics."""
 
+import shlex
+
 import numpy as np
 
+from dgn_tf.config import Config
 from dgn_tf.data.examples import Examples
+from dgn_tf.data.sources import source_of
 from dgn_tf.inference.energy import reconstruction_errors
 from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.runs.directory import DIRECTIONS, ENCODER, MODEL, STATISTICS, Run
@@ -108,3 +112,18 @@ def run_statistics(
     chosen = {name: z[rows] for name, z in latents.items()}
     errors = reconstruction_errors(model, examples.images[rows], chosen)
     return LatentStatistics.fit(latents, errors, one_hot_groups(model))
+
+
+def next_commands(run: Run, config: Config) -> list[str]:
+    """What to do with a trained run, as three lines for the shell: measure, use, look."""
+    folder, clips = shlex.quote(f"--run_dir={run.folder}"), config.data.frames
+    known = source_of(config.data.data)[0].held_out or config.data.validation
+    measured = " --experiment=clips" if clips else ""
+    if not known:
+        measured += " --data=OTHER_CLIPS" if clips else " --data=OTHER_IMAGES"
+    samples = shlex.quote(f"--output={run.folder}/samples." + ("gif" if clips else "png"))
+    return [
+        f"dgn evaluate {folder}{measured}",
+        f"dgn sample {folder} {samples}",
+        f"dgn export {folder}" if clips else f"dgn explore {folder}",
+    ]

@@ -1,6 +1,8 @@
-"""What a training begins with: its examples, its networks, and a summary of them for people."""
+"""What a training begins with: labels, networks, and a summary of all for people."""
 
 import os
+import shlex
+import textwrap
 from typing import Any
 
 import keras
@@ -12,33 +14,28 @@ from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.batches import steps_per_epoch
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import class_labels
-from dgn_tf.data.sources import load
 from dgn_tf.runs.restoring import given_latents
 from dgn_tf.training.memory import step_memory
 from dgn_tf.types import EncodedModel, LatentArrays
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.progress import progress_bar
 
 
-def training_data(
-    config: Config, folders: list[str] | None = None, examples: Examples | None = None
-) -> tuple[Examples, LatentArrays]:
-    """The examples that the settings describe, and what a labeled model is given of them.
+def given_training_latents(
+    config: Config, examples: Examples, folders: list[str] | None = None
+) -> LatentArrays:
+    """What a labeled model is given of its training examples.
 
     Args:
         config: the settings.
+        examples: the N training examples.
         folders: those that a run which goes on has numbered its classes by.
-        examples: that are there already, of the size that the settings say; None reads them.
 
     Returns:
-        N examples, and one-hot labels [N, d] by latent group: none for other models.
+        One-hot labels [N, d] by latent group: none for other models.
 
     Raises:
-        InputError: the data cannot be used, or lack the labels that the model needs.
+        InputError: the data lack the labels that the model needs.
     """
-    if examples is None:
-        with progress_bar("Reading images") as report:
-            examples = load(config.data, report)
     given = given_latents(config, examples, folders)
     for group, labels in given.items():
         missing = np.flatnonzero(~labels.any(axis=0))
@@ -51,7 +48,7 @@ def training_data(
     if config.model.appearance == "categorical":
         # The labels that classes will be compared with are missed now, not after the training.
         class_labels(examples, config.data.label)
-    return examples, given
+    return given
 
 
 def freeze(model: Any, config: Config) -> None:
@@ -77,7 +74,7 @@ def summary(
     discriminator: keras.Model | None = None,
     encoder: keras.Model | None = None,
 ) -> str:
-    """Settings, data, networks, memory and device of a training, as lines for people.
+    """Settings that differ from the defaults, data, networks, memory and device, for people.
 
     Args:
         config: the settings.
@@ -92,7 +89,7 @@ def summary(
         for name, network in model.networks.items()
     )
     lines = [
-        flagfile(config.settings()).removesuffix("\n"),
+        textwrap.fill(f"settings: {changed_settings(config)}", 120, subsequent_indent="  "),
         f"data: {len(examples)} {kind} of {examples.side}x{examples.side}x{examples.channels}",
         f"parameters: {networks}",
     ]
@@ -110,6 +107,15 @@ def summary(
         f"device: {device}",
     ]
     return "\n".join(lines)
+
+
+def changed_settings(config: Config) -> str:
+    """The settings that differ from the defaults, as flags for the shell."""
+    defaults = type(config)().settings()
+    changed = {
+        name: value for name, value in config.settings().items() if value[0] != defaults[name][0]
+    }
+    return shlex.join(flagfile(changed).splitlines()[1:]) or "those that are usual"
 
 
 def _memory(

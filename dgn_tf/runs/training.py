@@ -19,8 +19,9 @@ from dgn_tf.data.sources import paths_of, with_kind
 from dgn_tf.models.discriminator import Discriminator
 from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.runs.directory import CHECKPOINTS, SAMPLES, TENSORBOARD, Run
-from dgn_tf.runs.finishing import finish, is_finished
-from dgn_tf.runs.preparing import freeze, summary, training_data
+from dgn_tf.runs.examples import run_examples
+from dgn_tf.runs.finishing import finish, is_finished, next_commands
+from dgn_tf.runs.preparing import freeze, given_training_latents, summary
 from dgn_tf.runs.restoring import (
     given_latents,
     initialize_encoder,
@@ -36,8 +37,10 @@ from dgn_tf.training.ema import Averaging, averaged_weights
 from dgn_tf.training.factory import compiles_step, make_learner
 from dgn_tf.training.loop import Diverged, fit
 from dgn_tf.training.signals import stop_on_signals
+from dgn_tf.training.trackers import tracked
 from dgn_tf.training.validation import Validation
 from dgn_tf.types import LatentArrays, Learner
+from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.ownership import shortened
 from dgn_tf.visualize.callback import SampleSheets
 
@@ -65,7 +68,8 @@ class Caller:
 
     Attributes:
         examples: to learn from, in place of those that the settings name.
-        validation: held-out examples, whose error `Validation` adds to the numbers; None for none.
+        validation: held-out examples, where the settings hold none out; `Validation`
+            adds their error to the numbers.
         validation_epochs: epochs between two of its measurements; None as `Validation` says.
         callbacks: of Keras, beside those of a run.
         watch: a callback that shows how far the training is; None shows nothing.
@@ -103,6 +107,7 @@ class _Prepared:
         config: its settings; `data` has its kind in front.
         devices: that learn together.
         examples: the training examples.
+        held_out: the examples to measure on, or None.
         given: one-hot labels [N, d] by group, of a labeled model.
         model: the model, made in the scope of the devices' strategy.
         encoder: that proposes latents, made in the same scope, or None.
@@ -112,6 +117,7 @@ class _Prepared:
     config: Config
     devices: Devices
     examples: Examples
+    held_out: Examples | None
     given: LatentArrays
     model: Any
     encoder: keras.Model | None
@@ -192,7 +198,7 @@ def run_training(
     if devices.chief:
         run.lock()
     folders = run.folders if before else None
-    prepared = _prepare(config, devices, init_from, folders, caller.examples)
+    prepared = _prepare(config, devices, init_from, folders, caller)
     if caller.weights and not run.checkpoint:
         prepared.begin_with(caller.weights)
     examples, given = prepared.examples, prepared.given
@@ -206,6 +212,11 @@ def run_training(
         if not before:
             run.begin(config, examples, given, prepared.begun_from)
     if before:
+        if config.data.validation and not same:
+            raise InputError(
+                f"`validation={config.data.validation}`: the data of {run.flag} have changed, and "
+                "with them which examples would be held out: begin another run, or give `fresh`."
+            )
         past = past_of(run, before, examples, same)
         if devices.chief:
             for line in past.told_data:
@@ -228,7 +239,7 @@ def _prepare(
     devices: Devices,
     init_from: str,
     folders: list[str] | None = None,
-    examples: Examples | None = None,
+    caller: Caller | None = None,
 ) -> _Prepared:
     """Reads the data, unless they are given, and makes the networks.
 
@@ -237,26 +248,32 @@ def _prepare(
         devices: that learn together.
         init_from: folder of a run that the networks begin with, or empty.
         folders: that a labeled run which goes on has numbered its classes by, or None.
-        examples: to learn from; None reads what the settings name.
+        caller: what a Python program gives; None for nothing.
     """
+    caller = caller or Caller()
     # Without it the order in which threads meet would change the last bits, and a resumed run would
     # not be the same as one that was never interrupted.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.learning.seed)
     data = config.data
-    examples, given = training_data(config, folders, examples)
+    examples, held_out = run_examples(config, caller.examples)
+    held_out = held_out or caller.validation
+    given = given_training_latents(config, examples, folders)
     with devices.together(), devices.strategy.scope():
         model = make_model(config.model, data.side, data.channels, data.frames)
         begun_from = initialize_from(model, config, init_from) if init_from else ""
         encoder = _encoder(config, examples, model, init_from)
     freeze(model, config)
-    return _Prepared(config, devices, examples, given, model, encoder, begun_from)
+    return _Prepared(config, devices, examples, held_out, given, model, encoder, begun_from)
 
 
 def _described(prepared: _Prepared) -> str:
     config, examples = prepared.config, prepared.examples
     discriminator = _discriminator(config, examples)
-    return summary(config, examples, prepared.model, discriminator, prepared.encoder)
+    lines = summary(config, examples, prepared.model, discriminator, prepared.encoder)
+    if prepared.held_out is None:
+        return lines
+    return f"{lines}\nheld out: {len(prepared.held_out)} more, for val_msre"
 
 
 def _discriminator(config: Config, examples: Examples) -> keras.Model | None:
@@ -294,13 +311,13 @@ def _validation(
     prepared: _Prepared, caller: Caller, learner: Learner, folders: list[str] | None
 ) -> list[keras.callbacks.Callback]:
     """What measures held-out examples, if there are any."""
-    if caller.validation is None:
+    if prepared.held_out is None:
         return []
-    given = given_latents(prepared.config, caller.validation, folders)
+    given = given_latents(prepared.config, prepared.held_out, folders)
     return [
         Validation(
             prepared.model,
-            caller.validation,
+            prepared.held_out,
             prepared.config.learning,
             prepared.encoder,
             given,
@@ -379,22 +396,25 @@ def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> 
                 "The encoder that dgn_tf.amortise has learned is of the networks as they were, and "
                 "is removed: run it again when this training has ended."
             )
+        board = RecordedTensorBoard(run / TENSORBOARD, _settings_of(config))
+        sheets.publish = board.write_image
         callbacks = [
             *_validation(prepared, caller, learner, run.folders),
             *([caller.watch] if caller.watch else []),
             MetricsLog(run / "metrics.jsonl", len(examples)),
-            RecordedTensorBoard(run / TENSORBOARD),
+            board,
             sheets,
             *caller.callbacks,
         ]
-    with stop_on_signals() as stop:
+    chosen = record.trackers() if devices.chief else []
+    with tracked(chosen, run.folder, _settings_of(config)) as more, stop_on_signals() as stop:
         progress = fit(
             learner,
             examples,
             batch_size=learning.batch_size,
             epochs=learning.epochs,
             seed=learning.seed,
-            callbacks=callbacks,
+            callbacks=[*callbacks, *more],
             checkpoints=checkpoints,
             progress=progress,
             checkpoint_epochs=record.checkpoint_epochs,
@@ -415,4 +435,11 @@ def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> 
     if devices.chief:
         finish(run, learner, examples, sheets, learning.epochs)
         caller.say(f"Trained: {run.folder} holds model.keras, metrics.jsonl and samples/latest.")
+        if caller.examples is None:
+            caller.say("\n".join(["Next:", *(f"  {line}" for line in next_commands(run, config))]))
     return Ended(_used_weights(learner))
+
+
+def _settings_of(config: Config) -> dict[str, Any]:
+    """All settings by name."""
+    return {name: value for name, (value, _) in config.settings().items()}

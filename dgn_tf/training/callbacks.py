@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import tensorflow as tf
 from absl import logging
+from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.image import metadata as image_metadata
 
 from dgn_tf.utils.files import user_path, write_text
 from dgn_tf.utils.ownership import LOGS, Ownership, files_under
@@ -36,6 +39,7 @@ class ProgressReport(keras.callbacks.Callback):
         self._total = self.params["epochs"] * self.params["steps"]
         self._done = self._first = self.params["first_step"]
         self._epoch = self._done - self._done % self.params["steps"]
+        self._held_out: float | None = None
         self._start = self._last = time.monotonic()
         self._bar = make_bar(
             total=self._total, initial=self._done, unit="step", disable=not self.watched
@@ -50,10 +54,16 @@ class ProgressReport(keras.callbacks.Callback):
         """Moves the bar, or prints a line when it is time."""
         self._move(self._epoch + batch + 1)
         if self.watched:
-            self._bar.set_postfix_str(_headline(logs), refresh=False)
+            epoch, epochs = self._epoch // self.params["steps"] + 1, self.params["epochs"]
+            self._bar.set_description_str(f"epoch {epoch}/{epochs}", refresh=False)
+            self._bar.set_postfix_str(self._headline(logs), refresh=False)
         elif time.monotonic() - self._last >= self.seconds:
             self._last = time.monotonic()
             self._line(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Takes the error of held-out examples, if it was measured."""
+        self._held_out = (logs or {}).get("val_msre", self._held_out)
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Closes the bar, or prints the last line."""
@@ -67,45 +77,82 @@ class ProgressReport(keras.callbacks.Callback):
 
     def _line(self, logs: Logs) -> None:
         passed = time.monotonic() - self._start
-        left = passed / max(1, self._done - self._first) * (self._total - self._done)
+        done = max(1, self._done - self._first)
+        left, rate = passed / done * (self._total - self._done), done / max(passed, 1e-9)
         epoch, epochs = -(-self._done // self.params["steps"]), self.params["epochs"]
         tell(
-            f"epoch {epoch}/{epochs}  step {self._done}/{self._total}  {_headline(logs)}  "
-            f"{passed:.0f} s passed, about {left:.0f} s left",
+            f"epoch {epoch}/{epochs}  step {self._done}/{self._total}  {self._headline(logs)}  "
+            f"{rate:.3g} steps/s  {passed:.0f} s passed, about {left:.0f} s left",
             sys.stderr,
         )
 
-
-def _headline(logs: Logs) -> str:
-    """The most telling number: the error of reconstruction, where there is one."""
-    logs = logs or {}
-    if "msre" in logs:
-        return f"MSRE {logs['msre']:.1f}"
-    return f"discriminator right {100 * logs['accuracy']:.0f}%"
+    def _headline(self, logs: Logs) -> str:
+        """The most telling numbers: the errors of reconstruction, where there are any."""
+        logs = logs or {}
+        if "msre" not in logs:
+            return f"discriminator right {100 * logs['accuracy']:.0f}%"
+        held_out = "" if self._held_out is None else f", held out {self._held_out:.1f}"
+        return f"MSRE {logs['msre']:.1f}{held_out}"
 
 
 class RecordedTensorBoard(keras.callbacks.TensorBoard):
-    """Keras's TensorBoard, whose files are recorded as this program's.
+    """Keras's TensorBoard with settings and images, whose files are recorded as this program's.
+
+    Settings are there as text and as hyperparameters, to compare runs by.
 
     Args:
         folder: of the logs.
+        settings: of the training by name: numbers, truth values or text.
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike, settings: Mapping[str, Any] | None = None):
         super().__init__(user_path(folder), write_graph=False)
         self.folder = user_path(folder)
+        self.settings = dict(settings or {})
+        self._before: set[str] = set()
+        self._images = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Opens the file, whose name has the time in it, and records it."""
+        """Opens the files, whose names have the time in them, and records them."""
         self._before = set(files_under(self.folder))
         super().on_train_begin(logs)
+        self._images = tf.summary.create_file_writer(str(self.folder / "train"))
+        with self._images.as_default(step=0):
+            if self.settings:
+                rows = [f"| {name} | `{value}` |" for name, value in self.settings.items()]
+                tf.summary.text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
+                hparams.hparams(self.settings)
+        self._images.flush()
         self._record()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Writes the numbers; those of held-out examples have a file of their own."""
+        """Writes the numbers; those of held-out examples begin a file of their own."""
         super().on_epoch_end(epoch, logs)
-        if any(name.startswith("val_") for name in logs or ()):
+        if any(name.startswith("val_") for name in logs or {}):
             self._record()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Closes the files."""
+        super().on_train_end(logs)
+        if self._images is not None:
+            self._images.flush()
+
+    def write_image(self, name: str, epoch: int, size: tuple[int, int], png: bytes) -> None:
+        """Shows an image among those of an epoch.
+
+        Args:
+            name: of the image.
+            epoch: from 1 on.
+            size: its width and height.
+            png: the file of the image, which is not encoded again.
+        """
+        if self._images is None:
+            return
+        with self._images.as_default(step=epoch):
+            about = image_metadata.create_summary_metadata(name, "")
+            values = tf.constant([str(size[0]).encode(), str(size[1]).encode(), png])
+            tf.summary.write(name, values, metadata=about)
+        self._images.flush()
 
     def _record(self) -> None:
         Ownership(self.folder, LOGS).add(set(files_under(self.folder)) - self._before)

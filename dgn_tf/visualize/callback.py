@@ -40,6 +40,10 @@ class SampleSheets(keras.callbacks.Callback):
         every_epochs: epochs between images.
         count: how many examples the sample sheet shows, the first ones.
 
+    Attributes:
+        publish: called with (name, epochs, (width, height), PNG file) for each sheet that is
+            written; None at first.
+
     Raises:
         ValueError: `every_epochs` or `count` below 1.
     """
@@ -62,6 +66,7 @@ class SampleSheets(keras.callbacks.Callback):
         self.folder = user_path(folder)
         self.every_epochs = every_epochs
         self.count = min(count, len(examples))
+        self.publish: Callable[[str, int, tuple[int, int], bytes], None] | None = None
         self._done = self._written = 0
         self._directions: Mapping[str, Directions] = {}
         self._saver = ThreadPoolExecutor(max_workers=1)
@@ -138,7 +143,10 @@ class SampleSheets(keras.callbacks.Callback):
         files = {name: [f"{place}/{name}.png" for place in places] for name in sheets}
         Ownership(self.folder, SHEETS).add(file for both in files.values() for file in both)
         for name, image in sheets.items():
-            png = png_bytes(image)
+            # Quick to make and a fifth larger than it could be: a training waits for it at its end.
+            png = png_bytes(image, level=1)
             for file in files[name]:
                 with atomic_write(self.folder / file) as partial:
                     partial.write_bytes(png)
+            if self.publish:
+                self.publish(name, epochs, (image.shape[1], image.shape[0]), png)

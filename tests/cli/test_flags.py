@@ -70,11 +70,11 @@ OTHER = Config(
         seed=2**31 - 1,
         shards=4,
     ),
-    record=OutputConfig(2, 5, 6),
+    record=OutputConfig(2, 5, 6, "mlflow,wandb"),
     execution=ExecutionConfig("off", 4, "mirrored"),
 )
 JUDGED = Config(
-    data=DataConfig(stills=5),
+    data=DataConfig(stills=5, mirror=True, validation=0.125),
     learning=TrainingConfig(
         adversarial=True,
         likelihood_weight=0.1,

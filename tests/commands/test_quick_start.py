@@ -118,6 +118,9 @@ NOT_THERE = [
     (changed("train", "--run_dir=file/new"), "--run_dir=file/new cannot be written: Not a dir"),
     (changed("train", "--run_dir=caf\udce9"), "--run_dir=caf\\udce9 is not UTF-8"),
     (changed("train", "--init_from=missing"), "--init_from=missing holds no run"),
+    (changed("train", "--log=comet"), "--log=comet: must be some of wandb,mlflow."),
+    (changed("train", "--log=wandb"), "--log=wandb needs wandb: pip install"),
+    (changed("train", "--validation=1"), "--validation=1.0: must be at least 0 and below 1."),
     (changed("infer", "--run_dir=missing"), "--run_dir=missing holds no run: it has no config"),
     (changed("infer", "--data=missing"), "'missing' is not the path of a file or folder"),
     (

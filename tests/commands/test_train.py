@@ -33,11 +33,20 @@ def newest(folder):
 
 def test_a_run_tells_what_it_does(tiny_run):
     lines = tiny_run.said.out.splitlines()
-    assert f"--data=npz:{tiny_run.root}/data.npz" in lines
+    settings = " ".join(" ".join(lines[: lines.index("data: 10 images of 32x32x1")]).split())
+    assert settings.startswith(f"settings: --data=npz:{tiny_run.root}/data.npz --side=32 ")
+    assert "--epochs=3" in settings and "--seed" not in settings
     assert "data: 10 images of 32x32x1" in lines
     assert "steps: 3 epochs of 3" in lines
     trained = f"Trained: {tiny_run.folder} holds model.keras, metrics.jsonl and samples/latest."
-    assert lines[-1] == trained
+    run = f"--run_dir={tiny_run.folder}"
+    assert lines[-5:] == [
+        trained,
+        "Next:",
+        f"  dgn evaluate {run} --data=OTHER_IMAGES",
+        f"  dgn sample {run} --output={tiny_run.folder}/samples.png",
+        f"  dgn explore {run}",
+    ]
     assert "epoch 3/3  step 9/9  MSRE " in tiny_run.said.err
     assert [row["step"] for row in read_metrics(tiny_run.folder / "metrics.jsonl")] == [3, 6, 9]
 
@@ -60,7 +69,7 @@ def test_a_finished_run_says_that_there_is_nothing_to_do(run_again, tensors):
 def test_more_epochs_go_on_from_the_end(run_again):
     first = read_metrics(run_again.folder / "metrics.jsonl")
     said = run_again("--epochs=5")
-    assert said.out.splitlines()[-1].startswith("Trained: ")
+    assert said.out.splitlines()[-5].startswith("Trained: ")
     rows = read_metrics(run_again.folder / "metrics.jsonl")
     assert rows[:3] == first
     assert [row["step"] for row in rows] == [3, 6, 9, 12, 15]
@@ -145,7 +154,7 @@ def test_a_damaged_newest_checkpoint_costs_one_epoch_only(run_again, caplog, ten
     whole = tensors(run_again.folder)
     flip(run_again.folder / "checkpoints" / "step-0000000009" / "state.data-00000-of-00001")
     said = run_again()
-    assert said.out.splitlines()[-1].startswith("Trained: ")
+    assert said.out.splitlines()[-5].startswith("Trained: ")
     assert "step-0000000009 cannot be read" in caplog.text
     # The last epoch is made again from the checkpoint before it, the same to rounding.
     for name, tensor in tensors(run_again.folder).items():

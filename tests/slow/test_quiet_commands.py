@@ -41,7 +41,7 @@ def test_other_commands_say_nothing(said, tiny_run, name):
     run, data = f"--run_dir={tiny_run.folder}", f"--data=npz:{tiny_run.root}/data.npz"
     arguments = {
         "infer": (run, data, *QUICK, "--output_dir=out"),
-        "evaluate": (run, "--experiment=held_out", "--data=heads:test", *QUICK),
+        "evaluate": (run, "--experiment=held_out", "--data=heads:test", *QUICK[:2], "--limit=20"),
         "sample": (run, "--output=samples.png"),
         "export": (run, "--output_dir=exported"),
     }

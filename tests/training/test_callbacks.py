@@ -115,9 +115,9 @@ def test_unwatched_it_prints_a_line_when_it_is_time(clock, capsys):
     progress.on_train_end({"msre": 21.0})
     # 4 s a step, 20 steps: lines at the first step past 15 s since the last line, and at the end.
     assert capsys.readouterr().err.splitlines() == [
-        "epoch 1/5  step 4/20  MSRE 27.0  16 s passed, about 64 s left",
-        "epoch 2/5  step 8/20  MSRE 23.0  32 s passed, about 48 s left",
-        "epoch 3/5  step 10/20  MSRE 21.0  40 s passed, about 40 s left",
+        "epoch 1/5  step 4/20  MSRE 27.0  0.25 steps/s  16 s passed, about 64 s left",
+        "epoch 2/5  step 8/20  MSRE 23.0  0.25 steps/s  32 s passed, about 48 s left",
+        "epoch 3/5  step 10/20  MSRE 21.0  0.25 steps/s  40 s passed, about 40 s left",
     ]
 
 
@@ -126,7 +126,7 @@ def test_the_time_left_counts_this_process_only(clock, capsys):
     clock.now += 3.0
     progress.on_train_batch_end(2, {"msre": 5.0})
     # Nine steps are left, and the one made took 3 s.
-    expected = "epoch 3/5  step 11/20  MSRE 5.0  3 s passed, about 27 s left\n"
+    expected = "epoch 3/5  step 11/20  MSRE 5.0  0.333 steps/s  3 s passed, about 27 s left\n"
     assert capsys.readouterr().err == expected
 
 

@@ -338,7 +338,9 @@ def held_back(monkeypatch, callback):
     )
     encode = callbacks.png_bytes
     monkeypatch.setattr(
-        callbacks, "png_bytes", lambda image: released.wait(timeout=60) and encode(image)
+        callbacks,
+        "png_bytes",
+        lambda *given, **level: released.wait(timeout=60) and encode(*given, **level),
     )
     return released
 

@@ -20,7 +20,7 @@ FLAGS = absl_flags.FLAGS
 COMMON = {
     "What is learned": ("preset", "data", "side", "limit", "mirror", "validation"),
     "Where it goes": ("run_dir", "fresh"),
-    "The model": ("model", "appearance_dim", "geometry_dim", "alpha"),
+    "The model": ("model", "appearance_dim", "geometry_dim"),
     "The training": ("epochs", "batch_size", "langevin_steps", "proposals", "seed", "log"),
 }
 

@@ -42,7 +42,7 @@ def test_mlflow_has_the_settings_and_the_numbers(tiny_run, tmp_path, monkeypatch
     # The part of MLflow that is installed here has no data base, and warns of folders.
     place = {"MLFLOW_TRACKING_URI": f"file:{tmp_path}/mlruns"}
     done = train(tiny_run, tmp_path, "--log=mlflow", "--run_dir=run", **place)
-    assert done.returncode == 2 and "error: `log=mlflow` cannot begin: " in done.stderr
+    assert done.returncode == 2 and "error: --log=mlflow cannot begin: " in done.stderr
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     done = train(tiny_run, tmp_path, "--log=mlflow", "--run_dir=run", **place)
     assert done.returncode == 0, done.stderr

@@ -29,7 +29,7 @@ from dgn_tf.data.sources import load
 from dgn_tf.evaluation.metrics.errors import pca_msre, squared_errors
 from dgn_tf.evaluation.metrics.r2 import factor_r2
 from dgn_tf.inference.encoder import make_inference
-from dgn_tf.models.factory import make_encoder, make_model
+from dgn_tf.models.factory import make_model, proposing_encoder
 from dgn_tf.training.callbacks import ProgressReport
 from dgn_tf.training.factory import compiles_step, make_learner
 from dgn_tf.training.loop import fit
@@ -127,7 +127,7 @@ def lasting(config: Config, examples: Examples, seconds: float) -> Config:
     per_epoch = steps_per_epoch(len(examples), learning.batch_size)
     model = new_model(config, examples)
     fit(
-        make_learner(learning, examples, model, encoder=new_encoder(config, model)),
+        make_learner(learning, examples, model, encoder=proposing_encoder(config, model)),
         examples,
         batch_size=learning.batch_size,
         epochs=-(-(_TIMED + 1) // per_epoch),
@@ -144,13 +144,6 @@ def new_model(config: Config, examples: Examples) -> LatentModel:
     """The untrained model of images like `examples`, always the same."""
     keras.utils.set_random_seed(config.learning.seed)
     return make_model(config.model, examples.side, examples.channels)
-
-
-def new_encoder(config: Config, model: LatentModel) -> keras.Model | None:
-    """The untrained encoder that proposes latents, if the settings ask for one."""
-    data = config.data
-    proposing = config.learning.proposals != "none"
-    return make_encoder(config.model, model, data.side, data.channels) if proposing else None
 
 
 def train(
@@ -170,7 +163,7 @@ def train(
         For each measurement "seconds", "step", "msre" and the "r2_" of each group.
     """
     learning, model = config.learning, new_model(config, train_set)
-    encoder = new_encoder(config, model)
+    encoder = proposing_encoder(config, model)
     scale, x = test_set.side / 32, as_float(test_set.images)
     settings = InferenceConfig(steps, starts=1, step_size=_STEP_SIZE * scale, sigma=_SIGMA * scale)
     inference = make_inference(model, settings, encoder)

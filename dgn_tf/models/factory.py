@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dgn_tf.config import ModelConfig
+from dgn_tf.config import Config, ModelConfig
 from dgn_tf.models.autoencoder import EncodedGenerator, Encoder
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.baselines.integrated import IntegratedGeometricGenerator
@@ -62,6 +62,13 @@ def make_encoder(
     dims = {name: dim for name, dim in model.latent_dims.items() if name not in one_hot}
     classes = sum(model.latent_dims[name] for name in model.class_groups)
     return Encoder(dims, side, channels, width, False, classes, dtype=precision)
+
+
+def proposing_encoder(config: Config, model: LatentModel) -> Encoder | ClipEncoder | None:
+    """The untrained encoder that proposes latents of `model`, or None if none is to do so."""
+    if config.learning.proposals == "none":
+        return None
+    return make_encoder(config.model, model, config.data.side, config.data.channels)
 
 
 def encoder_settings(encoder: Encoder | ClipEncoder) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dgn_tf.config import Config
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.labels import one_hot
 from dgn_tf.models.clip_encoder import ClipEncoder
-from dgn_tf.models.factory import make_encoder, make_model
+from dgn_tf.models.factory import make_model, proposing_encoder
 from dgn_tf.runs.directory import ENCODER, Run
 from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints, check_files
@@ -227,11 +227,11 @@ def find_encoder(run_dir: Folder, wanted: bool | None = None) -> keras.Model | N
 def _unfinished_encoder(run: Run) -> keras.Model | None:
     """The encoder of the newest checkpoint of a run that is not at its end, or None."""
     config = run.config()
-    if config.learning.proposals == "none":
-        return None
     data = config.data
     model = make_model(config.model, data.side, data.channels, data.frames)
-    encoder = make_encoder(config.model, model, data.side, data.channels)
+    encoder = proposing_encoder(config, model)
+    if encoder is None:
+        return None
     found = Checkpoints(run / "checkpoints", encoder=encoder).restore(partial=True)
     return None if found is None else encoder
 

@@ -17,7 +17,7 @@ from dgn_tf.config import Config
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources import paths_of, with_kind
 from dgn_tf.models.discriminator import Discriminator
-from dgn_tf.models.factory import make_encoder, make_model
+from dgn_tf.models.factory import make_model, proposing_encoder
 from dgn_tf.runs.directory import CHECKPOINTS, SAMPLES, TENSORBOARD, Run
 from dgn_tf.runs.examples import run_examples
 from dgn_tf.runs.finishing import finish, is_finished, next_commands
@@ -262,7 +262,7 @@ def _prepare(
     with devices.together(), devices.strategy.scope():
         model = make_model(config.model, data.side, data.channels, data.frames)
         begun_from = initialize_from(model, config, init_from) if init_from else ""
-        encoder = _encoder(config, examples, model, init_from)
+        encoder = _encoder(config, model, init_from)
     freeze(model, config)
     return _Prepared(config, devices, examples, held_out, given, model, encoder, begun_from)
 
@@ -290,19 +290,16 @@ def _discriminator(config: Config, examples: Examples) -> keras.Model | None:
     )
 
 
-def _encoder(config: Config, examples: Examples, model: Any, init_from: str) -> keras.Model | None:
+def _encoder(config: Config, model: Any, init_from: str) -> keras.Model | None:
     """The encoder that proposes latents, as learning begins, if the settings ask for one.
 
     Args:
         config: the settings.
-        examples: the training examples.
         model: whose latents it proposes.
         init_from: folder of a run whose encoder it begins with, or empty.
     """
-    if config.learning.proposals == "none":
-        return None
-    encoder = make_encoder(config.model, model, examples.side, examples.channels)
-    if init_from:
+    encoder = proposing_encoder(config, model)
+    if encoder is not None and init_from:
         initialize_encoder(encoder, init_from)
     return encoder
 

@@ -1,6 +1,7 @@
 """The sources `heads` and `heads_clips`: synthetic heads, drawn at the first use."""
 
 import contextlib
+import logging as standard_logging
 from collections.abc import Iterator, Sequence
 
 from absl import logging
@@ -67,12 +68,16 @@ def _told_if_damaged(kind: str, data_dir: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Says nothing of unlisted configurations and TFDS's own deprecations: users can do nothing."""
-    verbosity = logging.get_verbosity()
+    # TensorFlow tells of deprecations by a logger of its own.
+    verbosity, others = logging.get_verbosity(), standard_logging.getLogger("tensorflow")
+    level = others.level
     logging.set_verbosity(logging.ERROR)
+    others.setLevel("ERROR")
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        others.setLevel(level)
 
 
 HEADS = Source(

@@ -27,15 +27,18 @@ if TYPE_CHECKING:
 
     from dgn_tf.runs.directory import Run
     from dgn_tf.runs.trained import Trained
+    from dgn_tf.types import LatentArrays
 
 FLAGS = absl_flags.FLAGS
 _TFLITE_FLAGS = ("part", "quantization")
+# Samples that ranges of integers are measured on, where an export keeps no latents.
+_DRAWN = 500
 
 # The short help.
 COMMON = {
     "The model": ("run_dir", "saved_model"),
     "What becomes of it": ("format", "output_dir", "name"),
-    "SavedModel": ("amortised",),
+    "SavedModel": ("amortised", "keep_latents"),
     ".tflite files": ("part", "quantization"),
 }
 
@@ -70,6 +73,13 @@ def define_flags() -> None:
     )
     # Of the SavedModel's signature "reconstruct"; the other formats do not infer.
     define_settings_flags(InferenceConfig, ("amortised",))
+    define.DEFINE_bool(
+        "keep_latents",
+        True,
+        "saved_model: keep latents of training examples, which paint what those look like. "
+        "--nokeep_latents, for a model of real people, keeps their mean and covariance alone: "
+        "enough for samples and edits.",
+    )
     define.DEFINE_multi_enum(
         "part",
         None,
@@ -140,6 +150,11 @@ def _check_flags() -> None:
         raise InputError(
             "--amortised belongs to --format=saved_model: the other formats do not infer."
         )
+    if FLAGS["keep_latents"].present and FLAGS.format != "saved_model":
+        raise InputError(
+            "--keep_latents belongs to --format=saved_model: the other formats hold no latents of "
+            "training examples."
+        )
     if lite:
         from dgn_tf.serving.convert import require_litert
 
@@ -162,6 +177,7 @@ def _write_saved_model(target: Path, trained: "Trained") -> None:
         encoder=encoder,
         metrics=_metrics(Run(FLAGS.run_dir)),
         statistics=trained.statistics,
+        keep_latents=FLAGS.keep_latents,
     )
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")
@@ -196,7 +212,7 @@ def _write_tflite(target: Path, trained: "Trained") -> None:
             f"--part={missing[0]}: the model of {trained.flag} has no such part; it has "
             f"{', '.join(parts)}."
         )
-    latents = convert.calibration_latents(plain, trained.chains)
+    latents = convert.calibration_latents(plain, _typical_latents(trained))
     if ENCODER in wanted:
         latents = [convert.with_images(plain, each) for each in latents]
     quantizations = FLAGS.quantization or QUANTIZATIONS
@@ -210,6 +226,13 @@ def _write_tflite(target: Path, trained: "Trained") -> None:
             flush=True,
         )
     print(f"Written into {target}.")
+
+
+def _typical_latents(trained: "Trained") -> "LatentArrays | None":
+    """Latents of training examples or, where none are kept, drawn as they are spread."""
+    if trained.chains or trained.statistics is None:
+        return trained.chains
+    return trained.statistics.sample(_DRAWN)
 
 
 def _lite_encoder(trained: "Trained") -> "keras.Model | None":

@@ -108,7 +108,7 @@ def model_card(
         *_header(name, config, metrics),
         *_facts(name, config, model),
         "",
-        f"![Images of training latents, and what they are made of]({PICTURE})",
+        f"![What the model paints, and what it is made of]({PICTURE})",
         "",
         "## Use",
         "",
@@ -163,7 +163,7 @@ def card_picture(model: LatentModel, latents: LatentArrays | None) -> np.ndarray
 
     Args:
         model: of images or clips.
-        latents: of training examples, [N, d] by group; None for draws of the prior.
+        latents: [N, d] by group; None for draws of the prior.
 
     Returns:
         uint8 [height, width, 3].

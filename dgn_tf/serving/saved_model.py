@@ -47,6 +47,8 @@ CARD, SUMS = "MODEL_CARD.md", "SHA256SUMS"
 WEIGHTS, ENCODER_WEIGHTS = "weights", "encoder"
 # Latents that are kept: reconstructions to begin with, and ranges for integers.
 _KEPT_LATENTS = 2000
+# Samples for golden requests and the picture, where no latents are kept.
+_DRAWN_LATENTS = 8
 # The inputs of golden requests that are single numbers, and the frames of a golden clip.
 GOLDEN_NUMBERS = {
     "steps": np.int32(10),
@@ -109,6 +111,7 @@ def export_saved_model(
     encoder: keras.Model | None = None,
     metrics: Mapping[str, float] | None = None,
     statistics: LatentStatistics | None = None,
+    keep_latents: bool = True,
 ) -> Path:
     """Write a trained model to `folder`/VERSION, VERSION being one above those that are there.
 
@@ -132,6 +135,9 @@ def export_saved_model(
             the version, where "reconstruct" starts and what "encode" answers. Or None.
         metrics: what was measured, by name, for the model card.
         statistics: of the latents and errors of training examples, or None.
+        keep_latents: whether latents of training examples become part of the version. Without
+            them golden requests and picture are of samples drawn from `statistics`, and what
+            follows from these (samples, edits along `directions`) stays possible.
 
     Returns:
         The path of the version folder.
@@ -141,6 +147,10 @@ def export_saved_model(
         RuntimeError: the SavedModel's answers differ from those of the Keras model.
     """
     folder, plain = user_path(folder), portable(config, model)
+    # Of training examples, or drawn.
+    shown = chains if keep_latents else None
+    if shown is None and statistics:
+        shown = statistics.sample(_DRAWN_LATENTS)
     encoder = None if encoder is None else portable_encoder(encoder)
     partial = free_path(folder / f"partial-{os.getpid()}")
     with contextlib.ExitStack() as stack:
@@ -151,12 +161,12 @@ def export_saved_model(
             raise InputError(f"{folder} cannot be written: {error.strerror}.") from None
         stack.callback(shutil.rmtree, partial, ignore_errors=True)
         functions = model_signatures(config, plain, encoder)
-        requests = golden_requests(functions, chains)
+        requests = golden_requests(functions, shown)
         _write_functions(partial, plain, functions, encoder)
         answers = {name: answer(functions[name], inputs) for name, inputs in requests.items()}
         _require_equal(answers, answers_of(partial, requests))
         write_text(partial / CONFIG, config.to_json())
-        if chains:
+        if chains and keep_latents:
             kept: dict[str, Any] = {name: z[:_KEPT_LATENTS] for name, z in chains.items()}
             np.savez_compressed(partial / LATENTS, **kept)
         if directions:
@@ -171,7 +181,7 @@ def export_saved_model(
         _write_golden(partial, folder.name, requests, answers)
         card = model_card(folder.name, config, plain, functions, metrics or {})
         write_text(partial / CARD, card)
-        save_png(partial / PICTURE, card_picture(plain, chains))
+        save_png(partial / PICTURE, card_picture(plain, shown))
         _write_sums(partial)
         return _publish(partial, folder)
 
@@ -205,7 +215,7 @@ def golden_requests(functions: Signatures, chains: LatentArrays | None = None) -
 
     Args:
         functions: `model_signatures`.
-        chains: latents of training examples that requests take theirs from; None for random ones.
+        chains: latents [N, d] by group that requests take theirs from; None for those of the prior.
     """
     rng = np.random.default_rng(0)
 

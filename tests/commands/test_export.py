@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from dgn_tf import export, infer
+from dgn_tf import export, infer, sample
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.restoring import load_run
 from dgn_tf.runs.trained import load_trained
@@ -59,6 +59,31 @@ def test_inference_uses_an_export_as_it_uses_the_run(exported, tiny_run, run_app
     assert np.abs(images[0] - images[1]).max() <= 1
     report = json.loads((tmp_path / "saved_model/report.json").read_text())
     assert report["run"] == str(exported[0])
+
+
+def test_a_run_is_exported_without_its_latents(tiny_run, run_app, tmp_path):
+    said = run_app(
+        export, f"--run_dir={tiny_run.folder}", f"--output_dir={tmp_path}", "--nokeep_latents"
+    )
+    assert said.status == 0, said.err
+    version, chains = tmp_path / "run" / "1", load_trained(str(tiny_run.folder), None).chains
+    assert not (version / "latents.npz").exists()
+    with np.load(version / "golden.npz", allow_pickle=False) as golden:
+        asked = {name: z for name, z in golden.items() if name.endswith("inputs/z_appearance")}
+    assert asked
+    for z in asked.values():
+        assert np.abs(chains["appearance"] - z).max(axis=1).min() > 1e-3
+    # What is kept is enough to sample and to edit.
+    out = f"--output={tmp_path}/samples.png"
+    said = run_app(sample, f"--saved_model={version}", "--seeds=0-3", out, "--source=training")
+    assert said.status == 0, said.err
+
+
+def test_latents_are_left_out_of_a_saved_model_alone(tiny_run, run_app, tmp_path):
+    flags = (f"--run_dir={tiny_run.folder}", f"--output_dir={tmp_path}/out", "--nokeep_latents")
+    said = run_app(export, *flags, "--format=web")
+    assert said.status == 2 and "--keep_latents belongs to --format=saved_model" in said.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_card_has_the_numbers_of_these_weights_alone(tiny_run, capsys):

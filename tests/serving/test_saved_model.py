@@ -16,10 +16,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from dgn_tf.inference.energy import squared_error
 from dgn_tf.inference.posterior import Inference
+from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.ops.warp import warp
 from dgn_tf.runs.trained import load_trained
 from dgn_tf.serving import exported, saved_model
 from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.directions import principal_directions
 from dgn_tf.visualize.photographs import enlarged_field
 
 
@@ -290,6 +292,9 @@ def test_damaged_latents_are_named(served, tmp_path, kept):
         exported.load(folder)
 
 
+PICTURE = np.zeros([2, 2, 3], np.uint8)
+
+
 def quick(served, monkeypatch, folder, **more):
     """An export that writes little: what is tested is where."""
     monkeypatch.setattr(saved_model, "model_signatures", lambda *_: {})
@@ -312,6 +317,33 @@ def test_principal_directions_go_with_the_model(served, monkeypatch, tmp_path):
         assert found[name].names == directions.names
         np.testing.assert_array_equal(found[name].axes, directions.axes)
         np.testing.assert_array_equal(found[name].scales, directions.scales)
+
+
+def test_latents_of_training_examples_can_be_left_out(served, monkeypatch, tmp_path):
+    statistics = LatentStatistics.fit(served.chains)
+    directions = principal_directions(served.model, served.chains)
+    known = {"chains": served.chains, "directions": directions, "statistics": statistics}
+    painted, asked = {}, {}
+    monkeypatch.setattr(saved_model, "card_picture", lambda _, z: painted.update(z) or PICTURE)
+    golden = saved_model.golden_requests
+    monkeypatch.setattr(
+        saved_model, "golden_requests", lambda _, z: asked.update(z) or golden({}, z)
+    )
+    for keep, folder in ((True, tmp_path / "kept"), (False, tmp_path / "left")):
+        path = quick(served, monkeypatch, folder, **known, keep_latents=keep)
+        assert (path / "latents.npz").exists() == keep
+        for name, z in served.chains.items():
+            rows = {tuple(row) for row in z}
+            for shown in (painted, asked):
+                assert (tuple(shown[name][0]) in rows) == keep
+    monkeypatch.setattr(exported.tf.train, "load_checkpoint", lambda _: Weights(served.model))
+    found = load_trained(None, str(tmp_path / "left"))
+    assert found.chains is None
+    # Enough for samples and edits.
+    for name, mean in statistics.means.items():
+        np.testing.assert_array_equal(found.statistics.sample(3)[name], statistics.sample(3)[name])
+        np.testing.assert_array_equal(found.directions[name].axes, directions[name].axes)
+        np.testing.assert_allclose(found.directions[name].mean, mean, atol=1e-6)
 
 
 class Weights:

@@ -61,7 +61,9 @@ def _mlflow(
 ) -> keras.callbacks.Callback:
     mlflow: Any = importlib.import_module("mlflow")
     mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT))
-    run = mlflow.start_run(run_name=folder.name)
+    mlflow.start_run(run_name=folder.name)
+    # Called in the opposite order: numbers are on their way in the background.
     at_end(mlflow.end_run)
+    at_end(mlflow.flush_async_logging)
     mlflow.log_params(settings)
-    return importlib.import_module("mlflow.keras").MlflowCallback(run=run)
+    return importlib.import_module("mlflow.keras").MlflowCallback()

@@ -61,6 +61,7 @@ EXTRAS = {
         "pyright",
         "pytest",
         "pytest-xdist",
+        "pyyaml",
         "ruff",
     ),
 }

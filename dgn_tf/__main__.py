@@ -13,6 +13,7 @@ COMMANDS = {
     "infer": "take images apart: latents, reconstructions, recombinations, edits",
     "sample": "paint images that were never there",
     "morph": "from one image to another, as a strip, GIF or MP4",
+    "drive": "move a photograph as a video moves, as a GIF or MP4",
     "explore": "move through a model in the browser",
     "evaluate": "measure a run, with a report",
     "export": "a model for TF Serving, for devices or as a web page",

@@ -34,6 +34,7 @@ COMMANDS = (
     "infer",
     "sample",
     "morph",
+    "drive",
     "evaluate",
     "transfer",
     "amortise",

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dgn_tf.api import asking, exporting, fitting
+from dgn_tf.api import asking, driving, exporting, fitting
 from dgn_tf.api.directions import DirectionTable
 from dgn_tf.api.exploring import Explorer, explore
 from dgn_tf.api.images import Images
@@ -317,6 +317,32 @@ class Generator(keras.Model):
         """
         self._require_images("warp")
         return asking.warp(self, source, steps)
+
+    def drive(
+        self,
+        face: Source,
+        video: str | os.PathLike | np.ndarray,
+        align: str | None = None,
+        **motion: Any,
+    ) -> Images:
+        """A photograph that moves as a video moves: its appearance, the geometry of the frames.
+
+        Args:
+            face: one image, as of `dgn.load_images`.
+            video: a video file or an animated GIF, or frames uint8 [T, H, W, 3].
+            align: "eyes" to find the face in both, if the model has learned from aligned faces.
+            motion: settings of `dgn drive`: relative=True for what has changed since the first
+                frame, added to the geometry of the photograph; smooth, crop, steps, fps, limit.
+
+        Returns:
+            A clip, with the frames a second of the video (25 of an array).
+
+        Raises:
+            InputError: an argument cannot be used, or there is no face to align.
+        """
+        self._require_trained("drive")
+        settings = driving.motion_settings(align, motion)
+        return driving.drive(self, self._examples(face, "face", align), video, settings)
 
     @property
     def directions(self) -> DirectionTable:

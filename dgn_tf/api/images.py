@@ -43,13 +43,18 @@ class Images:
         pixels: uint8 [N, H, W, C] of images, [N, F, H, W, C] of clips; C is 1 or 3.
         names: of the images, for the names of files; none for numbers.
         latents: what they were painted from, or None.
+        rate: frames a second of clips, and of images that are played in turn.
 
     Raises:
         InputError: pixels of another type or shape.
     """
 
     def __init__(
-        self, pixels: np.ndarray, names: Sequence[str] = (), latents: Latents | None = None
+        self,
+        pixels: np.ndarray,
+        names: Sequence[str] = (),
+        latents: Latents | None = None,
+        rate: float = _RATE,
     ):
         if pixels.dtype != np.uint8 or pixels.ndim not in (4, 5) or pixels.shape[-1] not in (1, 3):
             raise InputError(
@@ -57,6 +62,7 @@ class Images:
                 f"{pixels.dtype} {list(pixels.shape)}."
             )
         self.pixels, self.names, self.latents = pixels, tuple(names), latents
+        self.rate = rate
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -70,9 +76,8 @@ class Images:
     def __getitem__(self, key: Any) -> "Images":
         rows = np.atleast_1d(np.arange(len(self))[key])
         names = [self.names[row] for row in rows] if self.names else ()
-        return Images(
-            self.pixels[rows], names, None if self.latents is None else self.latents[rows]
-        )
+        latents = None if self.latents is None else self.latents[rows]
+        return Images(self.pixels[rows], names, latents, self.rate)
 
     def __iter__(self) -> Iterator["Images"]:
         return (self[row] for row in range(len(self)))
@@ -115,7 +120,7 @@ class Images:
         suffix = target.suffix.lower()
         if suffix in _MOVING:
             check_format(suffix.removeprefix("."))
-            save_animation(target, self._frames(), _RATE)
+            save_animation(target, self._frames(), self.rate)
         elif suffix in _STILL:
             single = len(self) == 1 and not self.moving
             _save_still(target, self.pixels[0] if single else self.sheet())

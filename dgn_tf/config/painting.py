@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from dgn_tf.config.fields import require, require_choice, setting
@@ -89,15 +90,15 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def check_output(output: str, overwrite: bool) -> None:
+def check_output(output: str, overwrite: bool, suffixes: Sequence[str] = SUFFIXES) -> None:
     """Check that a file can be painted: its suffix, and that none is lost.
 
     Raises:
         InputError: another suffix, a file that is there, or MP4 without what writes it.
     """
     path = user_path(output)
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"`output={output}`: must end in one of {', '.join(SUFFIXES)}.")
+    if path.suffix not in suffixes:
+        raise InputError(f"`output={output}`: must end in one of {', '.join(suffixes)}.")
     if path.is_dir() or (path.exists() and not overwrite):
         raise InputError(f"`output={output}` exists: name another file, or give `overwrite`.")
     check_format(path.suffix.removeprefix("."), "output")

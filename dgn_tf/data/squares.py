@@ -42,6 +42,23 @@ def square(image: Image.Image, side: int, channels: int, pixel_aspect: float = 1
     return pixels.reshape(side, side, channels)
 
 
+def whole(image: Image.Image, channels: int, pixel_aspect: float = 1) -> np.ndarray:
+    """Turns any upright image into pixels at its own size; arguments as of `square`.
+
+    Returns:
+        uint8 [H, W, channels]; pixels that are not shown as squares are made so along the width.
+
+    Raises:
+        ValueError: for a floating-point image, whose range nothing states.
+    """
+    image = eight_bits(image)
+    if pixel_aspect != 1:
+        width = max(1, round(image.width * pixel_aspect))
+        image = image.resize((width, image.height), Image.Resampling.LANCZOS)
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    return pixels.reshape(image.height, image.width, channels)
+
+
 def eight_bits(image: Image.Image) -> Image.Image:
     """Returns the opaque 8-bit image, "L" or "RGB"; what shows through is white."""
     if image.mode == "F":

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def there_and_back(frames: np.ndarray) -> np.ndarray:
     return np.concatenate([frames, frames[-2:0:-1]])
 
 
-def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: int = _RATE) -> None:
+def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: float = _RATE) -> None:
     """Writes an animation, whole or not at all; a GIF repeats forever.
 
     Args:
@@ -70,16 +71,18 @@ def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: int = _RAT
         write(str(partial), np.ascontiguousarray(frames), rate)
 
 
-def _write_gif(path: str, frames: np.ndarray, rate: int) -> None:
+def _write_gif(path: str, frames: np.ndarray, rate: float) -> None:
     first, *rest = (Image.fromarray(frame) for frame in frames)
-    first.save(path, save_all=True, append_images=rest, duration=1000 // rate, loop=0)
+    first.save(path, save_all=True, append_images=rest, duration=round(1000 / rate), loop=0)
 
 
-def _write_mp4(path: str, frames: np.ndarray, rate: int) -> None:
+def _write_mp4(path: str, frames: np.ndarray, rate: float) -> None:
     import av
 
     with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
+        # 30000/1001, as television has it, is such a fraction.
+        exact = Fraction(rate).limit_denominator(1001)
+        stream = container.add_stream("libx264", rate=exact, options={"crf": "20"})
         stream.height, stream.width = frames.shape[1:3]
         # The one layout of colors that every player knows.
         stream.pix_fmt = "yuv420p"

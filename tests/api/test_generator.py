@@ -189,3 +189,22 @@ def test_a_model_of_clips_has_the_same_calls(pixels, tmp_path):
         loaded.warp(pixels[0], widen=1)
     with pytest.raises(InputError, match="`align` is for images"):
         loaded.infer(clips, align="eyes")
+
+
+def test_a_photograph_is_driven_by_frames_and_files(trained, pixels, tmp_path):
+    model, quick = trained.model, {"steps": 10, "smooth": 0.5}
+    clip = model.drive(pixels[0], pixels[1:5], **quick)
+    assert clip.moving and clip.pixels.shape == (1, 4, 32, 32, 3) and clip.rate == 25
+    clip.save(tmp_path / "a.gif")
+    with Image.open(tmp_path / "a.gif") as saved:
+        assert saved.n_frames == 4 and saved.info["duration"] == 40
+    file = model.drive(pixels[0], tmp_path / "a.gif", relative=True, limit=2, **quick)
+    assert file.pixels.shape[1] == 2 and not np.array_equal(file.pixels, clip.pixels[:, :2])
+    for wrong, wanted in (
+        ({"video": pixels[1:5, ..., 0]}, r"`video` must be a file, or frames uint8"),
+        ({"video": pixels[1:5], "smoth": 1}, "`smoth`: there is no such setting.*smooth"),
+        ({"video": pixels[1:5], "fps": 5}, "`fps=5` is for files"),
+        ({"face": pixels[:2], "video": pixels[1:5]}, "`face` must be one image; there are 2"),
+    ):
+        with pytest.raises(InputError, match=wanted):
+            model.drive(**{"face": pixels[0], **wrong})

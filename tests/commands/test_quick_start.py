@@ -15,6 +15,7 @@ NEEDED = {
     "infer": ["--run_dir=run", "--output_dir=new", "--data=photos"],
     "sample": ["--run_dir=run"],
     "morph": ["photos/a.png", "photos/a.png", "--run_dir=run"],
+    "drive": ["--face=photos/a.png", "--video=photos/a.png", "--run_dir=run"],
     "evaluate": ["--run_dir=run"],
     "transfer": ["--run_dir=new"],
     "amortise": ["--run_dir=run"],

@@ -134,7 +134,7 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
     if not root.exists():
         raise InputError(f"clips {path}: does not exist")
     if not root.is_dir():
-        opener = _opener(root)
+        opener = opener_of(root)
         if opener is None:
             raise InputError(f"clips {path}: is not {_KNOWN}")
         return root.parent, {root.name: opener}
@@ -144,7 +144,7 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
     ours: list[str] = []
     for folder, files in walk(root, ours):
         inside = Path(folder).relative_to(root)
-        openers = {name: _opener(Path(folder, name)) for name in files}
+        openers = {name: opener_of(Path(folder, name)) for name in files}
         moving = {(inside / n).as_posix(): opener for n, opener in openers.items() if opener}
         still = [n for n, opener in openers.items() if not opener]
         frames = [name for name in still if kind_of(Path(folder, name)) == "image"]
@@ -173,7 +173,7 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
     return root, dict(sorted(found.items()))
 
 
-def _opener(file: Path) -> Opener | None:
+def opener_of(file: Path) -> Opener | None:
     """What reads the frames of a video or animation; None for any other file."""
     kind = kind_of(file)
     if kind is None:
@@ -289,7 +289,7 @@ def _open_folder(source: Path, side: int, channels: int, ignored: list[str] | No
 def _holds_videos(path: str) -> bool:
     root = user_path(path)
     if not root.is_dir():
-        return root.is_file() and _opener(root) is not None
+        return root.is_file() and opener_of(root) is not None
     files = (Path(folder, name) for folder, names in walk(root) for name in names)
     return any(kind_of(file) == "video" for file in files)
 

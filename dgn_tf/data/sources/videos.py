@@ -15,7 +15,7 @@ from PIL import Image
 
 from dgn_tf.data.bare import without_metadata
 from dgn_tf.data.decoding import ORIENTATIONS, open_image
-from dgn_tf.data.squares import square
+from dgn_tf.data.squares import square, whole
 from dgn_tf.utils.reading import read_regular, require_regular
 
 # Where Pillow refuses an image as a decompression bomb.
@@ -36,7 +36,8 @@ class Gap(str):
     """Stands where frames are missing, and says why."""
 
 
-# Seconds from the start, and what makes the square image, uint8 [side, side, channels].
+# Seconds from the start, and what makes the square image, uint8 [side, side, channels]; of side 0
+# the whole image [H, W, channels].
 Timed: TypeAlias = Iterator[tuple[float, Callable[[], np.ndarray]] | Gap]
 
 
@@ -63,7 +64,8 @@ def open_animation(source: Path, side: int, channels: int) -> Timed:
                 break
             if held is not None:
                 yield held
-            held = seconds, functools.partial(square, frame, side, channels)
+            draw = functools.partial(square, side=side) if side else whole
+            held = seconds, functools.partial(draw, frame, channels=channels)
             seconds += image.info.get("duration", 0) / 1000 or _GIF_SECONDS
             number += 1
         if _is_cut_off(content):
@@ -168,16 +170,16 @@ def _require_size(width: int, height: int) -> None:
 
 
 def upright(frame: Any, aspect: float, side: int, channels: int) -> np.ndarray:
-    """The square image of a decoded frame, turned, mirrored and stretched as its file asks for.
+    """The image of a decoded frame, turned, mirrored and stretched as its file asks for.
 
     Args:
         frame: of PyAV.
         aspect: how many times as wide as high its pixels are shown.
-        side: the side of the result, in pixels.
+        side: the side of the square in pixels; 0 for the whole image at its own size.
         channels: 1 or 3.
 
     Returns:
-        uint8 [side, side, channels].
+        uint8 [side, side, channels], or [H, W, channels].
 
     Raises:
         ValueError: the frame is absurdly large, or asked to be shown in a way that is none.
@@ -191,7 +193,8 @@ def upright(frame: Any, aspect: float, side: int, channels: int) -> np.ndarray:
     orientation = orientation_of(bytes(matrix)) if matrix else 1
     if orientation > 1:
         image = image.transpose(ORIENTATIONS[orientation])
-    return square(image, side, channels, 1 / aspect if orientation >= 5 else aspect)
+    shown = 1 / aspect if orientation >= 5 else aspect
+    return square(image, side, channels, shown) if side else whole(image, channels, shown)
 
 
 def orientation_of(matrix: bytes) -> int:

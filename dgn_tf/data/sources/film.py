@@ -1,0 +1,117 @@
+"""The frames of one video from its first to its last, to be painted again in the same time."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from absl import logging
+
+from dgn_tf.data.decoding import first_line
+from dgn_tf.data.sources.clips import opener_of
+from dgn_tf.data.sources.videos import Gap
+from dgn_tf.data.sources.windows import resample
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
+
+# Of a single frame, and of one that says nothing of time.
+RATE = 25.0
+_FASTEST = 100.0
+
+
+class Film(NamedTuple):
+    """A video as images.
+
+    Attributes:
+        frames: uint8 [T, S, S, C].
+        rate: frames a second.
+    """
+
+    frames: np.ndarray
+    rate: float
+
+
+def read_frames(
+    path: str, side: int, channels: int, fps: float = 0.0, limit: int = 0
+) -> Iterator[tuple[float, np.ndarray]]:
+    """The frames of a video or an animation, one after the other.
+
+    Frames that cannot be decoded are left out, which a warning tells.
+
+    Args:
+        path: a video in a format that FFmpeg reads, or an animated GIF, WebP, PNG or AVIF.
+        side: of the center squares in pixels; 0 for whole frames at their own size.
+        channels: 1 or 3.
+        fps: frames a second, those nearest in time; 0 for the frames as they are.
+        limit: as many at most; 0 for all.
+
+    Yields:
+        Seconds, and uint8 [side, side, channels] or [H, W, channels].
+
+    Raises:
+        InputError: the file is no video, has no frame that can be read, or needs PyAV, which is not
+            installed.
+    """
+    file = user_path(path)
+    opener = opener_of(file) if file.is_file() else None
+    if opener is None:
+        raise InputError(f"{path}: is not a video, nor an animated GIF, WebP, PNG or AVIF.")
+    damage: list[str] = []
+    found = False
+    for frame in islice(_drawn(opener(file, side, channels), fps, damage), limit or None):
+        found = True
+        yield frame
+    if not found:
+        raise InputError(f"{path}: no frame can be read: {damage[0] if damage else 'it has none'}.")
+    if damage:
+        logging.warning("%s: frames that cannot be read are left out: %s", path, damage[0])
+
+
+def _drawn(timed: Iterator, fps: float, damage: list[str]) -> Iterator[tuple[float, np.ndarray]]:
+    """The frames that can be read; to `damage` is added why others cannot."""
+
+    def readable() -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+        # A broken file makes decoders raise nearly anything.
+        try:
+            for item in timed:
+                if isinstance(item, Gap):
+                    damage.append(item)
+                else:
+                    yield item
+        except ImportError as error:
+            raise InputError(
+                f'reading videos needs PyAV ({error}): pip install "dgn_tf[video]".'
+            ) from None
+        except Exception as error:
+            damage.append(f"{type(error).__name__}: {first_line(error)}")
+
+    def chosen() -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+        if not fps:
+            yield from readable()
+            return
+        try:
+            for number, draw in enumerate(resample(readable(), fps)):
+                yield number / fps, draw
+        except ValueError as error:
+            damage.append(str(error))
+
+    for seconds, draw in chosen():
+        try:
+            image = draw()
+        except Exception as error:
+            damage.append(f"{type(error).__name__}: {first_line(error)}")
+            continue
+        yield seconds, image
+
+
+def rate_of(seconds: list[float], fps: float = 0.0) -> float:
+    """Frames a second of frames at these times, from 1 to 100; `fps` where that is given."""
+    span = seconds[-1] - seconds[0]
+    rate = fps or ((len(seconds) - 1) / span if span > 0 else RATE)
+    return min(max(rate, 1.0), _FASTEST)
+
+
+def load_film(path: str, side: int, channels: int, fps: float = 0.0, limit: int = 0) -> Film:
+    """The center squares of a video; arguments and errors as of `read_frames`."""
+    seconds, frames = zip(*read_frames(path, side, channels, fps, limit), strict=True)
+    return Film(np.stack(frames), rate_of(list(seconds), fps))

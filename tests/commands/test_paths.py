@@ -16,7 +16,7 @@ from dgn_tf.serving.lite import LiteModel
 from dgn_tf.training.callbacks import read_metrics
 
 # What patterns, shells and formats read something into.
-ODD = ("run[1]", "a*b?c", "[!x] {y}", "back\\slash[2]", "100% #1 'a' \"b\" ")
+ODD = ("run[1]", "a*b?c [!x] {y}", "back\\slash[2] 100% #1 'a' \"b\" ")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_a_run_goes_on_whatever_its_folder_is_called(
     run_app, tiny_run, tmp_path, name, photographs
 ):
     # A pattern would find these.
-    for decoy in ("run1", "aXbYc", "y", "back2"):
+    for decoy in ("run1", "aXbYc y y", "back2"):
         shutil.copytree(tiny_run.folder, tmp_path / decoy)
     data = tmp_path / f"data {name}"
     shutil.copytree(photographs, data)
@@ -107,11 +107,9 @@ def test_a_tilde_is_the_home_folder_in_every_path(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path / "elsewhere")
     command = [*settings_of(tiny_run), "--epochs=1"]
-    for data in ("~/photos", "folder:~/photos", "npz:~/data.npz", "~/data.npz"):
-        run = f"~/run{len(data)}"
-        succeeds(run_app(train, *command, f"--data={data}", f"--run_dir={run}"))
-    first = "--run_dir=~/run8"
-    succeeds(run_app(train, *command, "--data=~/photos", "--run_dir=~/b", "--init_from=~/run8"))
+    first = "--run_dir=~/a"
+    succeeds(run_app(train, *command, "--data=~/photos", first))
+    succeeds(run_app(train, *command, "--data=npz:~/data.npz", "--run_dir=~/b", "--init_from=~/a"))
     quick = ("--steps=10", "--starts=1")
     succeeds(run_app(infer, first, "--data=~/photos", "--output_dir=~/out", *quick))
     assert len(load_files(["~/photos/0.png", "~/photos/1.png"], 32, 1)) == 2
@@ -133,7 +131,7 @@ def test_a_tilde_is_the_home_folder_in_every_path(
     assert os.listdir(tmp_path / "elsewhere") == []
     assert (home / "crops/crops").is_dir() and (home / "out4/report.json").is_file()
     # Moved homes find their runs.
-    assert Run("~/run8").config().data.data == "folder:~/photos"
+    assert Run("~/a").config().data.data == "folder:~/photos"
 
 
 def test_one_function_knows_what_a_tilde_is():

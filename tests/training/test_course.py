@@ -43,7 +43,7 @@ def changes(draw):
 
 
 @given(changes())
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=15, deadline=None, derandomize=True, database=None)
 def test_every_epoch_shows_each_example_once_whenever_the_batch_size_changes(change):
     count, shards, sizes, steps = change
     progress, seen = Progress(), []

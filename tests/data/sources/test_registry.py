@@ -215,7 +215,7 @@ def test_data_at_a_path_are_those_of_its_kind(places, load_data):
 def test_a_run_keeps_what_a_path_was_taken_for(places, run_app, tiny_run):
     said = run_app(train, *tiny_run.command, "--data=~/faces.npz", "--dry_run")
     assert said.status == 0, said.err
-    assert "--data=npz:~/faces.npz\n" in said.out and f"data: {COUNT} images of" in said.out
+    assert "'--data=npz:~/faces.npz'" in said.out and f"data: {COUNT} images of" in said.out
     said = run_app(train, *tiny_run.command, "--data=phots", "--dry_run")
     assert said.status == 2
     assert said.err.startswith("error: 'phots' is not the path of a file or folder, nor one of")

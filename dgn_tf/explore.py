@@ -1,7 +1,10 @@
 """A page in the browser to explore a trained model: sliders, photographs, recombinations.
 
-Usage: dgn explore --run_dir=runs/heads64
+Usage: dgn explore
+       dgn explore --run_dir=runs/heads64
        dgn explore --saved_model=saved_models/heads64
+
+Without a model it shows the one that ships with the project.
 """
 
 import os
@@ -14,7 +17,7 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
-from dgn_tf.cli.paths import check_source, model_name
+from dgn_tf.cli.paths import check_source, default_model, model_name
 from dgn_tf.config import InferenceConfig
 from dgn_tf.utils.errors import InputError
 
@@ -47,7 +50,13 @@ def define_flags() -> None:
         "Path under which a proxy has the page, such as /heads, if it passes it on. The page works "
         "under any path where the proxy takes it away.",
     )
-    define.DEFINE_integer("port", 0, "Port to listen at; 0 for any that is free.", 0, 65535)
+    define.DEFINE_integer(
+        "port",
+        None,
+        "Port to listen at; 0 for any that is free. By default 7860, or the next that is free.",
+        0,
+        65535,
+    )
     define.DEFINE_bool("open_browser", True, "Open the page in a browser, if there is a display.")
     define_settings_flags(InferenceConfig, ("steps", "amortised"))
 
@@ -60,11 +69,14 @@ def main(_argv: Sequence[str]) -> None:
     from dgn_tf.explorer.address import Address
 
     place = Address(values.host, values.port, names, prefix)
-    check_source(values.run_dir, values.saved_model)
+    run_dir, saved_model = values.run_dir, values.saved_model
+    if not run_dir and not saved_model:
+        saved_model = default_model()
+    check_source(run_dir, saved_model)
     from dgn_tf.runs.trained import load_trained
 
-    trained = load_trained(values.run_dir, values.saved_model)
-    name = model_name(values.run_dir, values.saved_model)
+    trained = load_trained(run_dir, saved_model)
+    name = model_name(run_dir, saved_model)
     server = make_server(name, trained, place, settings)
     print(f"Explore the model at {server.address} (Ctrl-C ends)", flush=True)
     if values.open_browser and _has_display():
@@ -90,26 +102,29 @@ def make_server(
         InputError: the model cannot be explored, or the address cannot be listened at.
     """
     from dgn_tf.explorer.server import ExplorerServer
+    from dgn_tf.explorer.subject import Subject
 
     if trained.config.data.frames:
         raise InputError(
             f"{trained.flag} holds a model of clips, and the explorer shows images: see "
             "dgn_tf.evaluate --experiment=clips."
         )
+    subject = Subject(
+        name,
+        trained.config,
+        trained.model,
+        trained.directions,
+        trained.folders,
+        trained.encoder(settings.amortised),
+        trained.statistics,
+        trained.keep_names,
+    )
     try:
-        return ExplorerServer(
-            name,
-            trained.config,
-            trained.model,
-            trained.directions,
-            trained.folders,
-            place=place,
-            settings=settings,
-            encoder=trained.encoder(settings.amortised),
-        )
+        return ExplorerServer(subject, place, settings)
     except OSError as error:
+        port = "" if place.port is None else f" --port={place.port}"
         raise InputError(
-            f"--host={place.host} --port={place.port}: cannot listen there: {error.strerror}."
+            f"--host={place.host}{port}: cannot listen there: {error.strerror}."
         ) from None
 
 

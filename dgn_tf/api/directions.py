@@ -9,7 +9,7 @@ import numpy as np
 from dgn_tf.api.settings import near
 from dgn_tf.config.edits import Edit
 from dgn_tf.utils.errors import InputError
-from dgn_tf.visualize.directions import Directions
+from dgn_tf.visualize.directions import Directions, renamed
 
 
 class DirectionTable:
@@ -86,14 +86,7 @@ class DirectionTable:
             InputError: there is no such direction, or a name that is empty, a number or taken.
         """
         for group, index, name in self._located(names):
-            of_group = self.groups[group]
-            if not isinstance(name, str) or not name.strip() or name.strip().isdecimal():
-                raise InputError(f"`{name}`: a name must be text that is no number.")
-            known = list(of_group.names or _numbered(group, len(of_group.axes)))
-            if name in known[:index] + known[index + 1 :] or name in self.groups:
-                raise InputError(f"`{name}`: there is a direction or a group of this name already.")
-            known[index] = name
-            self.groups[group] = of_group._replace(names=tuple(known))
+            self.groups = renamed(self.groups, group, index, name)
         return self
 
     def edits(self, values: Mapping[str, Any]) -> list[Edit]:
@@ -168,8 +161,3 @@ class DirectionTable:
             names = [n.replace(" ", "_") for g in self.groups.values() for n in g.names]
             raise InputError(f"`{key}`: there is no such direction{near(key, names)}")
         return places[0]
-
-
-def _numbered(group: str, count: int) -> list[str]:
-    """Names of the directions of a group that have none."""
-    return [f"{group} {number}" for number in range(1, count + 1)]

@@ -4,13 +4,16 @@ import html
 import sys
 import threading
 import webbrowser
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dgn_tf.config import InferenceConfig
 from dgn_tf.explorer.address import Address
 from dgn_tf.explorer.server import ExplorerServer
+from dgn_tf.explorer.subject import Subject
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import in_notebook
+from dgn_tf.visualize.directions import Directions
 
 if TYPE_CHECKING:
     from dgn_tf.api.generator import Generator
@@ -53,20 +56,28 @@ class Explorer:
         self._server.server_close()
 
 
-def explore(model: "Generator", port: int, open_browser: bool, block: bool | None) -> Explorer:
+def explore(
+    model: "Generator", port: int | None, open_browser: bool, block: bool | None
+) -> Explorer:
     """Open the page of a generator; arguments and errors as of `Generator.explore`."""
-    directions = model.known.directions
+    known = model.known
+
+    def keep(directions: Mapping[str, Directions]) -> None:
+        if known.directions is not None:
+            known.directions.groups = dict(directions)
+
+    subject = Subject(
+        known.name,
+        model.config,
+        model.network,
+        known.directions.groups if known.directions else None,
+        known.folders,
+        model.encoder,
+        known.statistics,
+        keep,
+    )
     try:
-        server = ExplorerServer(
-            model.known.name,
-            model.config,
-            model.network,
-            directions.groups if directions else None,
-            model.known.folders,
-            place=Address(port=port),
-            settings=InferenceConfig(),
-            encoder=model.encoder,
-        )
+        server = ExplorerServer(subject, Address(port=port), InferenceConfig())
     except (OSError, OverflowError) as error:
         raise InputError(f"`port={port}`: cannot listen there: {error}.") from None
     page = Explorer(server)

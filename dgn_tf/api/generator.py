@@ -412,12 +412,14 @@ class Generator(keras.Model):
         return exporting.export(self, path, **options)
 
     def explore(
-        self, port: int = 0, open_browser: bool = True, block: bool | None = None
+        self, port: int | None = None, open_browser: bool = True, block: bool | None = None
     ) -> Explorer:
         """Open a page with sliders in the browser.
 
+        Names that directions are given there are those of `directions`, and `save` keeps them.
+
         Args:
-            port: to listen at; 0 for any that is free.
+            port: to listen at; 0 for any that is free; None for 7860, or the next that is free.
             open_browser: whether to open it.
             block: whether to wait until Ctrl-C; None waits in scripts, not where a person types.
 

@@ -13,6 +13,8 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 
 _SETTINGS = "config.json"
+# The exported models that come with the project, the one to begin with first.
+SHIPPED = ("portraits64", "heads64")
 
 
 def require_path(name: str, path: str) -> None:
@@ -74,6 +76,27 @@ def check_source(run_dir: str | None, saved_model: str | None) -> None:
         require_run(run_dir)
     if saved_model:
         version_folder(user_path(saved_model))
+
+
+def default_model() -> str:
+    """The folder of the model that a command takes where none is named.
+
+    It is the first of `SHIPPED` that is there, in the folder saved_models of the project or of the
+    working directory.
+
+    Raises:
+        InputError: there is none: a wheel holds no models.
+    """
+    project = Path(__file__).resolve().parents[2]
+    for place in (project / "saved_models", Path("saved_models")):
+        for name in SHIPPED:
+            versions = (place / name).glob(f"[0-9]*/{_SETTINGS}")
+            if any(version.is_file() for version in versions):
+                return os.fspath(place / name)
+    raise InputError(
+        "no model is named, and none is here: give `run_dir`, a training run, or `saved_model`, an "
+        f"export, such as saved_models/{SHIPPED[-1]} in a clone of the project."
+    )
 
 
 def version_folder(path: Path) -> Path:

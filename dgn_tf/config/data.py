@@ -3,6 +3,7 @@
 import dataclasses
 
 from dgn_tf.config.fields import check_frames, parse_where, require, require_choice, setting
+from dgn_tf.config.prepare import CropSettings
 from dgn_tf.utils.errors import InputError
 
 SIDES = (32, 64, 128, 256)
@@ -55,6 +56,13 @@ class DataConfig:
         "Part of the data, drawn by --seed, that is held out: it is never learned from, and its "
         "error (val_msre) is measured 20 times in a run. 0 for none.",
     )
+    faces: str = setting(
+        "",
+        "How faces were cut out of photographs for these data: eyes or none, as --align of "
+        "prepare, perhaps with its --margin as in eyes:0.1. Photographs that the model is shown "
+        "later are cut like that. By default what prepare has noted beside its crops.",
+        fixed=False,
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -65,5 +73,24 @@ class DataConfig:
             raise InputError("`frames` makes clips and `stills` images: give one of them.")
         check_frames(self.frames or self.stills, self.stride, self.fps)
         require(0 <= self.validation < 1, "validation", self.validation, "at least 0 and below 1")
+        parse_faces(self.faces)
         if self.where:
             parse_where(self.where)
+
+
+def parse_faces(text: str) -> CropSettings | None:
+    """How faces were cut out, of the setting `faces`; None for empty.
+
+    Raises:
+        InputError: it is no such setting.
+    """
+    if not text:
+        return None
+    align, _, margin = text.partition(":")
+    try:
+        crops = CropSettings(align=align)
+        return dataclasses.replace(crops, margin=float(margin)) if margin else crops
+    except ValueError:
+        raise InputError(
+            f"`faces={text}`: give eyes or none, perhaps with a margin as in eyes:0.1."
+        ) from None

@@ -20,7 +20,7 @@ class Address:
 
     Attributes:
         host: address or name to listen at.
-        port: 0 for any that is free.
+        port: 0 for any that is free; None for 7860, or the next that is free.
         host_names: other names by which browsers reach it, such as that of a proxy.
         url_prefix: path under which a proxy has it, such as "/heads"; the proxy may take it away
             or pass it on. Empty for none.
@@ -30,7 +30,7 @@ class Address:
     """
 
     host: str = "127.0.0.1"
-    port: int = 0
+    port: int | None = None
     host_names: tuple[str, ...] = ()
     url_prefix: str = ""
 

@@ -40,11 +40,7 @@ def describe(
         else:
             start, axes, scales, titles = directions[group]
             names = []
-            # As dgn_tf.infer --edit takes them: a name, or the number where that says nothing.
-            titles = [
-                title if title and not title.startswith("other") else f"{group} {number + 1}"
-                for number, title in enumerate(titles or [""] * dim)
-            ]
+            titles = direction_titles(group, titles or [""] * dim)
             sliders = [
                 {"title": title, "scale": float(scale), "axis": _numbers(axis)}
                 for title, scale, axis in zip(titles, scales, axes, strict=True)
@@ -60,6 +56,17 @@ def describe(
         "given": list(model.given_groups),
         "groups": groups,
     }
+
+
+def direction_titles(group: str, names: Sequence[str]) -> list[str]:
+    """What the sliders of a group are called.
+
+    As `--edit` takes them: a name, or the number where that says nothing.
+    """
+    return [
+        name if name and not name.startswith("other") else f"{group} {number}"
+        for number, name in enumerate(names, 1)
+    ]
 
 
 def prior_directions(model: LatentModel) -> dict[str, Directions]:

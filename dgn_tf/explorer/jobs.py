@@ -5,6 +5,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from dgn_tf.config import InferenceConfig
 from dgn_tf.data.examples import as_float
 from dgn_tf.inference.encoder import make_inference
 from dgn_tf.inference.energy import squared_error
+from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.decoding import decode
@@ -33,12 +35,18 @@ class Jobs:
         model: a trained model of images.
         settings: of the inference, `resolved`.
         encoder: whose guess it begins with, or None.
+        statistics: which errors are typical, or None where that is not known.
     """
 
     def __init__(
-        self, model: LatentModel, settings: InferenceConfig, encoder: keras.Model | None = None
+        self,
+        model: LatentModel,
+        settings: InferenceConfig,
+        encoder: keras.Model | None = None,
+        statistics: LatentStatistics | None = None,
     ):
         self.model = model
+        self.statistics = statistics
         self._inference = make_inference(model, settings, encoder)
         # As in `Painter`: the first photograph should not wait for what is traced once.
         self._inference.warm_up()
@@ -72,8 +80,10 @@ class Jobs:
         """How far a job is.
 
         Returns:
-            "state" is "running", with the steps "done" of "total"; "done", with "latents" [d] by
-            group and "msre", the squared error on the [0, 1] scale; or "failed", with an "error".
+            "state" is "running", with the steps "done" of "total" and the "latents" [d] by group
+            that they have reached, once there are some; "done", with "latents", "msre", the squared
+            error on the [0, 1] scale, and "typical", whether the model has learned from images
+            with such errors (None where that is not known); or "failed", with an "error".
 
         Raises:
             InputError: there is no such job, or it is long over.
@@ -84,11 +94,12 @@ class Jobs:
             return self._states[number]
 
     def _work(self, number: int, image: np.ndarray, given: LatentArrays) -> None:
-        def progress(done: int, total: int) -> None:
-            self._states[number] = {"state": "running", "done": done, "total": total}
+        def tell(**known: Any) -> None:
+            # A new object each time: another thread may be sending the old one.
+            self._states[number] = {**self._states[number], **known}
 
         try:
-            state = self._infer(as_float(image[None]), progress, given)
+            state = self._infer(as_float(image[None]), tell, given)
         except InputError as error:
             state = {"state": "failed", "error": str(error)}
         # Whoever waits for the job must hear of its end, whatever it is.
@@ -100,14 +111,27 @@ class Jobs:
             self._working = False
 
     def _infer(
-        self, images: np.ndarray, progress: Callable[[int, int], None], given: LatentArrays
-    ) -> dict:
-        latents = self._inference(images, progress=progress, given=given)
+        self, images: np.ndarray, tell: Callable[..., None], given: LatentArrays
+    ) -> dict[str, Any]:
+        latents = self._inference(
+            images,
+            progress=lambda done, total: tell(done=done, total=total),
+            given=given,
+            watch=lambda reached: tell(latents=_as_lists(reached)),
+        )
         if not all(np.isfinite(z).all() for z in latents.values()):
             raise InputError("the inference diverged for this photograph: try another crop of it.")
         made, _ = decode(self.model, latents)
+        errors = squared_error(tf.constant(images), made).numpy()
+        typical = self.statistics.typical(errors) if self.statistics else None
         return {
             "state": "done",
-            "latents": {name: z[0].tolist() for name, z in latents.items()},
-            "msre": float(squared_error(tf.constant(images), made)[0]),
+            "latents": _as_lists(latents),
+            "msre": float(errors[0]),
+            "typical": None if typical is None else bool(typical[0]),
         }
+
+
+def _as_lists(latents: LatentArrays) -> dict[str, list[float]]:
+    """The latents of the first example, ready for JSON."""
+    return {name: z[0].tolist() for name, z in latents.items()}

@@ -6,12 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from dgn_tf.inference.statistics import SOURCES
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
 
 # Far beyond any latent, and far from what float32 cannot hold.
 _LARGEST = 1e6
-MOST_BOARD = 8
+# A board of 8 by 8, or the frames of an animation.
+MOST_IMAGES = 64
+_MOST_SEED = 2**31
+_LONGEST_NAME = 40
 
 
 def parse_json(body: bytes) -> dict:
@@ -47,29 +51,49 @@ def parse_latents(value: Any, dims: Mapping[str, int]) -> LatentArrays:
     return {group: np.array(value[group], np.float32) for group in dims}
 
 
-def parse_board(value: Any, dims: Mapping[str, int]) -> LatentArrays:
+def parse_many(value: Any, dims: Mapping[str, int]) -> LatentArrays:
     """Latents float32 [N, d] of each group, from a list of N objects of lists.
 
     Raises:
         InputError: the list is empty or too long, or latents in it are wrong.
     """
-    if not isinstance(value, list) or not 1 <= len(value) <= MOST_BOARD:
-        raise InputError(f"a board is made from the latents of 1 to {MOST_BOARD} photographs.")
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_IMAGES:
+        raise InputError(f"latents must be a list of those of 1 to {MOST_IMAGES} images.")
     rows = [parse_latents(latents, dims) for latents in value]
     return {group: np.stack([row[group] for row in rows]) for group in dims}
 
 
-def parse_direction(group: Any, direction: Any, counts: Mapping[str, int]) -> tuple[str, int]:
-    """A group that has directions, and the number of one of them, from 0.
+def parse_samples(asked: Mapping[str, Any]) -> tuple[list[int], str]:
+    """The seeds and the source of samples that an object with "seed", "count", "source" asks for.
 
     Raises:
-        InputError: there is no such direction.
+        InputError: one of them is missing or out of range.
     """
+    seed, count, source = (asked.get(name) for name in ("seed", "count", "source"))
+    if type(seed) is not int or not 0 <= seed < _MOST_SEED:
+        raise InputError(f"seed must be a whole number from 0 to {_MOST_SEED - 1}.")
+    if type(count) is not int or not 1 <= count <= MOST_IMAGES:
+        raise InputError(f"count must be a whole number from 1 to {MOST_IMAGES}.")
+    if source not in SOURCES:
+        raise InputError(f"source must be {' or '.join(SOURCES)}.")
+    return list(range(seed, seed + count)), source
+
+
+def parse_name(asked: Mapping[str, Any], counts: Mapping[str, int]) -> tuple[str, int, str]:
+    """(Group, direction from 0, its new name), from an object with the three.
+
+    Raises:
+        InputError: there is no such direction, or the name is no text, too long or of several
+            lines.
+    """
+    group, direction, name = (asked.get(key) for key in ("group", "direction", "name"))
     if not isinstance(group, str) or group not in counts:
         raise InputError(f"group must be {' or '.join(counts)}.")
     if type(direction) is not int or not 0 <= direction < counts[group]:
         raise InputError(f"directions of {group} are numbered from 0 to {counts[group] - 1}.")
-    return group, direction
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise InputError(f"a name must be a line of at most {_LONGEST_NAME} characters.")
+    return group, direction, name.strip()
 
 
 def parse_label(text: str, count: int) -> np.ndarray:

@@ -1,39 +1,46 @@
 """The explorer's server: pages, images and inference over HTTP, for this machine alone."""
 
 import base64
+import errno
 import json
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import TypeAlias
 from urllib.parse import parse_qs
 
-import keras
-
-from dgn_tf.config import Config, InferenceConfig
-from dgn_tf.data.sources.files import load_bytes
+from dgn_tf.config import InferenceConfig
+from dgn_tf.config.data import parse_faces
 from dgn_tf.explorer import requests
 from dgn_tf.explorer.address import Address, split_address
-from dgn_tf.explorer.describe import describe
+from dgn_tf.explorer.describe import describe, direction_titles, prior_directions
+from dgn_tf.explorer.faces import Photographs
 from dgn_tf.explorer.jobs import Busy, Jobs
 from dgn_tf.explorer.painter import Painter
+from dgn_tf.explorer.subject import Subject
+from dgn_tf.inference.statistics import SOURCES
 from dgn_tf.serving.portable import portable
-from dgn_tf.types import LatentModel
 from dgn_tf.utils.errors import InputError
-from dgn_tf.visualize.directions import Directions
+from dgn_tf.visualize.directions import renamed
 from dgn_tf.visualize.images import png_bytes
+from dgn_tf.visualize.morphing import sample_latents
 
 MOST_BYTES = 32_000_000
+# The port where no other is asked for, and how many more are tried where it is taken.
+USUAL_PORT, _PORTS_TRIED = 7860, 100
 # What is sent: an object for JSON, or a content type and the content.
 Answer: TypeAlias = dict | tuple[str, bytes]
 Query: TypeAlias = dict[str, list[str]]
+# What the page needs wherever its images are painted.
+SCRIPTS = ("page.js", "sliders.js", "items.js", "motion.js", "history.js")
 _FILES = {
     "/": ("index.html", "text/html"),
     "/style.css": ("style.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
+    **{f"/{name}": (name, "text/javascript") for name in SCRIPTS},
     "/backend.js": ("explorer.js", "text/javascript"),
 }
 _HEADERS = {
@@ -64,15 +71,9 @@ class ExplorerServer(ThreadingHTTPServer):
     """Serves the explorer of one model; a thread for each connection.
 
     Args:
-        name: of the model, for people.
-        config: the `Config` that made it.
-        model: a model of images.
-        directions: along which the sliders move, for each group that is not one-hot; None takes
-            `prior_directions`.
-        classes: names of the classes of a labeled model, or None.
+        subject: the model, and what is known of it.
         place: where to listen, and by which names it may be reached.
         settings: of the inference of photographs; what they leave open is as the run ended.
-        encoder: whose guess the inference begins with, or None.
 
     Raises:
         OSError: it cannot listen there.
@@ -80,33 +81,62 @@ class ExplorerServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(
-        self,
-        name: str,
-        config: Config,
-        model: LatentModel,
-        directions: Mapping[str, Directions] | None,
-        classes: Sequence[str] | None = None,
-        *,
-        place: Address,
-        settings: InferenceConfig,
-        encoder: keras.Model | None = None,
-    ):
+    def __init__(self, subject: Subject, place: Address, settings: InferenceConfig):
         # First of all: what follows takes seconds.
-        super().__init__((place.host, place.port), _Handler)
+        self._listen(place)
+        config = subject.config
         # Compiling for a single image takes longer than all that it saves.
-        model = portable(config, model)
+        model = portable(config, subject.model)
         shape = config.data.side, config.data.channels
-        self.place, self.shape, self.dims = place, shape, dict(model.latent_dims)
-        self.painter = Painter(model, directions)
-        resolved = settings.resolved(config.learning, encoder is not None)
-        self.jobs = Jobs(model, resolved, encoder)
-        self.description = describe(name, model, shape, self.painter.directions, classes)
+        self.place, self.dims = place, dict(model.latent_dims)
+        self.model, self.statistics = model, subject.statistics
+        self.painter = Painter(model)
+        self.photographs = Photographs(shape, parse_faces(config.data.faces))
+        resolved = settings.resolved(config.learning, subject.encoder is not None)
+        self.jobs = Jobs(model, resolved, subject.encoder, subject.statistics)
+        self._directions = dict(subject.directions or prior_directions(model))
+        self._keep, self._naming = subject.keep, threading.Lock()
+        self.description = {
+            **describe(subject.name, model, shape, self._directions, subject.classes),
+            "samples": list(SOURCES[0 if subject.statistics else 1 :]),
+            "faces": self.photographs.finds_faces,
+        }
         self.counts = {
             group["name"]: len(group["directions"])
             for group in self.description["groups"]
             if group["directions"]
         }
+
+    def _listen(self, place: Address) -> None:
+        """At the port that is wanted, or at the usual one or the next that is free."""
+        usual = [*range(USUAL_PORT, USUAL_PORT + _PORTS_TRIED), 0]
+        ports = usual if place.port is None else [place.port]
+        for port in ports:
+            try:
+                return super().__init__((place.host, port), _Handler)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or port == ports[-1]:
+                    raise
+
+    def rename(self, group: str, direction: int, name: str) -> dict:
+        """Gives a direction, numbered from 0, another name.
+
+        Returns:
+            "title", what its slider is called now.
+
+        Raises:
+            InputError: it is no name, or cannot be kept.
+        """
+        with self._naming:
+            directions = renamed(self._directions, group, direction, name)
+            if self._keep:
+                self._keep(directions)
+            self._directions = directions
+            titles = direction_titles(group, directions[group].names)
+            (described,) = (g for g in self.description["groups"] if g["name"] == group)
+            for slider, title in zip(described["directions"], titles, strict=True):
+                slider["title"] = title
+        return {"title": titles[direction]}
 
     @property
     def address(self) -> str:
@@ -135,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self._get)
 
     def do_POST(self) -> None:
-        """Images, boards, animations and inferences."""
+        """Images, animations, samples, names and inferences."""
         self._answer(self._post)
 
     def _get(self, path: str, _query: Query) -> Answer:
@@ -160,30 +190,38 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/api/infer":
             return self._infer(body, query)
         server, asked = self.server, requests.parse_json(body)
-        if path == "/api/board":
-            if not server.description["deforms"]:
-                raise InputError("the model has no geometry to recombine.")
-            rows = server.painter.board(requests.parse_board(asked.get("latents"), server.dims))
-            return {"cells": [[_text(png) for png in row] for row in rows]}
-        if path not in ("/api/paint", "/api/animate"):
-            raise Refused(HTTPStatus.NOT_FOUND, f"there is no {path} here.")
-        latents = requests.parse_latents(asked.get("latents"), server.dims)
+        if path == "/api/paint":
+            latents = requests.parse_latents(asked.get("latents"), server.dims)
+            return {name: _text(png) for name, png in server.painter.paint(latents).items()}
+        if path == "/api/images":
+            latents = requests.parse_many(asked.get("latents"), server.dims)
+            return "image/png", server.painter.images(latents)
         if path == "/api/animate":
-            where = asked.get("group"), asked.get("direction")
-            along = requests.parse_direction(*where, server.counts)
-            return "image/gif", server.painter.animate(latents, *along)
-        return {name: _text(png) for name, png in server.painter.paint(latents).items()}
+            latents = requests.parse_many(asked.get("latents"), server.dims)
+            return "image/gif", server.painter.animate(latents)
+        if path == "/api/sample":
+            seeds, source = requests.parse_samples(asked)
+            drawn = sample_latents(server.model, server.statistics, seeds, source)
+            rows = {name: z.tolist() for name, z in drawn.items()}
+            return {"latents": [{n: z[k] for n, z in rows.items()} for k in range(len(seeds))]}
+        if path == "/api/name":
+            return server.rename(*requests.parse_name(asked, server.counts))
+        raise Refused(HTTPStatus.NOT_FOUND, f"there is no {path} here.")
 
     def _infer(self, body: bytes, query: Query) -> Answer:
-        """A job for an image file; `label` numbers the class that a labeled model is given."""
+        """A job for an image file.
+
+        `face` is 1 to look for a face; `label` numbers the class that a labeled model is given.
+        """
         name = query.get("name", ["the file"])[0][:200]
-        image = load_bytes(body, name, *self.server.shape)
+        find_face = query.get("face", ["0"])[0] == "1"
+        image, note = self.server.photographs.read(body, name, find_face)
         given = {
             group: requests.parse_label(query.get("label", [""])[0], self.server.dims[group])
             for group in self.server.description["given"]
         }
         number = self.server.jobs.start(image, given)
-        return {"job": number, "photograph": _text(png_bytes(image))}
+        return {"job": number, "photograph": _text(png_bytes(image)), "note": note}
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")

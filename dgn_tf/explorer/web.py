@@ -14,7 +14,7 @@ import numpy as np
 
 from dgn_tf.config import Config
 from dgn_tf.explorer.describe import describe, prior_directions
-from dgn_tf.explorer.server import read_static
+from dgn_tf.explorer.server import SCRIPTS, read_static
 from dgn_tf.models.autoencoder import EncodedGenerator
 from dgn_tf.models.baselines.abp import PlainGenerator
 from dgn_tf.models.deformable import DeformableGenerator
@@ -30,7 +30,7 @@ FOLDER = "web"
 _PAGE = {
     "index.html": "index.html",
     "style.css": "style.css",
-    "page.js": "page.js",
+    **{name: name for name in SCRIPTS},
     "backend.js": "web.js",
 }
 # The file with the model, and how it begins.

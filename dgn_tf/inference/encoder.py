@@ -32,6 +32,7 @@ class EncoderInference:
         batch_size: int = 100,
         progress: Callable[[int, int], None] | None = None,
         given: Any = None,
+        watch: Any = None,
     ) -> LatentArrays:
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] of each group.
 
@@ -41,12 +42,13 @@ class EncoderInference:
             batch_size: images at a time.
             progress: called with (images done, all images), or None.
             given: without effect: an encoder infers all groups.
+            watch: without effect: there are no steps.
 
         Raises:
             InputError: there are no images, their shape or type is not the model's, or a number is
                 not finite or out of range.
         """
-        del ids, given
+        del ids, given, watch
         images = checked_observations(images, self._shape)
         means: dict[str, list[np.ndarray]] = {name: [] for name in self.model.latent_dims}
         for first in range(0, len(images), batch_size):

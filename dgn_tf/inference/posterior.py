@@ -81,6 +81,7 @@ class Inference:
         batch_size: int = 100,
         progress: Callable[[int, int], None] | None = None,
         given: Mapping[str, np.ndarray] | None = None,
+        watch: Callable[[LatentArrays], None] | None = None,
     ) -> LatentArrays:
         """Latents of `images` [N, S, S, C] in [-1, 1]: float32 [N, d] of each group.
 
@@ -91,6 +92,8 @@ class Inference:
             batch_size: images at a time.
             progress: called with (Langevin steps done, all steps) summed over the batches, or None.
             given: one-hot labels [N, d] of each group that the model does not infer.
+            watch: called with the latents [B, d] that a batch has reached, at its start and after
+                every ten steps; as long as there are several starts, those of the first. Or None.
 
         Raises:
             InputError: there are no images; their shape or type is not the model's, or a number is
@@ -104,10 +107,12 @@ class Inference:
         for number, first in enumerate(batches):
             x = tf.constant(images[first : first + batch_size])
 
-            def done(chunks, number=number):
-                if progress:
+            def done(chunks, z, number=number, x=x):
+                if progress and chunks:
                     steps = STEPS * self.chunks
                     progress(number * steps + chunks * STEPS, len(batches) * steps)
+                if watch:
+                    watch({name: value[: len(x)].numpy() for name, value in z.items()})
 
             rows = slice(first, first + batch_size)
             known = {name: tf.constant(value[rows]) for name, value in given.items()}
@@ -121,7 +126,7 @@ class Inference:
         dims = self.model.latent_dims
         known = {name: tf.one_hot([0], dims[name]) for name in self.model.given_groups}
         # Before and after the choice among several starts.
-        self._infer(x, ids, min(2, self.chunks), lambda _: None, known)
+        self._infer(x, ids, min(2, self.chunks), lambda *_: None, known)
 
     @functools.cached_property
     def _shape(self) -> list[int | None]:
@@ -150,11 +155,15 @@ class Inference:
         x: Tensor,
         ids: Tensor,
         chunks: int,
-        done: Callable[[int], None],
+        done: Callable[[int, Latents], None],
         known: Latents,
     ) -> Latents:
-        """Latents [B, d] of a batch after so many tens of steps; calls `done` with those done."""
+        """Latents [B, d] of a batch after so many tens of steps.
+
+        `done` is called with the number of those done, from 0, and the latents of all starts.
+        """
         z = self.starts_of(x, self._library, known)
+        done(0, z)
         # All starts of all images are one batch, start after start.
         starts = len(next(iter(z.values()))) // len(x)
         x_all, ids_all = tf.tile(x, [starts] + [1] * (x.shape.rank - 1)), tf.tile(ids, [starts])
@@ -164,5 +173,5 @@ class Inference:
             if chunk == max(1, chunks // 4) and starts > 1:
                 z, scale = self._dynamics.lowest(x_all, z, scale, len(x))
                 x_all, ids_all = x, ids
-            done(chunk)
+            done(chunk, z)
         return z

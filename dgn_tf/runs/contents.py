@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dgn_tf.config.evaluate import EVALUATION
 from dgn_tf.inference.statistics import FILE as STATISTICS
+from dgn_tf.runs.names import FILE as NAMES
 from dgn_tf.runs.outputs import require_apart
 from dgn_tf.runs.unrecorded import unrecorded_files
 from dgn_tf.training.checkpoints import Checkpoints, checkpoint_files
@@ -29,7 +30,18 @@ from dgn_tf.visualize.directions import FILE as DIRECTIONS
 MODEL, ENCODER = "model.keras", "encoder.keras"
 CONFIG, FLAGS, DATA, EXAMPLES = "config.json", "flags.cfg", "data.json", "examples.npz"
 CHECKPOINTS, SAMPLES, TENSORBOARD = "checkpoints", "samples", "tensorboard"
-_FILES = (CONFIG, FLAGS, DATA, EXAMPLES, "metrics.jsonl", MODEL, ENCODER, DIRECTIONS, STATISTICS)
+_FILES = (
+    CONFIG,
+    FLAGS,
+    DATA,
+    EXAMPLES,
+    "metrics.jsonl",
+    MODEL,
+    ENCODER,
+    DIRECTIONS,
+    STATISTICS,
+    NAMES,
+)
 # Left where a process was killed while it wrote; all but the first are of version 0.1.
 _PARTIAL = (
     *(partial_path(Path(name)).name for name in (*_FILES, RECORD)),

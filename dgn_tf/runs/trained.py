@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import keras
 from dgn_tf.cli.paths import check_source, version_folder
 from dgn_tf.config import Config
 from dgn_tf.inference.statistics import LatentStatistics
+from dgn_tf.runs import names
 from dgn_tf.runs.directory import DIRECTIONS, STATISTICS, Run
 from dgn_tf.runs.restoring import find_encoder, load_chains, load_finished_run, load_run
 from dgn_tf.serving import exported
@@ -64,20 +66,34 @@ class Trained:
     def directions(self) -> dict[str, Directions] | None:
         """The principal directions of each group that is not one-hot.
 
-        They are those that were stored at the end of the training; of older runs and exports, and
+        They are those that were stored at the end of the training, with the names that people have
+        given them since; of older runs and exports, and
         of a run that goes on, those of the chains. Of a model of clips they are those of the first
         frames. None where there are neither.
 
         Raises:
-            InputError: the file with the stored ones is damaged.
+            InputError: the file with the stored ones, or with their names, is damaged.
         """
         still = of_first_frames(self.model, self.chains or {})
         if still is None:
             return None
         model, latents = still
         if self.stored.is_file():
-            return read_directions(self.stored, model.latent_dims) or None
-        return principal_directions(model, latents) if latents else None
+            found = read_directions(self.stored, model.latent_dims)
+        else:
+            found = principal_directions(model, latents)
+        return names.with_names(self._names_of(found), found) if found else None
+
+    def keep_names(self, directions: Mapping[str, Directions]) -> None:
+        """Keep the names of these directions: with the run, or among the user's own settings.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        names.keep_names(self._names_of(directions), directions)
+
+    def _names_of(self, directions: Mapping[str, Directions]) -> Path:
+        return self.run / names.FILE if self.run else names.user_file(directions)
 
     @functools.cached_property
     def statistics(self) -> LatentStatistics | None:

@@ -14,6 +14,7 @@ from absl import logging
 
 from dgn_tf.cli.app import as_flags
 from dgn_tf.config import Config
+from dgn_tf.data.cropping.preparing import noted_faces
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources import paths_of, with_kind
 from dgn_tf.models.discriminator import Discriminator
@@ -229,8 +230,10 @@ def run_training(
 
 
 def _with_kind(config: Config) -> Config:
-    """The run says what a path was taken for, whatever is at the path later."""
-    data = dataclasses.replace(config.data, data=with_kind(config.data.data))
+    """The run says what a path was taken for and how it was made, whatever is there later."""
+    spec = with_kind(config.data.data)
+    faces = config.data.faces or noted_faces(paths_of(spec))
+    data = dataclasses.replace(config.data, data=spec, faces=faces)
     return dataclasses.replace(config, data=data)
 
 

@@ -115,6 +115,30 @@ def orient(model: LatentModel, directions: Directions) -> Directions:
     return Directions(directions.mean, axes, directions.scales, tuple(names))
 
 
+def renamed(
+    directions: Mapping[str, Directions], group: str, index: int, name: str
+) -> dict[str, Directions]:
+    """The same directions, one of which has another name.
+
+    Args:
+        directions: those of all groups.
+        group: one of them.
+        index: of the direction, from 0.
+        name: text that is neither empty nor a number, and not taken in the group.
+
+    Raises:
+        InputError: it cannot be a name.
+    """
+    if not isinstance(name, str) or not name.strip() or name.strip().isdecimal():
+        raise InputError(f"`{name}`: a name must be text that is no number.")
+    of_group = directions[group]
+    known = list(of_group.names or (f"{group} {k + 1}" for k in range(len(of_group.axes))))
+    if name in known[:index] + known[index + 1 :] or name in directions:
+        raise InputError(f"`{name}`: there is a direction or a group of this name already.")
+    known[index] = name
+    return {**directions, group: of_group._replace(names=tuple(known))}
+
+
 def difference_fields(model: LatentModel, directions: Directions) -> np.ndarray:
     """From one standard deviation below the mean to one above along each direction.
 

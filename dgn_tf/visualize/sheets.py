@@ -1,12 +1,15 @@
 """Sheets: reconstructions (Fig. 2), samples from the prior, recombinations (Fig. 11)."""
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from dgn_tf.inference.statistics import prior_latents
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry, one_hot_groups
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.grids import draw_grid
 from dgn_tf.visualize.images import as_images, lay_out, whole_factor
+
+_INK = (40, 40, 40)
 
 
 def sample_sheet(model: LatentModel, images: np.ndarray, latents: LatentArrays) -> np.ndarray:
@@ -96,7 +99,35 @@ def recombination_board(
     factor = whole_factor(images.shape[1])
     originals = as_images(images, factor)
     board = as_images(recombine(model, latents), factor)
-    corner = np.full_like(originals[:1], 255)
+    corner = corner_of_axes(originals.shape[1])[None]
     rows = [np.concatenate([corner, originals])]
     rows += [np.concatenate([originals[i : i + 1], row]) for i, row in enumerate(board)]
-    return lay_out(rows, ["geometry of"] + [""] * len(board), ["appearance of"])
+    return lay_out(rows, [""] * len(rows))
+
+
+def corner_of_axes(side: int) -> np.ndarray:
+    """The upper left cell of a board: the first row gives geometries, the first column appearances.
+
+    Args:
+        side: of the cell in pixels.
+
+    Returns:
+        uint8 [side, side, 3]: "geometry of" with an arrow to the right, at the top, and "appearance
+        of" with an arrow down, below it.
+    """
+    image = Image.new("RGB", (side, side), "white")
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(max(8, side // 9))
+    right, low, tip = side - 2, side - 2, max(3, side // 24)
+    # The font has no arrows.
+    draw.text((right - 4 * tip, side // 6), "geometry of", _INK, font, anchor="rm")
+    draw.line([(right - 3 * tip, side // 6), (right, side // 6)], _INK)
+    draw.polygon(
+        [(right, side // 6), (right - tip, side // 6 - tip), (right - tip, side // 6 + tip)], _INK
+    )
+    draw.text((side // 2, low - 5 * tip), "appearance of", _INK, font, anchor="mm")
+    draw.line([(side // 2, low - 3 * tip), (side // 2, low)], _INK)
+    draw.polygon(
+        [(side // 2, low), (side // 2 - tip, low - tip), (side // 2 + tip, low - tip)], _INK
+    )
+    return np.asarray(image)

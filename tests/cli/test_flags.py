@@ -93,7 +93,7 @@ JUDGED = Config(
 )
 STILLS_FIRST = Config(DataConfig(frames=4), ModelConfig("dynamic", emission="IV"))
 LABELLED = Config(
-    DataConfig(label="digit"),
+    DataConfig(label="digit", faces="eyes:0.2"),
     ModelConfig(appearance="label", refinement=0.1),
     TrainingConfig(optimizer="lion"),
 )

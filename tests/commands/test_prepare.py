@@ -400,3 +400,10 @@ def test_photographs_with_damaged_metadata_are_cropped(run_app, tmp_path, caplog
     )
     assert "not images, and left out: 1 .txt" in caplog.text
     assert run_app(prepare, *arguments).status == 0
+
+
+@pytest.mark.parametrize("place", ["", "crops"])
+def test_crops_tell_a_run_how_they_were_cut_out(command, source, tmp_path, place):
+    assert command(source, tmp_path / "faces", "--align=eyes", "--margin=0.25").status == 0
+    assert preparing.noted_faces([tmp_path / "faces" / place]) == "eyes:0.25"
+    assert preparing.noted_faces([tmp_path]) == ""

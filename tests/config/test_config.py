@@ -13,6 +13,7 @@ from dgn_tf.config import (
     OutputConfig,
     TrainingConfig,
 )
+from dgn_tf.config.data import parse_faces
 from dgn_tf.config.fields import parse_schedule
 from dgn_tf.utils.errors import InputError
 
@@ -171,3 +172,12 @@ def test_parse_schedule_refuses_and_quotes(text):
     with pytest.raises(ValueError) as caught:
         parse_schedule(text)
     assert repr(text) in str(caught.value)
+
+
+def test_how_faces_were_cut_out_is_checked():
+    crops = parse_faces("eyes:0.25")
+    assert (crops.align, crops.margin) == ("eyes", 0.25)
+    assert parse_faces("none").margin == 0.1 and parse_faces("") is None
+    for text in ("nose", "eyes:wide", "eyes:9"):
+        with pytest.raises(InputError, match="give eyes or none"):
+            DataConfig(faces=text)

@@ -20,12 +20,14 @@ from dgn_tf.config import Config, DataConfig, InferenceConfig, ModelConfig
 from dgn_tf.data.examples import as_bytes, as_float
 from dgn_tf.explorer.address import Address
 from dgn_tf.explorer.server import ExplorerServer
+from dgn_tf.explorer.subject import Subject
 from dgn_tf.inference.posterior import Inference
+from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.models.factory import make_model
 from dgn_tf.runs.trained import load_trained
+from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import principal_directions
 from dgn_tf.visualize.grids import draw_grid
-from dgn_tf.visualize.sheets import recombine
 
 SETTINGS = InferenceConfig(steps=10)
 HERE = Address("127.0.0.1", 0)
@@ -65,18 +67,8 @@ class Client:
         self.server.server_close()
 
 
-def serving(config, model, directions=None, classes=None, place=HERE):
-    return Client(
-        ExplorerServer(
-            "heads",
-            config,
-            model,
-            directions,
-            classes,
-            place=place,
-            settings=SETTINGS,
-        )
-    )
+def serving(config, model, place=HERE, **known):
+    return Client(ExplorerServer(Subject("heads", config, model, **known), place, SETTINGS))
 
 
 def description(client):
@@ -98,7 +90,9 @@ def file_of(pixels, kind="PNG"):
 @pytest.fixture(scope="module")
 def explorer(served):
     directions = principal_directions(served.model, served.chains)
-    client = serving(served.config, served.model, directions)
+    # The middle error is usual, and one and a half times the last the most that is typical.
+    statistics = LatentStatistics.fit(served.chains, np.array([1.0, 2.0, 3.0]))
+    client = serving(served.config, served.model, directions=directions, statistics=statistics)
     yield client
     client.close()
 
@@ -113,7 +107,7 @@ def photograph():
     [
         ("/", "text/html", b"<!doctype html>"),
         ("/style.css", "text/css", b"color-scheme"),
-        ("/page.js", "text/javascript", b"function latentsNow"),
+        ("/page.js", "text/javascript", b"function latentsAt"),
         ("/backend.js", "text/javascript", b"api/paint"),
     ],
 )
@@ -145,7 +139,7 @@ def test_latents_are_painted(explorer, served):
     for name, wanted in (
         ("picture", as_bytes(image)),
         ("canonical", as_bytes(served.model.part("appearance", z["appearance"]).numpy())),
-        ("grid", draw_grid(image, field, 4)),
+        ("grid", draw_grid(image, field, 8)),
     ):
         np.testing.assert_allclose(decoded(found[name]), wanted[0], atol=1, err_msg=name)
 
@@ -224,7 +218,7 @@ def test_behind_a_proxy_the_page_works(proxied, prefix, host):
     assert status == 200
     names = re.findall(r'(?:src|href)="([^"]+)"', page.decode())
     names = [name for name in names if not name.startswith("data:")]
-    assert len(names) == 4
+    assert len(names) == 8
     for name in names:
         assert (
             not name.startswith("/") and proxied.ask(f"{prefix}/{name}", headers=headers)[0] == 200
@@ -322,10 +316,13 @@ def test_a_photograph_is_inferred_as_the_run_would(explorer, served, photograph)
         np.testing.assert_allclose(found["latents"][name], z[0], atol=1e-4)
     error = np.sum(np.square(served.model(wanted).numpy() - x)) / 4
     assert found["msre"] == pytest.approx(error, rel=1e-3)
+    # Noise is nothing that the model has learned.
+    assert error > 4.5 and found["typical"] is False
 
 
 def test_the_first_photograph_waits_for_no_trace(served, photograph):
-    client = serving(served.config, served.model, principal_directions(served.model, served.chains))
+    directions = principal_directions(served.model, served.chains)
+    client = serving(served.config, served.model, directions=directions)
     dynamics = client.server.jobs._inference._dynamics
     functions = dynamics._steps, dynamics._energy
     before = [function.experimental_get_tracing_count() for function in functions]
@@ -339,7 +336,8 @@ def test_the_first_photograph_waits_for_no_trace(served, photograph):
 def test_one_photograph_is_inferred_at_a_time(explorer, photograph, monkeypatch):
     free, asked = threading.Event(), []
 
-    def slow(images, progress, given):
+    def slow(images, progress, given, watch):
+        watch({"appearance": np.ones((1, 3)), "geometry": np.zeros((1, 2))})
         progress(10, 40)
         asked.append(given)
         free.wait(60)
@@ -353,6 +351,8 @@ def test_one_photograph_is_inferred_at_a_time(explorer, photograph, monkeypatch)
     assert explorer.ask("/api/paint", {"latents": Z})[0] == 200
     _, _, state = explorer.ask(f"/api/jobs/{begun['job']}")
     assert state["state"] == "running" and state["total"] in (0, 40)
+    # What is reached so far is there to be shown.
+    assert state.get("latents", {"geometry": [0.0, 0.0]})["geometry"] == [0.0, 0.0]
     free.set()
     state = explorer.wait(begun["job"])
     assert state["state"] == "failed" and "diverged" in state["error"] and asked == [{}]
@@ -366,33 +366,98 @@ def test_what_is_no_photograph_is_refused(explorer):
     assert status == 400 and found["error"].startswith("x.png cannot be read as an image")
 
 
-def test_photographs_are_recombined(explorer, served):
-    others = {"appearance": [0.0, 1.0, -1.0], "geometry": [-2.0, 1.5]}
-    status, _, found = explorer.ask("/api/board", {"latents": [Z, others]})
-    assert status == 200
-    z = {name: np.float32([Z[name], others[name]]) for name in Z}
-    wanted = as_bytes(recombine(served.model, z))
-    for i, j in np.ndindex(2, 2):
-        np.testing.assert_allclose(decoded(found["cells"][i][j]), wanted[i, j], atol=1)
+@pytest.fixture
+def latents():
+    rng = np.random.default_rng(5)
+    return [
+        {"appearance": rng.normal(size=3).tolist(), "geometry": rng.normal(size=2).tolist()}
+        for _ in range(3)
+    ]
 
 
-def test_a_direction_is_animated_around_the_latents(explorer, served):
-    asked = {"latents": Z, "group": "geometry", "direction": 1}
-    status, kind, content = explorer.ask("/api/animate", asked)
+def test_many_images_are_painted_at_once(explorer, served, latents):
+    status, kind, content = explorer.ask("/api/images", {"latents": latents})
+    assert (status, kind) == (200, "image/png")
+    z = {name: np.float32([each[name] for each in latents]) for name in Z}
+    wanted = as_bytes(decode(served.model, z)[0])
+    found = np.asarray(Image.open(io.BytesIO(content))).reshape(3, 32, 32, 3)
+    np.testing.assert_allclose(found, wanted, atol=1)
+    status, _, found = explorer.ask("/api/images", {"latents": 65 * latents[:1]})
+    assert status == 400 and "those of 1 to 64 images" in found["error"]
+
+
+def test_frames_are_animated_there_and_back(explorer, latents):
+    status, kind, content = explorer.ask("/api/animate", {"latents": latents})
     assert (status, kind) == (200, "image/gif")
     gif = Image.open(io.BytesIO(content))
-    assert (gif.n_frames, gif.size) == (60, (128, 128))
-    frames = []
-    for number in (0, 15, 30):
+    assert (gif.n_frames, gif.size) == (4, (128, 128))
+    _, _, painted = explorer.ask("/api/paint", {"latents": latents[1]})
+    wanted = Image.fromarray(decoded(painted["picture"])).resize((128, 128), Image.BICUBIC)
+    for number in (1, 3):
         gif.seek(number)
-        frames.append(np.asarray(gif.convert("RGB"), float))
-    _, _, painted = explorer.ask("/api/paint", {"latents": Z})
-    now = Image.fromarray(decoded(painted["picture"])).resize((128, 128), Image.BICUBIC)
-    # A GIF has 256 colors.
-    errors = [np.abs(frame - np.asarray(now, float)).mean() for frame in frames]
-    assert errors[1] < 6 and min(errors[0], errors[2]) > errors[1]
-    status, _, found = explorer.ask("/api/animate", asked | {"direction": 2})
-    assert (status, found["error"]) == (400, "directions of geometry are numbered from 0 to 1.")
+        # A GIF has 256 colors.
+        frame = np.asarray(gif.convert("RGB"), float)
+        assert np.abs(frame - np.asarray(wanted, float)).mean() < 6
+
+
+def test_samples_come_from_the_training_latents_or_the_prior(explorer, served):
+    assert description(explorer)["samples"] == ["training", "prior"]
+    asked = {"seed": 3, "count": 2, "source": "training"}
+    status, _, found = explorer.ask("/api/sample", asked)
+    assert status == 200
+    statistics = explorer.server.statistics
+    for source in ("training", "prior"):
+        _, _, found = explorer.ask("/api/sample", asked | {"source": source})
+        for seed, latents in zip((3, 4), found["latents"], strict=True):
+            for name, z in statistics.sample(1, seed, source).items():
+                np.testing.assert_allclose(latents[name], z[0], rtol=1e-6)
+    for wrong in ({"seed": -1}, {"seed": 1.5}, {"count": 0}, {"count": 65}, {"source": "x"}):
+        status, _, found = explorer.ask("/api/sample", asked | wrong)
+        assert status == 400 and found["error"].startswith(next(iter(wrong)))
+
+
+def test_a_model_of_unknown_latents_samples_the_prior_alone(proxied):
+    headers = {"Host": "explore.example.org"}
+    _, _, text = proxied.ask("/model.js", headers=headers)
+    assert b'"samples": ["prior"]' in text
+    asked = {"seed": 0, "count": 1, "source": "training"}
+    status, _, found = proxied.ask("/api/sample", asked, headers)
+    assert status == 400 and "nothing is known of the latents" in found["error"]
+
+
+def test_names_of_directions_change_and_are_kept(served):
+    kept = []
+    directions = principal_directions(served.model, served.chains)
+    client = serving(served.config, served.model, directions=directions, keep=kept.append)
+    asked = {"group": "appearance", "direction": 1, "name": " smile "}
+    assert client.ask("/api/name", asked)[2] == {"title": "smile"}
+    assert kept[-1]["appearance"].names == ("appearance 1", "smile", "appearance 3")
+    titles = [d["title"] for d in description(client)["groups"][0]["directions"]]
+    assert titles == ["appearance 1", "smile", "appearance 3"]
+    for wrong, message in (
+        ({"name": "appearance 1"}, "of this name already"),
+        ({"name": ""}, "must be text"),
+        ({"name": "7"}, "must be text"),
+        ({"name": "a\nb"}, "must be a line"),
+        ({"name": 41 * "x"}, "at most 40 characters"),
+        ({"name": None}, "must be a line"),
+        ({"group": "other"}, "group must be"),
+        ({"direction": 3}, "numbered from 0 to 2"),
+    ):
+        status, _, found = client.ask("/api/name", asked | wrong)
+        assert status == 400 and message in found["error"], wrong
+    assert len(kept) == 1
+    client.close()
+
+
+def test_without_a_port_the_usual_or_the_next_is_taken(served, monkeypatch):
+    monkeypatch.setattr("dgn_tf.explorer.server.Painter", lambda model: None)
+    monkeypatch.setattr("dgn_tf.explorer.server.Jobs", lambda *_: None)
+    subject = Subject("heads", served.config, served.model)
+    first, second = (ExplorerServer(subject, Address(), SETTINGS) for _ in range(2))
+    assert 7860 <= first.server_address[1] < second.server_address[1]
+    first.server_close()
+    second.server_close()
 
 
 def test_a_labeled_model_asks_for_the_class_of_a_photograph():
@@ -401,7 +466,7 @@ def test_a_labeled_model_asks_for_the_class_of_a_photograph():
         model=ModelConfig(appearance="label", appearance_dim=3, geometry_dim=2, alpha=0.1),
     )
     keras.utils.set_random_seed(0)
-    client = serving(config, make_model(config.model, 32, 1), None, ["cat", "dog"])
+    client = serving(config, make_model(config.model, 32, 1), classes=["cat", "dog"])
     found = description(client)
     looks, shape = found["groups"]
     assert looks["classes"] == ["cat", "dog", "2"] and looks["directions"] == []
@@ -423,8 +488,6 @@ def test_a_run_without_geometry_in_gray_is_explored(tiny_run):
     z = {"appearance": [0.0, 1.0]}
     _, _, found = client.ask("/api/paint", {"latents": z})
     assert list(found) == ["picture"] and decoded(found["picture"]).shape == (32, 32)
-    status, _, found = client.ask("/api/board", {"latents": [z]})
-    assert (status, found["error"]) == (400, "the model has no geometry to recombine.")
     client.close()
 
 
@@ -434,7 +497,8 @@ def test_what_cannot_be_explored_is_one_line(run_app, served, monkeypatch):
     said = run_app(explore, source, f"--port={port}")
     assert said.status == 2 and f"--port={port}: cannot listen there: Address" in said.err
     taken.close()
-    assert "give either --run_dir" in run_app(explore).err
+    both = run_app(explore, "--run_dir=none", source)
+    assert "give either --run_dir" in both.err
     assert "--run_dir=none holds no run" in run_app(explore, "--run_dir=none").err
     trained = load_trained(None, str(served.path))
     data = dataclasses.replace(served.config.data, frames=4)

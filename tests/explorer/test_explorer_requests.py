@@ -25,7 +25,7 @@ def test_latents_become_arrays():
     for name, values in Z.items():
         assert found[name].dtype == np.float32
         np.testing.assert_array_equal(found[name], values)
-    found = requests.parse_board([Z, Z, Z], DIMS)
+    found = requests.parse_many([Z, Z, Z], DIMS)
     assert {name: z.shape for name, z in found.items()} == {
         "appearance": (3, 3),
         "geometry": (3, 2),
@@ -54,23 +54,13 @@ def test_latents_that_make_no_sense_are_told(value, message):
         requests.parse_latents(value, DIMS)
     if value is not None:
         with pytest.raises(InputError, match=message):
-            requests.parse_board([Z, value], DIMS)
+            requests.parse_many([Z, value], DIMS)
 
 
-@pytest.mark.parametrize("value", [[], [Z] * 9, Z, None])
-def test_a_board_has_a_few_photographs(value):
-    with pytest.raises(InputError, match="from the latents of 1 to 8 photographs."):
-        requests.parse_board(value, DIMS)
-
-
-def test_directions_are_found():
-    assert requests.parse_direction("geometry", 1, DIMS) == ("geometry", 1)
-    for group in ("other", None, [1]):
-        with pytest.raises(InputError, match="group must be appearance or geometry."):
-            requests.parse_direction(group, 0, DIMS)
-    for direction in (2, -1, 1.0, True, "1", None):
-        with pytest.raises(InputError, match="directions of geometry are numbered from 0 to 1."):
-            requests.parse_direction("geometry", direction, DIMS)
+@pytest.mark.parametrize("value", [[], [Z] * 65, Z, None])
+def test_few_images_are_painted_at_a_time(value):
+    with pytest.raises(InputError, match="a list of those of 1 to 64 images."):
+        requests.parse_many(value, DIMS)
 
 
 def test_labels_are_one_hot():

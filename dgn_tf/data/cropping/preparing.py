@@ -97,6 +97,27 @@ def prepare(
             ) from error
 
 
+def noted_faces(sources: Sequence[Path]) -> str:
+    """How `prepare` has cut out the faces that lie at a path, as the setting `faces` of data.
+
+    Args:
+        sources: files and folders with data: the one that is a folder of crops, or holds one.
+
+    Returns:
+        Such as "eyes:0.1"; empty where `prepare` has made none of them, or looked for no faces.
+    """
+    for source in sources:
+        for folder in (source, source.parent):
+            try:
+                begun = json.loads(read_regular(folder / _SETTINGS))
+                if begun["crop"] == "faces" and (folder / "manifest.csv").is_file():
+                    return f"{begun['align']}:{float(begun['margin']):g}"
+            # Whatever else people call settings.json.
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+    return ""
+
+
 def _fill(
     root: Path,
     target: Path,

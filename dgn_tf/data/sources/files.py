@@ -81,6 +81,20 @@ def load_bytes(content: bytes, name: str, side: int, channels: int) -> np.ndarra
     return _read(source, name, lambda i: square(i, side, channels), side, MOST_SENT_PIXELS)
 
 
+def load_whole(content: bytes, name: str, side: int) -> np.ndarray:
+    """The upright image of a file's content, not cropped: uint8 [H, W, 3].
+
+    Args:
+        content: of an image file, from anyone.
+        name: of the file, for messages.
+        side: what the shorter side must still have in pixels where large files are read smaller.
+
+    Raises:
+        InputError: as of `load_bytes`.
+    """
+    return _read(io.BytesIO(content), name, _whole, side, MOST_SENT_PIXELS)
+
+
 def _whole(image: Image.Image) -> np.ndarray:
     return np.asarray(eight_bits(image).convert("RGB"))
 

@@ -1,14 +1,18 @@
-// The part of the page that needs no server: sliders, panels, files to save.
-// MODEL comes from model.js. backend.js gives draw(latents): a promise of what to show on each
-// canvas, by its id, as something that drawImage takes.
+// What every part of the page shares: the latents that are shown, and the images of them.
+// MODEL comes from model.js. backend.js, loaded last, gives
+//   draw(latents): a promise of what to show on each canvas of the strip, by its id,
+//   paintMany(list): a promise of canvases, the images of a list of latents,
+// both as something that drawImage takes, and calls startPage with what else it can do.
 "use strict";
 
-const REACH = 3, FIRST = 8, SHOWN = 384;
+const REACH = 3, SHOWN = 384, LARGE = 768;
 const byId = (id) => document.getElementById(id);
 
-// z of a group is start + the sum of amount * scale * axis over its directions.
-const state = { start: {}, amounts: {}, source: null };
-const sliders = {}, selects = {};
+// z of a group is start + the sum of amount * scale * axis over its directions. The source is what
+// they start from: null for the mean, else an item {name, latents, ...}.
+const state = { start: {}, amounts: {}, source: null, view: "picture" };
+// What was drawn last on each canvas of the strip.
+const drawn = {};
 let drawing = false, stale = false;
 
 function make(tag, attributes = {}, ...children) {
@@ -26,18 +30,26 @@ function say(message, bad = false) {
   byId("status").classList.toggle("bad", bad);
 }
 
-function latentsNow() {
+// Latents with other amounts of the directions than the sliders have.
+function latentsAt(amounts) {
   const latents = {};
   for (const group of MODEL.groups) {
     const z = Array.from(state.start[group.name]);
     group.directions.forEach(({ scale, axis }, k) => {
-      const step = scale * state.amounts[group.name][k];
+      const step = scale * amounts[group.name][k];
       if (step) axis.forEach((value, i) => { z[i] += step * value; });
     });
     latents[group.name] = z;
   }
   return latents;
 }
+
+const latentsNow = () => latentsAt(state.amounts);
+
+const meanLatents = () => Object.fromEntries(MODEL.groups.map(({ name, start }) => [name, start]));
+
+const noAmounts = () => Object.fromEntries(
+  MODEL.groups.map(({ name, directions }) => [name, directions.map(() => 0)]));
 
 // One drawing at a time; what moved meanwhile is drawn once, afterwards.
 async function refresh() {
@@ -48,7 +60,7 @@ async function refresh() {
     while (stale) {
       stale = false;
       const shown = await draw(latentsNow());
-      for (const [id, picture] of Object.entries(shown)) show(byId(id), picture);
+      for (const [id, picture] of Object.entries(shown)) showPart(id, picture);
       if (byId("status").classList.contains("bad")) say("");
     }
   } catch (error) {
@@ -60,90 +72,117 @@ async function refresh() {
   document.body.dataset.drawn = 1 + Number(document.body.dataset.drawn || 0);
 }
 
-function show(canvas, picture) {
-  canvas.width = canvas.height = SHOWN;
+function show(canvas, picture, side = SHOWN) {
+  canvas.width = canvas.height = side;
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
-  context.drawImage(picture, 0, 0, SHOWN, SHOWN);
+  context.drawImage(picture, 0, 0, side, side);
 }
 
-// What an amount is called on screen, and by a screen reader.
-function tell(group, k) {
-  const amount = state.amounts[group][k], { input, output } = sliders[group][k];
-  const text = (amount < 0 ? "−" : amount > 0 ? "+" : "") + Math.abs(amount).toFixed(1);
-  input.value = amount;
-  input.setAttribute("aria-valuetext", `${text} standard deviations`);
-  output.textContent = text;
+// Shows a part on its canvas of the strip, and large if it is the one that was chosen.
+function showPart(id, picture) {
+  drawn[id] = picture;
+  show(byId(id), picture);
+  if (id === state.view) show(byId("large"), picture, LARGE);
 }
 
-function addSlider(group, k) {
-  const id = `${group.name}-${k + 1}`, { title } = group.directions[k];
-  const input = make("input", { type: "range", id, min: -REACH, max: REACH, step: 0.1 });
-  const output = make("output", { htmlFor: id });
-  sliders[group.name][k] = { input, output };
-  input.addEventListener("input", () => {
-    state.amounts[group.name][k] = Number(input.value);
-    tell(group.name, k);
-    refresh();
-  });
-  const label = title.startsWith(group.name) ? title.replace(group.name, "direction") : title;
-  return make("div", { className: "slider" }, make("label", { htmlFor: id }, label), input, output);
-}
-
-function addGroup(group) {
-  const box = make("fieldset", {}, make("legend", {}, group.name));
-  sliders[group.name] = [];
-  if (group.classes.length) {
-    const id = `${group.name}-class`;
-    const select = make("select", { id });
-    group.classes.forEach((name, k) => select.append(make("option", { value: k }, name)));
-    select.addEventListener("change", () => {
-      state.start[group.name] = group.classes.map((_, k) => Number(k === select.selectedIndex));
-      refresh();
-    });
-    selects[group.name] = select;
-    box.append(make("div", { className: "class" }, make("label", { htmlFor: id }, "Class"), select));
+function chooseView(view) {
+  stopPlaying();
+  state.view = view;
+  for (const button of document.querySelectorAll("#strip button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === view));
   }
-  const rest = make("details", {}, make("summary", {}, "Weaker directions"));
-  group.directions.forEach((_, k) => (k < FIRST ? box : rest).append(addSlider(group, k)));
-  if (group.directions.length > FIRST) box.append(rest);
-  byId("groups").append(box);
+  if (drawn[view]) show(byId("large"), drawn[view], LARGE);
+  writeAddress();
 }
+
+// ---- what the sliders start from
 
 // Puts the sliders to amounts, by default to the middle, around latents, by default the means.
 function begin(latents = null, amounts = null) {
+  stopPlaying();
   for (const group of MODEL.groups) {
     const { name, directions, start } = group;
     state.start[name] = latents ? latents[name] : start;
-    state.amounts[name] = amounts ? amounts[name] : directions.map(() => 0);
+    state.amounts[name] = amounts ? [...amounts[name]] : directions.map(() => 0);
     directions.forEach((_, k) => tell(name, k));
-    if (selects[name]) {
-      selects[name].selectedIndex = state.start[name].indexOf(Math.max(...state.start[name]));
-    }
+    showClass(group);
   }
   return refresh();
 }
 
-function normal() {
-  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+// Starts from an item, or null for the mean; what was before can be had back.
+async function choose(item, amounts = null) {
+  chooseSource(item);
+  await begin(item && item.latents, amounts);
+  settled();
 }
 
-function randomDraw() {
-  const amounts = {}, latents = {};
-  for (const { name, directions, start, classes } of MODEL.groups) {
-    amounts[name] = directions.map(() => Math.max(-REACH, Math.min(REACH, normal())));
-    const chosen = Math.floor(Math.random() * classes.length);
-    latents[name] = classes.length ? start.map((_, k) => Number(k === chosen)) : start;
-  }
-  chooseSource(null);
-  return begin(latents, amounts);
-}
-
-// Marks what the sliders start from: null is the mean, else an item {latents, ...}.
 function chooseSource(source) {
   state.source = source;
+  const photograph = source && source.photograph;
+  byId("original").hidden = !photograph;
+  if (photograph) showPart("photograph", photograph);
+  else if (state.view === "photograph") chooseView("picture");
+  byId("unlike").hidden = !(source && source.unlike);
   document.dispatchEvent(new CustomEvent("source"));
 }
+
+// After a change that is complete, unlike those under way while a slider moves.
+function settled() {
+  remember();
+  writeAddress();
+  document.dispatchEvent(new CustomEvent("settled"));
+}
+
+// ---- before and after
+
+let holding = false;
+
+async function hold() {
+  if (holding) return;
+  holding = true;
+  stopPlaying();
+  const { source } = state;
+  const picture = source && source.photograph
+    ? source.photograph : (await paintMany([latentsAt(noAmounts())]))[0];
+  if (!holding) return;
+  byId("badge").textContent = source && source.photograph ? "Photograph" : "Before";
+  byId("badge").hidden = false;
+  show(byId("large"), picture, LARGE);
+}
+
+function release() {
+  if (!holding) return;
+  holding = false;
+  byId("badge").hidden = true;
+  if (drawn[state.view]) show(byId("large"), drawn[state.view], LARGE);
+}
+
+// Where the space bar has no meaning of its own.
+const spaceIsFree = ({ target }) => !target.closest("button, select, summary, textarea") &&
+  !(target.matches("input") && target.type !== "range");
+
+function offerBefore() {
+  const button = byId("before");
+  button.addEventListener("pointerdown", () => guarded(hold)());
+  for (const name of ["pointerup", "pointercancel", "blur"]) {
+    window.addEventListener(name, release);
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !(spaceIsFree(event) || event.target === button)) return;
+    event.preventDefault();
+    guarded(hold)();
+  });
+  document.addEventListener("keyup", (event) => { if (event.key === " ") release(); });
+  // After a click the space bar would press the button again.
+  document.addEventListener("click", (event) => {
+    const pressed = event.target.closest("button, summary");
+    if (event.detail && pressed) pressed.blur();
+  });
+}
+
+// ---- files
 
 function download(blob, name) {
   const url = URL.createObjectURL(blob);
@@ -157,34 +196,78 @@ function saveLatents() {
   download(new Blob([text], { type: "application/json" }), "latents.json");
 }
 
-// Shows the box for photographs; `use` is given the files that are chosen or dropped on it.
+// Latents of this model by group, of numbers by group; an error says what is wrong.
+function checkedLatents(found, of) {
+  for (const { name, start } of MODEL.groups) {
+    const z = found[name];
+    if (!Array.isArray(z) || z.length !== start.length || !z.every(Number.isFinite)) {
+      throw new Error(`${of} has no ${start.length} latents of ${name}, as this model has.`);
+    }
+  }
+  return Object.fromEntries(MODEL.groups.map(({ name }) => [name, found[name]]));
+}
+
+async function readLatents(file) {
+  let found;
+  try {
+    found = JSON.parse(await file.text());
+  } catch {
+    throw new Error(`${file.name} is not JSON.`);
+  }
+  const named = MODEL.groups.map(({ name }) => [name, found && found[`z_${name}`]]);
+  return checkedLatents(Object.fromEntries(named), file.name);
+}
+
+// An action that may fail, whose button, if there is one, is off meanwhile.
+function guarded(action, button = null) {
+  return async () => {
+    if (button) button.disabled = true;
+    try {
+      await action();
+    } catch (error) {
+      say(error.message, true);
+    } finally {
+      if (button) button.disabled = false;
+    }
+  };
+}
+
+// Shows the box for photographs; `use` is given the files that are chosen or dropped.
 function offerPhotographs(use) {
   const drop = byId("drop"), file = byId("file");
   byId("photographs").hidden = false;
   file.addEventListener("change", () => use([...file.files]));
-  // A file that is dropped beside the box must not replace the page.
-  for (const name of ["dragover", "drop"]) {
-    document.addEventListener(name, (event) => event.preventDefault());
-  }
-  drop.addEventListener("dragover", () => drop.classList.add("over"));
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+  document.addEventListener("dragleave", () => drop.classList.remove("over"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
     drop.classList.remove("over");
     if (!file.disabled) use([...event.dataTransfer.files]);
   });
 }
 
-function startPage() {
-  byId("about").textContent = `${MODEL.name}, ${MODEL.side} × ${MODEL.side} pixels`;
+// Begins the page, with what the backend can do: `rename(group, k, name)`, a promise of the title;
+// `sample(seed, count, source)`, a promise of a list of latents; `gif(list)`, a promise of a file.
+function startPage(can = {}) {
+  byId("title").textContent = MODEL.name;
+  byId("about").textContent = `deformable generator, ${MODEL.side} × ${MODEL.side} pixels`;
   document.title = `${MODEL.name} · deformable generator`;
   document.querySelectorAll("[data-deforms]").forEach((box) => { box.hidden = !MODEL.deforms; });
-  // Geometry first: it is what moves.
-  [...MODEL.groups].reverse().forEach(addGroup);
-  byId("reset").addEventListener("click", () => begin(state.source && state.source.latents));
-  byId("random").addEventListener("click", randomDraw);
+  for (const button of document.querySelectorAll("#strip button")) {
+    button.addEventListener("click", () => chooseView(button.dataset.view));
+  }
+  addGroups(can.rename);
+  offerItems(can.sample);
+  offerMotion(can.gif);
+  offerBefore();
+  offerHistory();
+  byId("reset").addEventListener("click", () => choose(state.source));
   byId("save-picture").addEventListener("click", () => {
-    byId("picture").toBlob((blob) => download(blob, "image.png"));
+    byId("large").toBlob((blob) => download(blob, `${state.view}.png`));
   });
   byId("save-latents").addEventListener("click", saveLatents);
-  return begin();
+  return beginFromAddress();
 }

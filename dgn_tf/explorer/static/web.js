@@ -249,38 +249,37 @@ function centerSquare(image) {
   return { canvas, values };
 }
 
+// The images of latents; as soon as they are not `wanted` any more, no more are painted.
+async function paintMany(list, wanted = () => true) {
+  const painted = [];
+  for (const latents of list) {
+    if (!wanted()) break;
+    painted.push(asCanvas(compute(latents).picture, MODEL.side));
+    // Lets the page answer between two of them.
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return painted;
+}
+
+// Takes a photograph apart here: it leaves the page for nowhere.
 async function takePhotograph(file) {
   let image;
   try {
     image = await createImageBitmap(file);
   } catch {
-    say(`${file.name} is no image that this browser can read.`, true);
-    return;
+    throw new Error(`${file.name} is no image that this browser can read.`);
   }
   const { canvas, values } = centerSquare(image);
   const latents = guess(values), { picture } = compute(latents);
   const error = values.reduce((sum, value, i) => sum + (value - picture[i]) ** 2 / 4, 0);
-  show(byId("photograph"), canvas);
-  byId("original").hidden = false;
-  chooseSource({ name: file.name, latents });
-  await begin(latents);
+  const item = { name: file.name, latents, photograph: canvas };
+  await addItem(item);
+  await choose(item);
   say(`${file.name}: squared error ${error.toFixed(1)}. The sliders now move it.`);
 }
 
-// One photograph at a time: it is taken apart here, and leaves the page for nowhere.
-function acceptPhotograph() {
-  const drop = byId("drop"), file = byId("file");
-  file.multiple = false;
-  drop.querySelector("b").textContent = "Choose a photograph";
-  drop.querySelector("span").append(" It stays on this device.");
-  offerPhotographs(async (files) => {
-    if (files.length) await takePhotograph(files[0]);
-    file.value = "";
-  });
-  document.addEventListener("source", () => {
-    if (!state.source) byId("original").hidden = true;
-  });
+if (MODEL.encoder) {
+  byId("drop").querySelector("span").append(" They stay on this device.");
+  offerPhotographs((files) => readFiles(files, takePhotograph));
 }
-
-if (MODEL.encoder) acceptPhotograph();
 startPage();

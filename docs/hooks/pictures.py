@@ -108,7 +108,8 @@ def thumbnails(images: np.ndarray, z: LatentArrays) -> None:
     edits = [[f"geometry:{n}={v}" for v in (-2, 0, 2)] for n in ("rotate", "shift y", "widen")]
     save_png(IMAGES / "warp.png", _tiled([[warped(edit) for edit in line] for line in edits]))
     with Image.open(IMAGES / "explorer.png") as page:
-        square = page.convert("RGB").crop((0, 0, page.width, page.width))
+        edge = min(page.size)
+        square = page.convert("RGB").crop((0, 0, edge, edge))
     small = square.resize((384, 384), Image.Resampling.LANCZOS)
     save_png(IMAGES / "explorer_small.png", np.asarray(small))
 

@@ -10,6 +10,7 @@ import pytest
 from dgn_tf import export
 from dgn_tf.config import Config, DataConfig, ModelConfig
 from dgn_tf.explorer.describe import describe
+from dgn_tf.explorer.server import SCRIPTS
 from dgn_tf.explorer.web import write_web
 from dgn_tf.models.factory import make_encoder, make_model
 from dgn_tf.utils.errors import InputError
@@ -91,7 +92,7 @@ def test_a_folder_holds_the_page_and_the_model(served, run_app, tmp_path):
         assert f"Open {folder}/index.html in a browser." in said.out
     assert [path.name for path in folder.parent.iterdir()] == ["web"]
     files = sorted(path.name for path in folder.iterdir() if path.name != RECORD)
-    assert files == ["backend.js", "index.html", "model.js", "page.js", "style.css"]
+    assert files == sorted(["backend.js", "index.html", "model.js", "style.css", *SCRIPTS])
     for name in files:
         assert b"://" not in (folder / name).read_bytes()
     found = model_of(folder)

@@ -114,7 +114,7 @@ def take_place(new: Path, owned: Ownership) -> None:
     Ownership(new, owned.kind).add_all()
     # A link keeps pointing to where it did.
     folder = Path(os.path.realpath(owned.folder))
-    _tell_interrupted(folder, new)
+    _tell_interrupted(folder, Path(os.path.realpath(new)))
     before = free_path(folder.with_name(f"{_REPLACED}{os.getpid()}-{folder.name}"))
     with contextlib.suppress(FileNotFoundError):
         os.replace(folder, before)

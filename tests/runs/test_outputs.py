@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,13 @@ def test_what_a_killed_command_has_left_is_told(tmp_path, caplog):
         assert folder != left
     assert f"{left} is left of one that was killed: remove it" in caplog.text
     assert left.exists() and caplog.text.count("remove it") == 1
+
+
+def test_a_folder_that_is_being_filled_is_none_that_was_left(tmp_path, caplog, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with atomic_folder(Path("out"), RESULTS) as folder:
+        (folder / "report.json").write_text("new")
+    assert (tmp_path / "out/report.json").exists() and not caplog.text
 
 
 def test_an_empty_output_folder_is_used(tmp_path):

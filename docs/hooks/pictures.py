@@ -1,4 +1,4 @@
-"""Paints the pictures of README.md with the model that comes with the project.
+"""Paints the pictures of README.md with the models that come with the project.
 
 Usage: python docs/hooks/pictures.py, in the project's folder. They are kept in docs/images.
 """
@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 TRAINED = load_trained(None, str(ROOT / "saved_models" / "heads64"))
 MODEL, FACTOR = TRAINED.model, 2
+# The first direction of the faces, by looking at it.
+_TURNED = "geometry:1=-2"
 
 
 def inferred(images: np.ndarray) -> LatentArrays:
@@ -49,20 +51,28 @@ def row(z: LatentArrays, k: int) -> LatentArrays:
     return {name: value[k : k + 1] for name, value in z.items()}
 
 
-def hero(
-    image: np.ndarray, one: LatentArrays, other: LatentArrays, other_image: np.ndarray
-) -> None:
-    """A head, what the model makes of it, and what can be done with it."""
-    made, parts = decode(MODEL, one)
-    swapped = {**one, "geometry": other["geometry"]}
+def hero(seeds: tuple[int, int]) -> None:
+    """A painted face, what it is made of, and what can be done with it; `dgn sample` shows more."""
+    faces = load_trained(None, str(ROOT / "saved_models" / "portraits64"))
+    statistics, directions = faces.statistics, faces.directions
+    assert statistics is not None and directions is not None
+    one, other = (statistics.sample(1, seed) for seed in seeds)
+
+    def face(z: LatentArrays) -> np.ndarray:
+        return as_images(decode(faces.model, z)[0], 3)
+
+    def moved(edit: str) -> np.ndarray:
+        return face(apply_edits(one, [parse_edit(edit)], directions))
+
+    made, parts = decode(faces.model, one)
     panels = {
-        "a head": as_images(image[None], 3),
+        "painted": face(one),
         "its appearance": as_images(parts["appearance"], 3),
         "its geometry": draw_grid(made, parts["geometry"], 3),
-        "wider": painted(edited(one, "geometry:widen=2"), 3),
-        "turned": painted(edited(one, "geometry:rotate=-2"), 3),
-        "another head": as_images(other_image[None], 3),
-        "its pose": painted(swapped, 3),
+        "turned": moved(_TURNED),
+        "wider": moved("geometry:widen=3"),
+        "another": face(other),
+        "its geometry here": face({**one, "geometry": other["geometry"]}),
     }
     save_png(
         IMAGES / "hero.png", lay_out([np.concatenate(list(panels.values()))], [""], list(panels))
@@ -151,7 +161,7 @@ def main() -> None:
     images = load(DataConfig(data="heads:test", side=64, limit=24)).images[:]
     chosen = images[[12, 3, 6, 9, 20, 7]]
     z = inferred(chosen)
-    hero(chosen[0], row(z, 0), row(z, 1), chosen[1])
+    hero((0, 16))
     thumbnails(chosen, z)
 
 

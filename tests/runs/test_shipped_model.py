@@ -1,4 +1,4 @@
-"""The model in saved_models/heads64, which works in a fresh clone with no training."""
+"""The models in saved_models, which work in a fresh clone with no training."""
 
 import hashlib
 import pathlib
@@ -10,20 +10,22 @@ from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.serving import convert, exported, saved_model
 from dgn_tf.serving.portable import portable
 
-SHIPPED = pathlib.Path(__file__).parents[2] / "saved_models/heads64/2"
+MODELS = pathlib.Path(__file__).parents[2] / "saved_models"
+SHIPPED, PORTRAITS = MODELS / "heads64/2", MODELS / "portraits64/1"
 PLAIN = ("generate", "generate_png", "appearance", "displacement", "warp", "warp_bytes")
 
 
-def test_its_files_are_those_that_were_summed():
-    lines = (SHIPPED / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(("shipped", "limit"), [(SHIPPED, 3e6), (PORTRAITS, 5e6)])
+def test_its_files_are_those_that_were_summed(shipped, limit):
+    lines = (shipped / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     found = {
-        str(path.relative_to(SHIPPED)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in SHIPPED.rglob("*")
+        str(path.relative_to(shipped)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in shipped.rglob("*")
         if path.is_file() and path.name != "SHA256SUMS"
     }
     assert found == sums
-    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 3e6
+    assert sum(path.stat().st_size for path in shipped.rglob("*") if path.is_file()) < limit
 
 
 def test_it_answers_its_golden_requests_as_a_server_loads_it():
@@ -71,3 +73,15 @@ def test_its_statistics_are_of_its_latents_and_know_how_well_heads_fit():
     for name in model.latent_dims:
         np.testing.assert_allclose(statistics.means[name], fitted.means[name], atol=1e-6)
     assert 20 < statistics.errors[0] < statistics.errors[-1] < 100
+
+
+def test_portraits_are_painted_from_no_ones_latents():
+    _, model, latents, _, encoder = exported.load(PORTRAITS)
+    assert latents is None and encoder is not None
+    statistics = LatentStatistics.load(PORTRAITS / "statistics.npz")
+    z = statistics.sample(20)
+    x = model(z)
+    # People differ, and the encoder knows them again.
+    guess = model({name: mean for name, (mean, _) in encoder(x).items()})
+    mean = model({name: value.mean(axis=0, keepdims=True) for name, value in z.items()})
+    assert np.mean((guess - x) ** 2) < 0.3 * np.mean((mean - x) ** 2)

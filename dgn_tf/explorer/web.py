@@ -27,11 +27,12 @@ from dgn_tf.utils.ownership import PAGE, Ownership
 from dgn_tf.visualize.directions import Directions
 
 FOLDER = "web"
+# The files of the page, and what they are put together from.
 _PAGE = {
-    "index.html": "index.html",
-    "style.css": "style.css",
-    **{name: name for name in SCRIPTS},
-    "backend.js": "web.js",
+    "index.html": ("index.html",),
+    "style.css": ("style.css",),
+    **{name: (name,) for name in SCRIPTS},
+    "backend.js": ("networks.js", "gif.js", "live.js", "web.js"),
 }
 # The file with the model, and how it begins.
 _MODEL, _BEGIN = "model.js", "const MODEL = "
@@ -69,6 +70,8 @@ def write_web(
     shape = config.data.side, config.data.channels
     description = {
         **describe(target.name, model, shape, directions or prior_directions(model), classes),
+        # As what the directions of the page are spread.
+        "samples": ["training" if directions else "prior"],
         "border": config.model.border,
         "networks": networks,
         "encoder": guessing,
@@ -78,8 +81,8 @@ def write_web(
     _record_older(folder)
     try:
         with atomic_folder(folder, PAGE) as partial:
-            for name, source in _PAGE.items():
-                (partial / name).write_bytes(read_static(source))
+            for name, sources in _PAGE.items():
+                (partial / name).write_bytes(b"\n".join(map(read_static, sources)))
             text = f"{_BEGIN}{json.dumps(description)};\n"
             (partial / _MODEL).write_text(text, "utf-8")
     except OSError as error:

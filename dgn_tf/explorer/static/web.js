@@ -1,150 +1,9 @@
-// The part of the page that needs no server: generators, warp and encoder, in the browser.
-// MODEL.networks and MODEL.encoder describe the layers; MODEL.weights has their float16 numbers,
-// as base64.
+// The page without a server: what networks.js computes, as pictures; photographs and samples.
 "use strict";
 
 // Pixels of the image with the grid for a pixel of the model, cells of the grid, and how it looks.
 const GRID_SIDE = 256, CELLS = 8, COLOUR = [255, 225, 60], OPACITY = 0.85, HALF_WIDTH = 0.75;
 const LEAST_SLOPE = 0.25;
-
-function decodeWeights(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  return Float32Array.from({ length: bytes.length / 2 }, (_, i) => {
-    const bits = view.getUint16(2 * i, true);
-    const sign = bits >> 15 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
-    return sign * (exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction);
-  });
-}
-
-const numbers = decodeWeights(MODEL.weights);
-
-// A dense layer is a transposed convolution of a 1x1 map with a 4x4 kernel: one loop does both.
-function transposedConvolution(map, size, layer) {
-  const { kernel, stride, inputs, outputs, start, biases, relu } = layer;
-  const side = size * stride, before = Math.max(0, (kernel - stride) >> 1);
-  const made = new Float32Array(side * side * outputs);
-  const first = start + kernel * kernel * inputs * outputs;
-  for (let i = 0; i < made.length; i++) made[i] = numbers[first + (i % biases)];
-  for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) {
-    for (let c = 0; c < inputs; c++) {
-      const value = map[(y * size + x) * inputs + c];
-      if (!value) continue;
-      for (let ky = 0; ky < kernel; ky++) {
-        const row = y * stride + ky - before;
-        if (row < 0 || row >= side) continue;
-        for (let kx = 0; kx < kernel; kx++) {
-          const column = x * stride + kx - before;
-          if (column < 0 || column >= side) continue;
-          const to = (row * side + column) * outputs;
-          const from = start + ((ky * kernel + kx) * inputs + c) * outputs;
-          for (let o = 0; o < outputs; o++) made[to + o] += value * numbers[from + o];
-        }
-      }
-    }
-  }
-  if (relu) for (let i = 0; i < made.length; i++) made[i] = Math.max(0, made[i]);
-  return made;
-}
-
-// Keras' padding "same"; a stride as wide as the kernel has none.
-function convolution(map, size, layer) {
-  const { kernel, stride, inputs, outputs, start, relu } = layer;
-  const side = size / stride, before = (kernel - stride) >> 1;
-  const made = new Float32Array(side * side * outputs);
-  const first = start + kernel * kernel * inputs * outputs;
-  for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) {
-    const to = (y * side + x) * outputs;
-    for (let o = 0; o < outputs; o++) made[to + o] = numbers[first + o];
-    for (let ky = 0; ky < kernel; ky++) for (let kx = 0; kx < kernel; kx++) {
-      const row = y * stride + ky - before, column = x * stride + kx - before;
-      if (row < 0 || row >= size || column < 0 || column >= size) continue;
-      for (let c = 0; c < inputs; c++) {
-        const value = map[(row * size + column) * inputs + c];
-        const from = start + ((ky * kernel + kx) * inputs + c) * outputs;
-        if (value) for (let o = 0; o < outputs; o++) made[to + o] += value * numbers[from + o];
-      }
-    }
-    if (relu) for (let o = 0; o < outputs; o++) made[to + o] = Math.max(0, made[to + o]);
-  }
-  return made;
-}
-
-// The latents that the encoder guesses of an image in [-1, 1].
-function guess(picture) {
-  let map = picture, size = MODEL.side;
-  for (const layer of MODEL.encoder.layers) {
-    map = convolution(map, size, layer);
-    size /= layer.stride;
-  }
-  const latents = {};
-  let from = 0;
-  for (const [group, dim] of Object.entries(MODEL.encoder.dims)) {
-    latents[group] = Array.from(map.slice(from, from + dim));
-    from += dim;
-  }
-  return latents;
-}
-
-function decode(network, z) {
-  let map = Float32Array.from(z), size = 1;
-  for (const layer of network.layers) {
-    map = transposedConvolution(map, size, layer);
-    size *= layer.stride;
-  }
-  return map.map(Math.tanh);
-}
-
-// A Gaussian filter along both axes, cut and weighted up at the border.
-function smooth(field, side, std) {
-  const weights = Array.from({ length: side }, (_, i) => {
-    const row = Float64Array.from({ length: side }, (_, j) => Math.exp(-0.5 * ((i - j) / std) ** 2));
-    const total = row.reduce((a, b) => a + b);
-    return row.map((value) => value / total);
-  });
-  // `step` from a value to the next along the axis, `other` along the other axis.
-  const along = (values, step, other) => {
-    const made = new Float32Array(values.length);
-    for (let i = 0; i < side; i++) for (let j = 0; j < side; j++) for (let c = 0; c < 2; c++) {
-      let sum = 0;
-      for (let k = 0; k < side; k++) sum += weights[i][k] * values[k * step + j * other + c];
-      made[i * step + j * other + c] = sum;
-    }
-    return made;
-  };
-  return along(along(field, 2 * side, 2), 2, 2 * side);
-}
-
-// The displacement (dx, dy) in pixels.
-function displacement(z) {
-  const network = MODEL.networks.geometry;
-  const field = decode(network, z).map((value) => network.maxPixels * value);
-  return network.smoothing ? smooth(field, MODEL.side, network.smoothing) : field;
-}
-
-// The value of a map [side, side, channels] between its pixels; what lies outside is its border,
-// or with zeros 0.
-function sample(map, side, channels, x, y, channel, zeros = false) {
-  if (!zeros) {
-    x = Math.min(Math.max(x, 0), side - 1);
-    y = Math.min(Math.max(y, 0), side - 1);
-  }
-  const left = Math.floor(x), top = Math.floor(y), a = x - left, b = y - top;
-  const at = (column, row) => (column < 0 || row < 0 || column >= side || row >= side
-    ? 0 : map[(row * side + column) * channels + channel]);
-  const upper = (1 - a) * at(left, top) + a * at(left + 1, top);
-  return (1 - b) * upper + b * ((1 - a) * at(left, top + 1) + a * at(left + 1, top + 1));
-}
-
-// output(x, y) = image(x + dx, y + dy)
-function warp(picture, field) {
-  const { side, channels } = MODEL, zeros = MODEL.border === "zeros";
-  return Float32Array.from(picture, (_, i) => {
-    const pixel = Math.floor(i / channels), x = pixel % side, y = Math.floor(pixel / side);
-    const from = [x + field[2 * pixel], y + field[2 * pixel + 1]];
-    return sample(picture, side, channels, ...from, i % channels, zeros);
-  });
-}
 
 // Values in [-1, 1] as a canvas.
 function asCanvas(map, side) {
@@ -219,6 +78,8 @@ function compute(latents) {
 }
 
 async function draw(latents) {
+  // What the camera sees is drawn with its next frame.
+  if (live.stream) return {};
   const { picture, canonical, field } = compute(latents);
   // Lets the browser paint before the next drawing.
   await new Promise((resolve) => requestAnimationFrame(resolve));
@@ -227,26 +88,35 @@ async function draw(latents) {
     canonical: asCanvas(canonical, MODEL.side) } : shown;
 }
 
-// The center square of a photograph, as a canvas and as values in [-1, 1].
-function centerSquare(image) {
-  const { side, channels } = MODEL, edge = Math.min(image.width, image.height);
-  const canvas = make("canvas", { width: side, height: side });
-  const context = canvas.getContext("2d");
+// The canvases that squares are cut on, by their side: new ones for every frame would be slow.
+const cutting = {};
+
+// The center square of a photograph or a video as a canvas, its RGBA data, and values in [-1, 1];
+// or a square that is `zoom` times as small.
+function square(image, width, height, options = {}) {
+  const { side = MODEL.side, zoom = 1, mirrored = false } = options;
+  const { channels } = MODEL, edge = Math.min(width, height) / zoom;
+  const canvas = cutting[side] = cutting[side] || make("canvas", { width: side, height: side });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
   // What is transparent stands on white, as in the program.
   context.fillStyle = "white";
   context.fillRect(0, 0, side, side);
-  context.drawImage(image, (image.width - edge) / 2, (image.height - edge) / 2, edge, edge,
-    0, 0, side, side);
-  const { data } = context.getImageData(0, 0, side, side);
-  const values = Float32Array.from({ length: side * side * channels }, (_, i) => {
-    const from = 4 * Math.floor(i / channels);
-    const [red, green, blue] = data.slice(from, from + 3);
-    // Gray as Pillow has it.
-    const level = channels === 1 ? 0.299 * red + 0.587 * green + 0.114 * blue : data[from + i % 3];
-    return level / 127.5 - 1;
-  });
-  return { canvas, values };
+  if (mirrored) context.setTransform(-1, 0, 0, 1, side, 0);
+  context.drawImage(image, (width - edge) / 2, (height - edge) / 2, edge, edge, 0, 0, side, side);
+  context.resetTransform();
+  const data = context.getImageData(0, 0, side, side), bytes = data.data;
+  const values = new Float32Array(side * side * channels);
+  for (let i = 0, from = 0; i < values.length; from += 4) {
+    if (channels === 1) {
+      // Gray as Pillow has it.
+      const gray = 0.299 * bytes[from] + 0.587 * bytes[from + 1] + 0.114 * bytes[from + 2];
+      values[i++] = gray / 127.5 - 1;
+    } else {
+      for (let c = 0; c < 3; c++) values[i++] = bytes[from + c] / 127.5 - 1;
+    }
+  }
+  return { canvas, data, values };
 }
 
 // The images of latents; as soon as they are not `wanted` any more, no more are painted.
@@ -261,7 +131,50 @@ async function paintMany(list, wanted = () => true) {
   return painted;
 }
 
-// Takes a photograph apart here: it leaves the page for nowhere.
+// Random numbers in [0, 1), the same for the same seed (mulberry32).
+function randomNumbers(seed) {
+  let held = seed >>> 0;
+  return () => {
+    held = (held + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(held ^ held >>> 15, held | 1);
+    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
+    return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
+  };
+}
+
+// Latents as those of the training images are spread: along every direction as far as it is strong.
+function drawLatents(seed) {
+  const random = randomNumbers(seed), latents = {};
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  for (const { name, start, directions, classes } of MODEL.groups) {
+    const z = Array.from(start), chosen = Math.floor(random() * classes.length);
+    for (const { scale, axis } of directions) {
+      const far = scale * normal();
+      axis.forEach((value, i) => { z[i] += far * value; });
+    }
+    latents[name] = classes.length ? z.map((_, k) => Number(k === chosen)) : z;
+  }
+  return latents;
+}
+
+// What the encoder guesses of a square, and the squared error of the image that it makes.
+function takenApart(values) {
+  const latents = guess(values), { picture } = compute(latents);
+  const error = values.reduce((sum, value, i) => sum + (value - picture[i]) ** 2 / 4, 0);
+  return { latents, error };
+}
+
+// The latents of a square are an item that the sliders start from.
+async function takeApart(name, canvas, values) {
+  const photograph = make("canvas", { width: MODEL.side, height: MODEL.side });
+  photograph.getContext("2d").drawImage(canvas, 0, 0);
+  const { latents, error } = takenApart(values);
+  const item = { name, latents, photograph };
+  await addItem(item);
+  await choose(item);
+  say(`${name}: squared error ${error.toFixed(1)}. The sliders now move it.`);
+}
+
 async function takePhotograph(file) {
   let image;
   try {
@@ -269,17 +182,15 @@ async function takePhotograph(file) {
   } catch {
     throw new Error(`${file.name} is no image that this browser can read.`);
   }
-  const { canvas, values } = centerSquare(image);
-  const latents = guess(values), { picture } = compute(latents);
-  const error = values.reduce((sum, value, i) => sum + (value - picture[i]) ** 2 / 4, 0);
-  const item = { name: file.name, latents, photograph: canvas };
-  await addItem(item);
-  await choose(item);
-  say(`${file.name}: squared error ${error.toFixed(1)}. The sliders now move it.`);
+  const { canvas, values } = square(image, image.width, image.height);
+  await takeApart(file.name, canvas, values);
 }
 
 if (MODEL.encoder) {
   byId("drop").querySelector("span").append(" They stay on this device.");
   offerPhotographs((files) => readFiles(files, takePhotograph));
 }
-startPage();
+startPage({
+  gif: gifOf,
+  sample: async (seed, count) => Array.from({ length: count }, (_, k) => drawLatents(seed + k)),
+});

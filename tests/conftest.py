@@ -62,6 +62,14 @@ def _run_app(app, *arguments):
     return types.SimpleNamespace(status=status, out=out.getvalue(), err=err.getvalue())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings(tmp_path_factory):
+    """Names that whoever runs the tests has given to directions are none of their business."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def run_app():
     return _run_app

@@ -1,5 +1,6 @@
 """What a generator is kept as: a file of Keras, the Hub, a run, an export, files for devices."""
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -144,6 +145,18 @@ def test_the_explorer_is_a_page_that_can_be_closed(trained):
     with pytest.raises(InputError, match="`port="):
         trained.model.explore(port=int(page.address.split(":")[2][:-1]), open_browser=False)
     page.close()
+
+
+def test_names_that_are_given_in_the_explorer_are_those_of_the_model(trained):
+    before = trained.model.directions["appearance"].names
+    page = trained.model.explore(port=0, open_browser=False, block=False)
+    body = json.dumps({"group": "appearance", "direction": 0, "name": "age"}).encode()
+    found = json.load(urllib.request.urlopen(f"{page.address}api/name", body))
+    assert found == {"title": "age"}
+    assert trained.model.directions.index("appearance", "age") == 0
+    page.close()
+    named = trained.model.directions["appearance"]
+    trained.model.directions.groups["appearance"] = named._replace(names=before)
 
 
 def test_an_untrained_model_is_kept_too(tmp_path):

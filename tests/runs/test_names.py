@@ -43,6 +43,15 @@ def test_names_of_an_export_are_the_users_own(served, tmp_path, monkeypatch):
     assert load_trained(None, str(served.path)).directions["geometry"].names[0] != "yes"
 
 
+def test_names_of_a_run_lie_in_its_folder(tiny_run):
+    trained = load_trained(str(tiny_run.folder), None)
+    trained.keep_names(renamed(trained.directions, "appearance", 1, "brightness"))
+    assert (tiny_run.folder / "names.json").is_file()
+    found = load_trained(str(tiny_run.folder), None).directions["appearance"].names
+    assert found == ("appearance 1", "brightness")
+    (tiny_run.folder / "names.json").unlink()
+
+
 def test_names_that_cannot_be_kept_are_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="names.json cannot be written"):

@@ -81,11 +81,10 @@ def page(browser):
 
 
 @pytest.fixture(scope="module")
-def explorer(tmp_path_factory):
+def explorer():
     """The address of the program, started as the README says."""
     command = [sys.executable, "-m", "dgn_tf.explore", f"--saved_model={SHIPPED}", "--steps=40"]
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    environment["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))
     process = subprocess.Popen(
         command,
         cwd=ROOT,

@@ -89,6 +89,7 @@ async function infer(file) {
   byId("progress").removeAttribute("value");
   byId("job").hidden = false;
   say("");
+  stopPlaying();
   const before = { source: state.source, latents: state.start, amounts: state.amounts };
   const item = { name: file.name, latents: structuredClone(state.start) };
   try {

@@ -14,6 +14,8 @@ const state = { start: {}, amounts: {}, source: null, view: "picture" };
 // What was drawn last on each canvas of the strip.
 const drawn = {};
 let drawing = false, stale = false;
+// Whether what was before is shown instead.
+let holding = false;
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -83,7 +85,7 @@ function show(canvas, picture, side = SHOWN) {
 function showPart(id, picture) {
   drawn[id] = picture;
   show(byId(id), picture);
-  if (id === state.view) show(byId("large"), picture, LARGE);
+  if (id === state.view && !holding) show(byId("large"), picture, LARGE);
 }
 
 function chooseView(view) {
@@ -136,8 +138,6 @@ function settled() {
 }
 
 // ---- before and after
-
-let holding = false;
 
 async function hold() {
   if (holding) return;

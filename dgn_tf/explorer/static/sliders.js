@@ -143,7 +143,7 @@ let waiting = 0, painted = 0;
 
 // The images at the ends of the sliders in sight, around what is shown now.
 async function paintThumbnails() {
-  const number = ++painted, wanted = [];
+  const number = ++painted, wanted = new Map();
   for (const group of MODEL.groups) {
     sliders[group.name].forEach(({ input, thumbnails }, k) => {
       if (!input.checkVisibility()) return;
@@ -151,15 +151,22 @@ async function paintThumbnails() {
         const amounts = [...state.amounts[group.name]];
         amounts[k] = amount;
         const { [group.name]: z } = latentsAt({ ...state.amounts, [group.name]: amounts });
-        wanted.push({ canvas, latents: { ...latentsNow(), [group.name]: z } });
+        const latents = { ...latentsNow(), [group.name]: z };
+        // Where nothing has moved, the middle ones are all the same.
+        const key = JSON.stringify(latents);
+        if (!wanted.has(key)) wanted.set(key, { latents, canvases: [] });
+        wanted.get(key).canvases.push(canvas);
       }
     });
   }
   try {
-    const images = await paintMany(wanted.map(({ latents }) => latents), () => number === painted);
+    const all = [...wanted.values()];
+    const images = await paintMany(all.map(({ latents }) => latents), () => number === painted);
     // Meanwhile the sliders may have been moved again.
     if (number !== painted) return;
-    wanted.forEach(({ canvas }, k) => show(canvas, images[k], 2 * MODEL.side));
+    all.forEach(({ canvases }, k) => {
+      for (const canvas of canvases) show(canvas, images[k], 2 * MODEL.side);
+    });
     document.body.dataset.thumbnails = number;
   } catch (error) {
     say(error.message, true);

@@ -11,6 +11,9 @@ from dgn_tf.config.edits import Edit
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.directions import Directions, renamed
 
+# As many of each group as people read.
+_SHOWN = 12
+
 
 class DirectionTable:
     """The principal directions of each group: number, name and share of the variance.
@@ -53,14 +56,17 @@ class DirectionTable:
 
     def __repr__(self) -> str:
         rows, lines = self.rows(), []
-        longest = max((len(name) for _, _, name, _ in rows), default=0)
-        for group in self.groups:
+        shown = [row for row in rows if row[1] <= _SHOWN]
+        longest = max((len(name) for _, _, name, _ in shown), default=0)
+        for group, of_group in self.groups.items():
             lines.append(group)
             lines += [
                 f"{number:3}  {name.ljust(longest)}  {share:.0%}"
-                for of, number, name, share in rows
+                for of, number, name, share in shown
                 if of == group
             ]
+            if len(of_group.axes) > _SHOWN:
+                lines.append(f"  and {len(of_group.axes) - _SHOWN} more, in rows()")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -68,6 +74,7 @@ class DirectionTable:
             f"<tr><td>{group}</td><td>{number}</td><td>{html.escape(name)}</td>"
             f"<td>{share:.1%}</td></tr>"
             for group, number, name, share in self.rows()
+            if number <= _SHOWN
         )
         heads = "".join(f"<th>{head}</th>" for head in ("group", "number", "name", "share"))
         return f"<table><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>"

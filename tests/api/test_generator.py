@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 import dgn_tf as dgn
+from dgn_tf.api.directions import DirectionTable
 from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.directions import Directions
 
 
 def test_the_history_has_every_number_of_every_epoch(trained):
@@ -109,6 +111,14 @@ def test_a_report_is_shown_printed_and_saved(trained, tmp_path):
     assert (tmp_path / "report" / "report.html").is_file()
     loaded = dgn.load(trained.folder).evaluate(trained.held_out)
     assert loaded.numbers["reconstruction"]["msre_mean_image"] is None
+
+
+def test_of_many_directions_the_table_shows_the_strongest():
+    names = tuple(f"direction {k}" for k in range(1, 31))
+    many = Directions(np.zeros(30), np.eye(30), np.arange(30.0, 0.0, -1.0), names)
+    table = DirectionTable({"geometry": many})
+    assert repr(table).splitlines()[-1] == "  and 18 more, in rows()" and len(table.rows()) == 30
+    assert "direction 12<" in table._repr_html_() and "direction 13<" not in table._repr_html_()
 
 
 def test_directions_are_renamed_for_edits(trained, z):

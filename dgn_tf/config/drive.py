@@ -23,7 +23,7 @@ class MotionSettings:
         "encoder, 100 without one.",
     )
     smooth: float = setting(
-        1.0,
+        1.5,
         "Standard deviation, in frames, of the Gaussian filter over time that smooths the "
         "latents of the geometry, and with --align the place of the face; 0 for none.",
     )

@@ -307,7 +307,7 @@ def test_samples_have_seeds_and_a_source(page, explorer):
     until(page, "!drawing")
     third = canvas(page, "picture")
     assert np.abs(third - average).mean() > 3
-    assert page.evaluate("state.source.name") == "seed 3, like the training images"
+    assert page.evaluate("state.source.name") == "seed 3"
     page.fill("#seed", "3")
     page.press("#seed", "Enter")
     until(page, "byId('drawn').querySelector('span').textContent == '3'")
@@ -356,7 +356,7 @@ def test_the_address_and_saved_latents_open_the_same_again(page, browser, explor
     for name, image in shown.items():
         assert np.abs(canvas(other, name) - image).mean() < 0.5
     assert other.input_value("#geometry-2") == "1.2"
-    assert items(other) == ["seed 2, like the training images"]
+    assert items(other) == ["seed 2"]
     other.close()
     name, content = downloaded(page, "#save-latents")
     z = json.loads(content)

@@ -124,7 +124,7 @@ function acceptFiles() {
   byId("face-choice").hidden = false;
   box.checked = MODEL.faces === "always";
   box.disabled = MODEL.faces === "never";
-  if (MODEL.faces === "always") byId("face-text").textContent += ", as the model has learned them";
+  if (MODEL.faces === "always") byId("face-text").textContent += ", as in training";
   if (MODEL.faces === "never") {
     byId("face-text").textContent += ': needs pip install "dgn_tf[faces]"';
   }

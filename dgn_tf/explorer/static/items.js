@@ -117,10 +117,12 @@ function offerSamples(sample) {
     const list = await sample(first, SAMPLES, source.value);
     const pictures = await paintMany(list);
     byId("drawn").replaceChildren(...list.map((latents, k) => {
-      const item = { name: `seed ${first + k}, ${SAID[source.value]}`, latents };
-      const button = make("button", { type: "button", title: item.name, "aria-pressed": "false" },
+      const prior = source.value === "prior" ? ", prior" : "";
+      const item = { name: `seed ${first + k}${prior}`, latents };
+      const title = `seed ${first + k}, ${SAID[source.value]}`;
+      const button = make("button", { type: "button", title, "aria-pressed": "false" },
         copied(pictures[k]), make("span", {}, String(first + k)));
-      button.setAttribute("aria-label", item.name);
+      button.setAttribute("aria-label", title);
       button.item = item;
       button.addEventListener("click", () => choose(item));
       return button;

@@ -160,5 +160,7 @@ def test_mp4_read_back(tmp_path):
 def test_mp4_without_its_writer_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     check_format("gif")
-    with pytest.raises(InputError, match=r"pip install \"dgn_tf\[video\]\", or use `animate=gif`"):
+    with pytest.raises(
+        InputError, match=r"`animate`: MP4 needs PyAV: pip install \"dgn_tf\[video\]\""
+    ):
         check_format("mp4")

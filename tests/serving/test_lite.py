@@ -144,8 +144,9 @@ def test_a_file_takes_any_number_of_examples(served, parts, latents, tmp_path, p
         for row in range(count):
             alone = model(**{name: value[row : row + 1] for name, value in inputs.items()})
             for name in alone:
-                # In eight bits a sum may be rounded to the next level.
-                most = made.errors[1] if quantization in ("int8", "dynamic") else 1e-5
+                # Rounded sums depend on the order that a size is computed in; both are near the
+                # truth.
+                most = 1e-5 if quantization == "float32" else 2 * made.errors[1] + 1e-5
                 np.testing.assert_allclose(found[name][row], alone[name][0], atol=most)
 
 

@@ -203,9 +203,9 @@ def small_disk(folder, size):
 
 @pytest.mark.parametrize("free", [40, 140])
 def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_room(trainer, same, free):
-    with small_disk(trainer.root / f"disk-{free}", 4 << 20) as disk:
+    with small_disk(trainer.root / f"disk-{free}", 8 << 20) as disk:
         folder, ballast = disk / "run", disk / "ballast"
-        ballast.write_bytes(bytes((4 << 20) - (free << 10)))
+        ballast.write_bytes(bytes((8 << 20) - (free << 10)))
         status, output = trainer.run(folder, "--epochs=6")
         assert status == 1, output
         assert "Traceback" not in output

@@ -155,9 +155,9 @@ def test_the_trained_model_is_exported_and_loads_from_the_run(runs_side_by_side)
 
 def test_tensorboard_has_the_losses_of_the_metrics(runs_side_by_side):
     folder = runs_side_by_side["root"] / "straight"
-    (events,) = glob.glob(f"{folder}/tensorboard/train/*.tfevents.*")
     losses = [
         float(tf.make_ndarray(value.tensor))
+        for events in sorted(glob.glob(f"{folder}/tensorboard/train/*.tfevents.*"))
         for event in tf.compat.v1.train.summary_iterator(events)
         for value in event.summary.value
         if value.tag == "epoch_loss"
@@ -171,9 +171,9 @@ def test_help_shows_settings_and_flags_of_the_app():
     script = "import sys; sys.argv[0] = 'dgn-train'; from dgn_tf.train import main_cli; main_cli()"
     programs = (["-m", "dgn_tf.train"], ["-c", script])
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    asked = [subprocess.Popen([sys.executable, *p, "--help"], **pipes) for p in programs]
+    asked = [subprocess.Popen([sys.executable, *p, "--help=all"], **pipes) for p in programs]
     for process in asked:
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
-        for flag in ("--run_dir:", "--[no]fresh:", "--[no]dry_run:", "--epochs:", "--smoothing:"):
-            assert f"\n  {flag} " in out
+        for flag in ("--run_dir=", "--[no]fresh ", "--[no]dry_run ", "--epochs=", "--smoothing="):
+            assert f"\n  {flag}" in out

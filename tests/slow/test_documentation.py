@@ -28,8 +28,6 @@ LESS = {
     "side=64": "side=32",
     "epochs=120": "epochs=1",
     ', align="eyes"': "",
-    # What nothing has been learned for has no names.
-    "widen=2": "geometry={1: 2}",
 }
 
 

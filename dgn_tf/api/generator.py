@@ -25,14 +25,13 @@ from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.models.factory import encoder_of, encoder_settings, make_model
+from dgn_tf.runs.directory import DIRECTIONS, STATISTICS
 from dgn_tf.runs.trained import Trained
 from dgn_tf.types import LatentModel, Tensor
 from dgn_tf.types import Latents as LatentVectors
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.clips import of_first_frames
 from dgn_tf.visualize.directions import read_directions, write_directions
-
-_DIRECTIONS, _STATISTICS = "directions.npz", "statistics.npz"
 
 
 @dataclasses.dataclass
@@ -464,15 +463,15 @@ class Generator(keras.Model):
     def save_assets(self, folder: str) -> None:
         """Keep directions and statistics, where Keras saves what is no weight."""
         if self.known.directions is not None:
-            write_directions(Path(folder, _DIRECTIONS), self.known.directions.groups)
+            write_directions(Path(folder, DIRECTIONS), self.known.directions.groups)
         if self.known.statistics is not None:
-            self.known.statistics.save(Path(folder, _STATISTICS))
+            self.known.statistics.save(Path(folder, STATISTICS))
 
     def load_assets(self, folder: str | None) -> None:
         """Read what `save_assets` has kept."""
         if folder is None:
             return
-        directions, statistics = Path(folder, _DIRECTIONS), Path(folder, _STATISTICS)
+        directions, statistics = Path(folder, DIRECTIONS), Path(folder, STATISTICS)
         still = self.still()
         if directions.is_file() and still is not None:
             found = read_directions(directions, still.latent_dims)

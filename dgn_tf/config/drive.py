@@ -10,7 +10,7 @@ CROPS = ("frame", "clip")
 # Of a driven animation: those of a morph without the still.
 SUFFIXES = (".gif", ".mp4")
 # More than a display shows, and than a GIF can.
-_FASTEST = 100.0
+FASTEST = 100.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class MotionSettings:
         require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
         require_not_negative(self, "smooth", "limit")
         require_choice(self, "align", "crop")
-        require(0 <= self.fps <= _FASTEST, "fps", self.fps, f"from 0 to {_FASTEST:g}")
+        require(0 <= self.fps <= FASTEST, "fps", self.fps, f"from 0 to {FASTEST:g}")
         if self.crop != "frame" and self.align == "none":
             raise InputError(
                 f"`crop={self.crop}` is for faces that are found: give `align=eyes` too."

@@ -170,12 +170,7 @@ def load_driver(path: str, side: int, channels: int, motion: MotionSettings) -> 
             note.append(second)
             yield frame
 
-    settings = CropSettings(align=motion.align, side=side)
-    with progress_bar("Finding faces") as report:
-        squares = follow(
-            whole_frames(seconds), settings, _detector(settings), lambda done: report(done, done)
-        )
-    squares = steadied(squares, motion.smooth, motion.crop == "clip")
+    squares = _face_squares(whole_frames(seconds), side, motion)
     frames = np.stack(list(cut_squares(whole_frames([]), squares, side, channels)))
     return Film(frames, rate_of(seconds, motion.fps))
 
@@ -193,13 +188,20 @@ def squares_of_frames(
     """
     if motion.align == "none":
         return np.stack([square_array(frame, side, channels) for frame in frames])
+    squares = _face_squares(frames, side, motion, len(frames))
+    return np.stack(list(cut_squares(frames, squares, side, channels)))
+
+
+def _face_squares(
+    frames: Iterable[np.ndarray], side: int, motion: MotionSettings, count: int | None = None
+) -> np.ndarray:
+    """The squares [T, 4] around the face in whole frames, of which there are `count`, if known."""
     settings = CropSettings(align=motion.align, side=side)
     with progress_bar("Finding faces") as report:
         squares = follow(
-            frames, settings, _detector(settings), lambda done: report(done, len(frames))
+            frames, settings, _detector(settings), lambda done: report(done, count or done)
         )
-    squares = steadied(squares, motion.smooth, motion.crop == "clip")
-    return np.stack(list(cut_squares(frames, squares, side, channels)))
+    return steadied(squares, motion.smooth, motion.crop == "clip")
 
 
 def _detector(settings: CropSettings) -> Detector:

@@ -35,7 +35,6 @@ def keep_names(path: Path, directions: Mapping[str, Directions]) -> None:
     names = {group: list(of_group.names) for group, of_group in directions.items()}
     kept = with_checksum({"directions": _digest(directions), "names": names})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(kept, indent=1) + "\n")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None

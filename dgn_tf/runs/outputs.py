@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import parents_made, user_path
-from dgn_tf.utils.folders import partial_folder, require_replaceable, take_place
+from dgn_tf.utils.files import user_path
+from dgn_tf.utils.folders import new_folder, partial_folder, require_replaceable, take_place
 from dgn_tf.utils.ownership import RESULTS, Ownership
 
 REPORT = "report.json"
@@ -46,17 +45,8 @@ def output_folder(
     require_replaceable(owned, flag)
     require_apart(target, flag, sources if occupied else ())
     partial = partial_folder(target)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(parents_made(partial))
-            partial.mkdir()
-        except OSError as error:
-            raise InputError(f"{flag} cannot be made: {error.strerror}.") from None
-        try:
-            yield partial
-        except BaseException:
-            shutil.rmtree(partial)
-            raise
+    with new_folder(partial, f"{flag} cannot be made"):
+        yield partial
     try:
         # Someone may have begun to use it meanwhile.
         require_replaceable(owned, flag)

@@ -1,10 +1,8 @@
 """A trained model as a SavedModel, the way TF Serving looks for it."""
 
-import contextlib
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,8 +29,8 @@ from dgn_tf.serving.signatures import (
 )
 from dgn_tf.serving.warmup import Requests, write_warmup
 from dgn_tf.types import EncodedModel, LatentArrays, Latents, Tensor
-from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import free_path, literal_path, parents_made, user_path, write_text
+from dgn_tf.utils.files import free_path, literal_path, user_path, write_text
+from dgn_tf.utils.folders import new_folder
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
 from dgn_tf.visualize.directions import Directions, write_directions
 from dgn_tf.visualize.images import png_bytes, save_png
@@ -153,13 +151,7 @@ def export_saved_model(
         shown = statistics.sample(_DRAWN_LATENTS)
     encoder = None if encoder is None else portable_encoder(encoder)
     partial = free_path(folder / f"partial-{os.getpid()}")
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(parents_made(partial))
-            partial.mkdir()
-        except OSError as error:
-            raise InputError(f"{folder} cannot be written: {error.strerror}.") from None
-        stack.callback(shutil.rmtree, partial, ignore_errors=True)
+    with new_folder(partial, f"{folder} cannot be written"):
         functions = model_signatures(config, plain, encoder)
         requests = golden_requests(functions, shown)
         _write_functions(partial, plain, functions, encoder)

@@ -45,6 +45,30 @@ def atomic_folder(folder: Path, kind: str) -> Iterator[Path]:
             raise
 
 
+@contextlib.contextmanager
+def new_folder(folder: Path, refusal: str) -> Iterator[None]:
+    """A folder that is made with those it lies in; after an error all of these are gone again.
+
+    Args:
+        folder: nothing is there yet.
+        refusal: begins the message if it cannot be made.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(parents_made(folder))
+            folder.mkdir()
+        except OSError as error:
+            raise InputError(f"{refusal}: {error.strerror}.") from None
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
 def partial_folder(folder: Path) -> Path:
     """Where a folder is filled before it takes its place; nothing is there yet.
 

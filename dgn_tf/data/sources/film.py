@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
+from dgn_tf.config.drive import FASTEST
 from dgn_tf.data.decoding import first_line
 from dgn_tf.data.sources.clips import opener_of
 from dgn_tf.data.sources.videos import Gap
@@ -16,7 +17,6 @@ from dgn_tf.utils.files import user_path
 
 # Of a single frame, and of one that says nothing of time.
 RATE = 25.0
-_FASTEST = 100.0
 
 
 class Film(NamedTuple):
@@ -108,7 +108,7 @@ def rate_of(seconds: list[float], fps: float = 0.0) -> float:
     """Frames a second of frames at these times, from 1 to 100; `fps` where that is given."""
     span = seconds[-1] - seconds[0]
     rate = fps or ((len(seconds) - 1) / span if span > 0 else RATE)
-    return min(max(rate, 1.0), _FASTEST)
+    return min(max(rate, 1.0), FASTEST)
 
 
 def load_film(path: str, side: int, channels: int, fps: float = 0.0, limit: int = 0) -> Film:

@@ -18,6 +18,9 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
+from dgn_tf.utils.keras_classes import announce_classes
+from dgn_tf.utils.quiet import quiet_imports
+
 if TYPE_CHECKING:
     # For type checkers and editors; programs get them from `__getattr__`.
     from dgn_tf.api import show
@@ -28,9 +31,9 @@ if TYPE_CHECKING:
     from dgn_tf.api.saving import load
     from dgn_tf.api.settings import Langevin
 
-# TensorFlow's own log is long and says nothing to most readers; set the variable to 0 to read it.
-# It must be set before TensorFlow is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow's own log is long and says nothing to most readers; set TF_CPP_MIN_LOG_LEVEL to 0 to
+# read it.
+quiet_imports()
 
 # Keras takes its backend from the environment or keras.json when it is imported; the models are
 # TensorFlow's.
@@ -42,6 +45,24 @@ if "keras" not in sys.modules:
             stacklevel=2,
         )
     os.environ["KERAS_BACKEND"] = "tensorflow"
+
+# The modules of the classes that files of Keras may name, which are imported when one does.
+_CLASSES = {
+    "dgn_tf.api.generators": ("ClipGenerator", "ImageGenerator"),
+    "dgn_tf.models.autoencoder": ("EncodedGenerator", "Encoder"),
+    "dgn_tf.models.baselines.abp": ("PlainGenerator",),
+    "dgn_tf.models.baselines.integrated": ("IntegratedGeometricGenerator",),
+    "dgn_tf.models.baselines.mocogan": ("ContentMotionGenerator",),
+    "dgn_tf.models.clip_encoder": ("ClipEncoder",),
+    "dgn_tf.models.deformable": ("DeformableGenerator",),
+    "dgn_tf.models.discriminator": ("Discriminator", "MinibatchDeviation"),
+    "dgn_tf.models.dynamic": ("DynamicDeformableGenerator", "TransitionNetwork"),
+    "dgn_tf.models.generators": ("AppearanceGenerator", "GeometricGenerator"),
+    "dgn_tf.models.refinement": ("Refinement",),
+    "dgn_tf.ops.conv_transpose": ("Deconvolution",),
+    "dgn_tf.training.schedules": ("RunSchedule",),
+}
+announce_classes({f"dgn_tf>{name}": module for module, names in _CLASSES.items() for name in names})
 
 __version__ = "0.1.0"
 

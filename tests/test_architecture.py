@@ -25,9 +25,9 @@ ORDER = (
     "cli",
     "config",
     "ops",
-    "utils",
     "types",
     "__init__",
+    "utils",
 )
 COMMANDS = (
     "train",

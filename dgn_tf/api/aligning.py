@@ -2,12 +2,12 @@
 
 import functools
 import importlib.util
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from absl import logging
 from PIL import Image
 
 from dgn_tf.config.prepare import CropSettings
@@ -19,6 +19,8 @@ from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.squares import square_array
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
+
+_log = logging.getLogger(__name__)
 
 # The name of an image with its file or its pixels.
 Picture: TypeAlias = tuple[str, Path | np.ndarray | Image.Image]
@@ -50,7 +52,7 @@ def load_aligned(
     if reasons and (all_needed or not found):
         raise InputError(f"no face for `align=eyes` in {told[0]}: use `align=None` for it.")
     if told:
-        logging.warning(
+        _log.warning(
             "%d of %d images are left out, which have no face that can be aligned; the first is %s",
             len(told),
             len(pictures),

@@ -33,6 +33,10 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.clips import of_first_frames
 from dgn_tf.visualize.directions import read_directions, write_directions
 
+_HOW_TO_LOAD = (
+    "with dgn_tf: `import dgn_tf` before keras.saving.load_model(path), or dgn_tf.load(path)"
+)
+
 
 @dataclasses.dataclass
 class Known:
@@ -441,6 +445,8 @@ class Generator(keras.Model):
     def get_config(self) -> dict[str, Any]:
         """What makes this model again, without weights and what it knows."""
         return {
+            # First in what Keras says where it does not know this class.
+            "how_to_load": _HOW_TO_LOAD,
             "name": self.name,
             "settings": self.config.to_json(),
             "encoder": None if self.encoder is None else encoder_settings(self.encoder),

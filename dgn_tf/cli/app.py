@@ -1,19 +1,19 @@
 """How every command runs: it reads its flags and reports errors in one line."""
 
 import functools
-import logging as standard_logging
 import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from absl import app, flags, logging
+from absl import app, flags
 
 from dgn_tf.cli.help import Common, brief_help, full_help, wanted_help
+from dgn_tf.cli.log import warnings_as_lines
 from dgn_tf.cli.presets import read_files
-from dgn_tf.cli.quiet import quiet_imports
 from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason
+from dgn_tf.utils.quiet import quiet_logs
 from dgn_tf.utils.terminal import at_the_terminal
 
 # A command: takes its arguments, returns an exit status or None.
@@ -36,7 +36,6 @@ def run_app(main: Main, positionals: Sequence[str] = (), common: Common | None =
         parse_command_line, positionals=positionals, about=about, common=common
     )
     with at_the_terminal():
-        quiet_imports()
         app.run(guarded(main), flags_parser=parse)
 
 
@@ -89,13 +88,12 @@ def guarded(main: Main) -> Main:
     """`main(argv)` that reports errors in one line: exit status 2 for the user's, else 1."""
 
     def call(argv: list[str]) -> int | None:
-        # Notes of the libraries would bury the program's own lines.
-        logging.set_verbosity(logging.WARNING)
-        standard_logging.getLogger("tensorflow").setLevel("ERROR")
         # What a command does with Keras in its own process is no concern of others.
         warnings.filterwarnings("ignore", "dgn_tf needs Keras with ")
         try:
-            return main(argv)
+            # Notes of the libraries would bury the program's own lines.
+            with warnings_as_lines(as_flags), quiet_logs():
+                return main(argv)
         except BrokenPipeError:
             # Of standard output, whose reader has gone: no error of the command.
             raise

@@ -1,13 +1,16 @@
 """Labels: classes that are given (Fig. 13); who is in a clip and what they do (Table III)."""
 
+import logging
+
 import numpy as np
-from absl import logging
 
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.label_values import described, label_of, number_label_of
 from dgn_tf.data.rows import match, named, read_table
 from dgn_tf.data.sources.walking import natural
 from dgn_tf.utils.errors import InputError
+
+_log = logging.getLogger(__name__)
 
 _NAMED = 10
 
@@ -159,7 +162,7 @@ def read_labels(
         )
     if missing:
         listing = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
-        logging.warning(
+        _log.warning(
             "%s: %d sources have no row and are left out: %s", table, len(missing), listing
         )
     chosen = [rows[found[sources[index]]] for index in kept]

@@ -5,11 +5,11 @@ the left of the image. Coordinates are (x, y) in pixels with pixel centers at wh
 """
 
 import collections
+import logging
 import os
 from collections.abc import Callable
 
 import numpy as np
-from absl import logging
 
 from dgn_tf.data.decoding import File, first_line, upright_size
 from dgn_tf.data.examples import Examples
@@ -19,6 +19,8 @@ from dgn_tf.data.sources import source_of
 from dgn_tf.data.sources.walking import composed
 from dgn_tf.data.squares import to_square
 from dgn_tf.utils.errors import InputError
+
+_log = logging.getLogger(__name__)
 
 # Points may lie beyond the square by at most its side: what the crop cut off may, numbers of a
 # larger image may not. And they may not all lie within this share of it: those are fractions.
@@ -110,7 +112,7 @@ def read_landmarks(table: str, spec: str, examples: Examples) -> tuple[np.ndarra
         )
     if missing:
         listing = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
-        logging.warning(
+        _log.warning(
             "%s: %d of %d images have no row and are left out: %s",
             table,
             len(missing),

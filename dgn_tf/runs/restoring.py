@@ -2,13 +2,13 @@
 
 import dataclasses
 import hashlib
+import logging
 import os
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from dgn_tf.config import Config
 from dgn_tf.data.examples import Examples
@@ -22,6 +22,8 @@ from dgn_tf.training.course import Course, Progress
 from dgn_tf.training.ema import WeightAverage
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
+
+_log = logging.getLogger(__name__)
 
 # Settings of the networks that a model of images has no use for.
 _OF_CLIPS = (
@@ -187,7 +189,7 @@ def initialize_encoder(encoder: keras.Model, run_dir: Folder) -> None:
             encoder.set_weights(trained.get_weights())
     except ValueError:
         # That of dgn_tf.amortise may have another width, and classes may have shared one guess.
-        logging.warning(
+        _log.warning(
             "The encoder of %s has other layers than that of this run: a new one begins.", run_dir
         )
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import logging
 import signal
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from dgn_tf.cli.app import as_flags
 from dgn_tf.config import Config
@@ -44,6 +44,8 @@ from dgn_tf.types import LatentArrays, Learner
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.ownership import shortened
 from dgn_tf.visualize.callback import SampleSheets
+
+_log = logging.getLogger(__name__)
 
 
 def _print_line(text: str) -> None:
@@ -131,7 +133,7 @@ class _Prepared:
             try:
                 self.encoder.set_weights(weights.encoder)
             except ValueError:
-                logging.warning("The encoder that is there has other layers: a new one begins.")
+                _log.warning("The encoder that is there has other layers: a new one begins.")
         self.begun_from = weights_checksum(self.model)
 
 
@@ -159,7 +161,7 @@ def train(config: Config, run_dir: str, fresh: bool = False, data_changed: bool 
     try:
         ended = run_training(config, run_dir, fresh, data_changed)
     except Diverged as error:
-        logging.error("Training stopped: %s", as_flags(str(error)))
+        _log.error("Training stopped: %s", error)
         return 1
     # As of a program that the signal has ended, so that what follows in a script does not run.
     return 128 + ended.stopped_by if ended.stopped_by else 0

@@ -1,7 +1,5 @@
 """A trained model as .tflite files for phones and browsers."""
 
-import contextlib
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ from dgn_tf.types import LatentArrays, LatentModel, Tensor
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write, user_path
 from dgn_tf.utils.ownership import LITE, Ownership
+from dgn_tf.utils.quiet import quiet_libraries, quiet_logs
 
 # Latents that ranges are measured on, and others that errors are measured on.
 _CALIBRATION, _TEST = 300, 200
@@ -191,10 +190,10 @@ def convert(
         archive.add_endpoint(
             "serve", lambda *z: trace(*z), input_signature=list(function.input_signature)
         )
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
-        _quantize(converter, quantization, [calibration[name] for name in names], names)
-        with _quiet():
+        with quiet_libraries(), quiet_logs():
+            archive.write_out(folder, verbose=False)
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
+            _quantize(converter, quantization, [calibration[name] for name in names], names)
             content = converter.convert()
     found = run(content, {name: test[name] for name in names})
     wanted = np.concatenate(
@@ -223,10 +222,11 @@ def run(content: bytes, inputs: LatentArrays) -> np.ndarray:
     Returns:
         [n, ...]; several outputs one after the other in the last axis, in the order of their names.
     """
-    with _quiet():
-        runner = require_litert()(model_content=content).get_signature_runner()
     rows = zip(*inputs.values(), strict=True)
-    results = [runner(**{n: z[None] for n, z in zip(inputs, row, strict=True)}) for row in rows]
+    # What it has made of the file it says at the first example.
+    with quiet_libraries():
+        runner = require_litert()(model_content=content).get_signature_runner()
+        results = [runner(**{n: z[None] for n, z in zip(inputs, row, strict=True)}) for row in rows]
     return np.concatenate([_joined(result) for result in results])
 
 
@@ -265,19 +265,6 @@ def _quantize(
             for row in zip(*calibration, strict=True)
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the converter's log, which no setting silences, off standard error."""
-    before, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
-        os.close(null)
 
 
 def _function(python_function: Callable[..., dict[str, Tensor]], dims: Mapping[str, int]) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from dgn_tf.utils.arrays import checked_images, checked_numbers
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
+from dgn_tf.utils.quiet import quiet_libraries
 
 BORDERS = ("edge", "zeros")
 
@@ -26,7 +27,10 @@ class LiteModel:
     def __init__(self, path: str | os.PathLike):
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(model_path=str(user_path(path)))
+        with quiet_libraries():
+            interpreter = Interpreter(model_path=str(user_path(path)))
+            # Else it would tell of its delegate at the first call.
+            interpreter.allocate_tensors()
         self._run = interpreter.get_signature_runner()
         # The sizes of each input, in which -1 stands for a free batch.
         self._shapes = {

@@ -31,6 +31,7 @@ from dgn_tf.serving.warmup import Requests, write_warmup
 from dgn_tf.types import EncodedModel, LatentArrays, Latents, Tensor
 from dgn_tf.utils.files import free_path, literal_path, user_path, write_text
 from dgn_tf.utils.folders import new_folder
+from dgn_tf.utils.quiet import quiet_logs
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
 from dgn_tf.visualize.directions import Directions, write_directions
 from dgn_tf.visualize.images import png_bytes, save_png
@@ -195,7 +196,8 @@ def _write_functions(
         archive.add_endpoint(name, _calling(trace), input_signature=list(function.input_signature))
     # Nobody differentiates what is served; "reconstruct" has its gradients in its graph.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    archive.write_out(str(path), options=options, verbose=False)
+    with quiet_logs():
+        archive.write_out(str(path), options=options, verbose=False)
 
 
 def _calling(trace: Callable[..., Any]) -> Callable[..., Any]:
@@ -269,7 +271,8 @@ def answers_of(path: str | os.PathLike, requests: Requests) -> Answers:
         The answers by signature.
     """
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        with literal_path(path) as readable:
+        # TensorFlow calls the loader of TF Serving deprecated.
+        with literal_path(path) as readable, quiet_logs():
             graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(readable))
         answers = {}
         for name, inputs in requests.items():

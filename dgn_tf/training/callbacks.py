@@ -1,6 +1,7 @@
 """Callbacks of the loop: progress for people, metrics.jsonl for programs."""
 
 import json
+import logging
 import os
 import sys
 import time
@@ -9,13 +10,14 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from absl import logging
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata as image_metadata
 
 from dgn_tf.utils.files import user_path, write_text
 from dgn_tf.utils.ownership import LOGS, Ownership, files_under
 from dgn_tf.utils.progress import is_watched, make_bar, tell
+
+_log = logging.getLogger(__name__)
 
 # What the callbacks of Keras are given: the numbers of the epoch so far, by name.
 Logs = Mapping[str, float] | None
@@ -215,5 +217,5 @@ def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
             row = json.loads(line)
             rows.append(row | {"epoch": int(row["epoch"])})
         except (ValueError, TypeError, KeyError, RecursionError):
-            logging.warning("%s: line %d is damaged and left out.", path, number)
+            _log.warning("%s: line %d is damaged and left out.", path, number)
     return rows

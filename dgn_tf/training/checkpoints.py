@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import re
 import zlib
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from dgn_tf.training.chains import Chains
 from dgn_tf.training.course import Progress
@@ -19,6 +19,8 @@ from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import DiskError, InputError, disk_reason
 from dgn_tf.utils.files import free_path, literal_path, user_path
 from dgn_tf.utils.ownership import files_under, remove_files
+
+_log = logging.getLogger(__name__)
 
 PROGRESS = "progress.json"
 # What a save writes, and what it leaves where it was killed.
@@ -227,7 +229,7 @@ class Checkpoints:
                 TypeError,
             ) as error:
                 reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-                logging.error(
+                _log.error(
                     "Checkpoint %s cannot be read (%s): the one before it is used.", path, reason
                 )
         if paths:

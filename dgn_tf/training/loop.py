@@ -1,11 +1,11 @@
 """The training loop: steps, epochs, callbacks, checkpoints and the rescue from divergence."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import keras
 import tensorflow as tf
-from absl import logging
 
 from dgn_tf.data.batches import Shards, batches
 from dgn_tf.data.examples import Examples
@@ -14,6 +14,8 @@ from dgn_tf.training.course import Course, Progress
 from dgn_tf.types import Learner, Tensor
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.memory import keep_freed_memory
+
+_log = logging.getLogger(__name__)
 
 # How often a run goes back to a checkpoint after a number that is not finite.
 MAX_RESCUES = 3
@@ -237,7 +239,7 @@ def _rescue(
         )
     progress = before
     progress.rescues = rescues
-    logging.warning(
+    _log.warning(
         "Step %d gave numbers that are not finite. Back to step %d with the step size and the "
         "learning rate at %g of their settings (return %d of %d).",
         step,

@@ -1,16 +1,17 @@
 """Folders that appear whole or not at all, and take no one else's files away."""
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from absl import logging
-
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import free_path, parents_made
 from dgn_tf.utils.ownership import RECORD, Ownership, files_under, remove_files, shortened
+
+_log = logging.getLogger(__name__)
 
 _PARTIAL = ".partial-"
 _REPLACED = ".replaced-"
@@ -107,14 +108,14 @@ def _tell_interrupted(folder: Path, new: Path) -> None:
         if not name.endswith(f"-{folder.name}") or path == new:
             continue
         if name.startswith(_REPLACED):
-            logging.warning(
+            _log.warning(
                 "%s: a replacement was interrupted, and %s may hold files that this program did "
                 "not write: take them out and remove it.",
                 folder,
                 path,
             )
         elif name.startswith(_PARTIAL):
-            logging.warning(
+            _log.warning(
                 "%s: unless another command is filling it right now, %s is left of one that was "
                 "killed: remove it.",
                 folder,
@@ -165,6 +166,6 @@ def _keep_strangers(owned: Ownership, folder: Path) -> None:
     for place, _, _ in os.walk(before, topdown=False):
         remove_files(Path(place), ())
     if before.exists():
-        logging.warning("%s: files that this program did not write are in %s.", folder, before)
+        _log.warning("%s: files that this program did not write are in %s.", folder, before)
     elif kept:
-        logging.warning("%s: kept what this program did not write: %s.", folder, shortened(kept))
+        _log.warning("%s: kept what this program did not write: %s.", folder, shortened(kept))

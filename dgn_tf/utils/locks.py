@@ -1,6 +1,7 @@
 """Folders that one process at a time may write to."""
 
 import contextlib
+import logging
 import os
 import socket
 import tempfile
@@ -8,9 +9,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import filelock
-from absl import logging
 
 from dgn_tf.utils.errors import InputError
+
+_log = logging.getLogger(__name__)
 
 LOCK = ".lock"
 
@@ -50,7 +52,7 @@ def lock_folder(folder: Path, name: str) -> AbstractContextManager:
     except PermissionError as error:
         raise InputError(f"{name} cannot be locked: {error.strerror}.") from None
     except (OSError, NotImplementedError) as error:
-        logging.warning(
+        _log.warning(
             "%s is on a file system without locks (%s): see to it that no other process works in "
             "it.",
             name,

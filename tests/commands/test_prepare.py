@@ -8,7 +8,6 @@ import sys
 
 import numpy as np
 import pytest
-from absl import logging
 from PIL import Image, ImageDraw
 
 from dgn_tf import prepare
@@ -195,11 +194,9 @@ def test_the_middle_is_what_training_would_take(command, source, tmp_path):
     assert first["confidence"] == first["left_eye_x"] == ""
 
 
-def test_an_unreadable_file_is_one_named_warning(source, tmp_path, monkeypatch):
-    texts = []
-    monkeypatch.setattr(logging, "warning", lambda text, *args: texts.append(text % args))
+def test_an_unreadable_file_is_one_named_warning(source, tmp_path, caplog):
     preparing.prepare(str(source), str(tmp_path / "out"), detector=detect)
-    (text,) = texts
+    (text,) = caplog.messages
     assert text.startswith("broken.jpg is skipped: cannot be read") and str(tmp_path) not in text
 
 
@@ -382,7 +379,7 @@ def test_the_detector_finds_the_face_of_a_photograph():
     assert load_detector(100, 0.9)(Image.new("RGB", (30, 1))) == []
 
 
-def test_photographs_with_damaged_metadata_are_cropped(run_app, tmp_path, caplog):
+def test_photographs_with_damaged_metadata_are_cropped(run_app, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(2):
@@ -395,10 +392,9 @@ def test_photographs_with_damaged_metadata_are_cropped(run_app, tmp_path, caplog
     assert said.status == 0, said.err
     assert said.out.startswith("3 crops from 3 images; 0 images skipped")
     assert (
-        "damaged metadata is ignored, and what it may say of the orientation (images: 2"
-        in caplog.text
+        "damaged metadata is ignored, and what it may say of the orientation (images: 2" in said.err
     )
-    assert "not images, and left out: 1 .txt" in caplog.text
+    assert "not images, and left out: 1 .txt" in said.err
     assert run_app(prepare, *arguments).status == 0
 
 

@@ -117,7 +117,7 @@ def test_photographs_in_a_folder_named_as_those_of_runs_are_not_removed(
     assert sorted(p.name for p in (tmp_path / "run/photos").iterdir()) == names
 
 
-def test_what_runs_and_inferences_have_written_is_not_data(run_app, tiny_run, tmp_path, caplog):
+def test_what_runs_and_inferences_have_written_is_not_data(run_app, tiny_run, tmp_path):
     photographs(tmp_path / "pics")
     command = (*tiny_run.command, f"--data=folder:{tmp_path}/pics")
     run = f"--run_dir={tmp_path}/pics/runs/a"
@@ -126,12 +126,12 @@ def test_what_runs_and_inferences_have_written_is_not_data(run_app, tiny_run, tm
     said = run_app(infer, run, f"--data=folder:{tmp_path}/pics", *arguments)
     assert said.status == 0, said.err
     assert said.out.startswith("5 images")
-    caplog.clear()
     wrote = len(list(tmp_path.glob("pics/*/**/*.png")))
     said = run_app(train, *command, run, "--epochs=2")
     assert said.status == 0, said.err
     assert "data: 5 images of 32x32x1" in said.out
-    (note,) = [r.getMessage() for r in caplog.records if "this program wrote" in r.getMessage()]
+    (note,) = [line for line in said.err.splitlines() if "this program wrote" in line]
+    assert note.startswith("warning: folder ")
     assert f"passed over {wrote} images that this program wrote" in note
     # Unless they are asked for by name.
     said = run_app(
@@ -150,12 +150,12 @@ def flip(path):
     path.write_bytes(content)
 
 
-def test_a_damaged_newest_checkpoint_costs_one_epoch_only(run_again, caplog, tensors):
+def test_a_damaged_newest_checkpoint_costs_one_epoch_only(run_again, tensors):
     whole = tensors(run_again.folder)
     flip(run_again.folder / "checkpoints" / "step-0000000009" / "state.data-00000-of-00001")
     said = run_again()
     assert said.out.splitlines()[-5].startswith("Trained: ")
-    assert "step-0000000009 cannot be read" in caplog.text
+    assert "step-0000000009 cannot be read" in said.err
     # The last epoch is made again from the checkpoint before it, the same to rounding.
     for name, tensor in tensors(run_again.folder).items():
         if tensor.dtype == np.float32:
@@ -172,21 +172,23 @@ def test_a_run_with_no_readable_checkpoint_names_fresh(run_again):
 
 
 def test_a_run_that_diverges_goes_back_three_times_and_ends_with_status_1(
-    run_app, tiny_run, tmp_path, caplog, tensors
+    run_app, tiny_run, tmp_path, tensors
 ):
     command = (*tiny_run.command, f"--run_dir={tmp_path}/run", "--step_size=1e25")
     said = run_app(train, *command)
     assert said.status == 1
-    texts = [record.getMessage() for record in caplog.records]
+    texts = said.err.splitlines()
     assert [text.count("Back to step 0") for text in texts] == [1, 1, 1, 0]
-    assert "Training stopped: step 1 gave numbers that are not finite, after 3 " in texts[3]
+    assert texts[0].startswith("warning: Step 1 gave numbers that are not finite. Back to ")
+    stopped = "error: Training stopped: step 1 gave numbers that are not finite, after 3 "
+    assert texts[3].startswith(stopped)
     assert "lower --step_size" in texts[3]
     assert not (tmp_path / "run" / "model.keras").exists()
     state = tensors(tmp_path / "run").values()
     assert all(np.isfinite(value).all() for value in state)
 
 
-def test_unreadable_images_are_told_and_left_out(run_app, tiny_run, tmp_path, caplog):
+def test_unreadable_images_are_told_and_left_out(run_app, tiny_run, tmp_path):
     (tmp_path / "photos").mkdir()
     for number in range(5):
         Image.new("L", (40, 32), 50 * number).save(tmp_path / "photos" / f"{number}.png")
@@ -195,7 +197,7 @@ def test_unreadable_images_are_told_and_left_out(run_app, tiny_run, tmp_path, ca
     said = run_app(train, *command, f"--run_dir={tmp_path}/run")
     assert said.status == 0, said.err
     assert "data: 5 images of 32x32x1" in said.out
-    assert "broken.jpg" in caplog.text
+    assert "broken.jpg" in said.err
     (row,) = read_metrics(tmp_path / "run" / "metrics.jsonl")
     assert row["step"] == 2
 

@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 import pytest
-from absl import logging
 
 from dgn_tf.data.examples import as_float
 from dgn_tf.data.synthetic import heads
@@ -73,10 +72,8 @@ def test_features_tell_heads_from_noise():
     np.testing.assert_allclose(features(gray), features(np.repeat(gray, 3, -1)), atol=1e-4)
 
 
-def test_without_the_package_there_is_one_hint(monkeypatch):
+def test_without_the_package_there_is_one_hint(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "mtcnn.network.onet", None)
-    said = []
-    monkeypatch.setattr(logging, "warning", lambda text, *values: said.append(text % values))
     assert load_face_features() is None
-    (line,) = said
+    (line,) = caplog.messages
     assert 'pip install "dgn_tf[faces]"' in line

@@ -4,12 +4,12 @@ import collections
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from absl import logging
 from PIL import Image
 
 from dgn_tf.cli.paths import require_writable
@@ -28,6 +28,8 @@ from dgn_tf.utils.files import user_path, write_text
 from dgn_tf.utils.locks import LOCK, lock_folder
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.utils.reading import read_regular
+
+_log = logging.getLogger(__name__)
 
 _SETTINGS = "settings.json"
 _MANIFEST = (
@@ -133,7 +135,7 @@ def _fill(
     todo = [file for file in files if _line(file) not in finished]
     gone = [row["crop"] for row in manifest.rows if not (target / row["crop"]).exists()]
     if gone:
-        logging.warning(
+        _log.warning(
             "%s: %d crops in manifest.csv are no longer there (the first is %s) and are not made "
             "again: delete their rows to have them made.",
             target,
@@ -158,7 +160,7 @@ def _fill(
                 counts["images"] += 1
             else:
                 if isinstance(image, str):
-                    logging.warning("%s is skipped: %s", _line(file), reason)
+                    _log.warning("%s is skipped: %s", _line(file), reason)
                 skipped.append([{"source": _line(file), "reason": reason}])
                 counts["skipped"] += 1
             report(done, len(todo))
@@ -208,7 +210,7 @@ def _require_moved(files: Sequence[str], target: Path, dest: str, before: str) -
     missing = _finished(*_journals(target)) - {_line(file) for file in files}
     if missing:
         raise InputError(f"{_other_images(dest, before)} Of those it lacks {min(missing)}.")
-    logging.warning("%s: the images of %s have moved; going on with them.", dest, before)
+    _log.warning("%s: the images of %s have moved; going on with them.", dest, before)
 
 
 def _other_images(dest: str, before: str) -> str:

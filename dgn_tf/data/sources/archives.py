@@ -2,11 +2,10 @@
 
 import contextlib
 import io
+import logging
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-
-from absl import logging
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.decoding import FORMATS, File, first_line
@@ -19,6 +18,8 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 from dgn_tf.utils.reading import open_regular
+
+_log = logging.getLogger(__name__)
 
 # Larger than any image file that is read here; a member may say that it unpacks to anything.
 MOST_BYTES = 1 << 28
@@ -121,7 +122,7 @@ def _members(name: str, archive: zipfile.ZipFile, folder: str) -> dict[str, zipf
             f"{printable(locked[0])}: pack it without a password"
         )
     if others:
-        logging.warning("%s: not images, and left out: %s", name, left_out(others))
+        _log.warning("%s: not images, and left out: %s", name, left_out(others))
     return found
 
 

@@ -1,7 +1,8 @@
 """The source `npz`: an .npz file of images, or of the frames of clips."""
 
+import logging
+
 import numpy as np
-from absl import logging
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples, stable_id
@@ -12,6 +13,8 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.npz_files import npz_headers, read_npz
 from dgn_tf.utils.progress import Progress
+
+_log = logging.getLogger(__name__)
 
 
 def load_npz(data: DataConfig, rest: str, progress: Progress | None = None) -> Examples:
@@ -56,7 +59,7 @@ def load_npz(data: DataConfig, rest: str, progress: Progress | None = None) -> E
     factors = {n: a[rows] for n, a in others.items() if a.ndim and len(a) == len(values)}
     unused = [f"{n} {list(a.shape)}" for n, a in others.items() if a.ndim and n not in factors]
     if unused:
-        logging.warning(
+        _log.warning(
             "%s: arrays without a row for each of the %d images are left out: %s",
             where,
             len(values),

@@ -1,18 +1,24 @@
 """Data sets that TensorFlow Datasets prepares once on the disk, read in their own fixed order."""
 
+import contextlib
+import io
+import sys
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.utils import tqdm_utils
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.squares import square_array
 from dgn_tf.types import Tensor
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.network import any_reachable
-from dgn_tf.utils.progress import Progress
+from dgn_tf.utils.progress import Progress, is_watched, tell
+from dgn_tf.utils.quiet import quiet_logs
 
 _BATCH = 256
 
@@ -29,6 +35,7 @@ def damaged(error: Exception, data_dir: str) -> str:
     return f"{reason} (if its prepared data in {folder} is damaged, delete it to prepare it again)"
 
 
+@quiet_logs()
 def read_builder(
     builder: tfds.core.DatasetBuilder,
     split: str,
@@ -146,11 +153,25 @@ def _prepare(builder: tfds.core.DatasetBuilder, spec: str) -> None:
             f"{spec}: is not prepared in {builder.data_dir} and cannot be downloaded: no "
             f"connection to {', '.join(hosts)}; go online, or name a folder of prepared data sets"
         )
+    tell(f"Preparing {spec} in {builder.data_dir}, once: this takes a minute or more.", sys.stderr)
     try:
-        builder.download_and_prepare()
+        with _without_banners(bars=bool(hosts) and is_watched()):
+            builder.download_and_prepare()
     except Exception as error:
         # Builders are foreign code: downloads, licenses to accept, missing extra packages.
         reason = " ".join(str(error).split())[:500]
         raise InputError(
             f"{spec}: cannot be prepared in {builder.data_dir}: {type(error).__name__}: {reason}"
         ) from error
+
+
+@contextlib.contextmanager
+def _without_banners(bars: bool) -> Iterator[None]:
+    """In here TFDS prints nothing but, if it is wanted, the bars of downloads."""
+    before = getattr(tqdm_utils, "_active", True)
+    tfds.display_progress_bar(bars)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.display_progress_bar(before)

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from absl import logging
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.decoding import first_line
@@ -24,6 +24,8 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 from dgn_tf.utils.reading import open_regular
+
+_log = logging.getLogger(__name__)
 
 # A PNG says in front of its pixels that it moves, perhaps behind a color profile.
 _SEARCHED = 4096
@@ -106,7 +108,7 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
     for listed, what in ((empty, "left out"), (broken, "damaged, and give only some clips")):
         if listed:
             summary = f"{len(listed)} of {done} sources are {what}"
-            logging.warning("clips %s: %s:\n  %s", path, summary, "\n  ".join(listed))
+            _log.warning("clips %s: %s:\n  %s", path, summary, "\n  ".join(listed))
     tell_ignored(f"clips {path}", ignored)
     names = names[: data.limit or None]
     ids = np.array([stable_id(name.encode()) for name in names], np.int64)
@@ -159,9 +161,9 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
         but = f" but {len(ours)} files that this program wrote" if ours else ""
         raise InputError(f"clips {path}: holds no video ({_KNOWN}){but}{holds}")
     if ours:
-        logging.warning("clips %s: passed over %d files that this program wrote.", path, len(ours))
+        _log.warning("clips %s: passed over %d files that this program wrote.", path, len(ours))
     if beside:
-        logging.warning(
+        _log.warning(
             "clips %s: images beside videos are passed over (%d, the first is %s): frames of a "
             "clip need a folder of their own",
             path,
@@ -169,7 +171,7 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
             printable(sorted(beside)[0]),
         )
     if others:
-        logging.warning("clips %s: no videos or images, and left out: %s", path, left_out(others))
+        _log.warning("clips %s: no videos or images, and left out: %s", path, left_out(others))
     return root, dict(sorted(found.items()))
 
 

@@ -1,11 +1,11 @@
 """The frames of one video from its first to its last, to be painted again in the same time."""
 
+import logging
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-from absl import logging
 
 from dgn_tf.config.drive import FASTEST
 from dgn_tf.data.decoding import first_line
@@ -14,6 +14,8 @@ from dgn_tf.data.sources.videos import Gap
 from dgn_tf.data.sources.windows import resample
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
+
+_log = logging.getLogger(__name__)
 
 # Of a single frame, and of one that says nothing of time.
 RATE = 25.0
@@ -64,7 +66,7 @@ def read_frames(
     if not found:
         raise InputError(f"{path}: no frame can be read: {damage[0] if damage else 'it has none'}.")
     if damage:
-        logging.warning("%s: frames that cannot be read are left out: %s", path, damage[0])
+        _log.warning("%s: frames that cannot be read are left out: %s", path, damage[0])
 
 
 def _drawn(timed: Iterator, fps: float, damage: list[str]) -> Iterator[tuple[float, np.ndarray]]:

@@ -2,13 +2,13 @@
 
 import collections
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from absl import logging
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.decoding import FORMATS, File, decode, first_line
@@ -19,6 +19,8 @@ from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
+
+_log = logging.getLogger(__name__)
 
 _CHUNK = 512
 
@@ -120,7 +122,7 @@ def read_all(
         )
     if unreadable:
         summary = f"{len(unreadable)} of {done} files cannot be read and are left out"
-        logging.warning("%s: %s:\n  %s", name, summary, "\n  ".join(unreadable))
+        _log.warning("%s: %s:\n  %s", name, summary, "\n  ".join(unreadable))
     tell_ignored(name, ignored)
     ids = np.array([stable_id(os.fsencode(file)) for file in kept], np.int64)
     names = tuple(printable(file) for file in kept)
@@ -130,7 +132,7 @@ def read_all(
 def tell_ignored(name: str, ignored: list[str]) -> None:
     """Warns of images whose metadata could not be read, as "FILE (reason)"."""
     if ignored:
-        logging.warning(
+        _log.warning(
             "%s: damaged metadata is ignored, and what it may say of the orientation (images: %d; "
             "the first is %s)",
             name,
@@ -184,9 +186,9 @@ def find_images(root: Path) -> list[str]:
         but = f" but {passed} that this program wrote" if passed else ""
         raise InputError(f"folder {root} holds no image file ({FORMATS}){but}{holds}")
     if passed:
-        logging.warning("folder %s: passed over %d images that this program wrote.", root, passed)
+        _log.warning("folder %s: passed over %d images that this program wrote.", root, passed)
     if others:
-        logging.warning("folder %s: not images, and left out: %s", root, left_out(others))
+        _log.warning("folder %s: not images, and left out: %s", root, left_out(others))
     return sorted(found)
 
 

@@ -1,10 +1,8 @@
 """The sources `heads` and `heads_clips`: synthetic heads, drawn at the first use."""
 
 import contextlib
-import logging as standard_logging
 from collections.abc import Iterator, Sequence
 
-from absl import logging
 from google.protobuf.json_format import ParseError
 
 from dgn_tf.config import DataConfig
@@ -13,6 +11,7 @@ from dgn_tf.data.sources.source import Source
 from dgn_tf.data.synthetic.motion import MOVED, SWAY
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import Progress
+from dgn_tf.utils.quiet import quiet_logs
 
 
 def _load_heads(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
@@ -22,7 +21,7 @@ def _load_heads(data: DataConfig, rest: str, progress: Progress | None) -> Examp
     from dgn_tf.data.sources.builders import read_builder
     from dgn_tf.data.synthetic.heads import Heads, HeadsConfig
 
-    with _quiet():
+    with quiet_logs():
         with _told_if_damaged("heads", data.data_dir):
             builder = Heads(config=HeadsConfig(side=data.side), data_dir=data.data_dir or None)
         images, tfds_ids, factors = read_builder(builder, split, "image", data, progress)
@@ -36,7 +35,7 @@ def _load_heads_clips(data: DataConfig, rest: str, progress: Progress | None) ->
     from dgn_tf.data.sources.builders import read_builder
     from dgn_tf.data.synthetic.heads_clips import HeadsClips, HeadsClipsConfig, clip_names
 
-    with _quiet():
+    with quiet_logs():
         with _told_if_damaged("heads_clips", data.data_dir):
             config = HeadsClipsConfig(side=data.side, frames=data.frames)
             builder = HeadsClips(config=config, data_dir=data.data_dir or None)
@@ -63,21 +62,6 @@ def _told_if_damaged(kind: str, data_dir: str) -> Iterator[None]:
         from dgn_tf.data.sources.builders import damaged
 
         raise InputError(f"{kind}: {damaged(error, data_dir)}") from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Says nothing of unlisted configurations and TFDS's own deprecations: users can do nothing."""
-    # TensorFlow tells of deprecations by a logger of its own.
-    verbosity, others = logging.get_verbosity(), standard_logging.getLogger("tensorflow")
-    level = others.level
-    logging.set_verbosity(logging.ERROR)
-    others.setLevel("ERROR")
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        others.setLevel(level)
 
 
 HEADS = Source(

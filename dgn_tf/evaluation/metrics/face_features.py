@@ -1,12 +1,14 @@
 """Features of faces, for KID: what MTCNN's last network sees in an image."""
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from dgn_tf.data.examples import as_bytes
+
+_log = logging.getLogger(__name__)
 
 NAME = "features of MTCNN's O-Net"
 HINT = 'KID needs the package mtcnn: pip install "dgn_tf[faces]".'
@@ -30,7 +32,7 @@ def load_face_features() -> FaceFeatures | None:
         from mtcnn.network.onet import ONet
         from mtcnn.utils.tensorflow import load_weights
     except ImportError as error:
-        logging.warning("%s (%s)", HINT, error)
+        _log.warning("%s (%s)", HINT, error)
         return None
     network = ONet()
     network.build()

@@ -7,7 +7,6 @@ import zlib
 
 import numpy as np
 import pytest
-from absl import logging
 from PIL import Image
 
 from dgn_tf.data.examples import Examples, as_bytes, as_float
@@ -24,14 +23,6 @@ def gradient(width, height):
     pixels[..., 0] = np.linspace(0, 255, width)[None, :]
     pixels[..., 1] = np.linspace(0, 255, height)[:, None]
     return pixels
-
-
-@pytest.fixture
-def warnings_logged(monkeypatch):
-    """Collects the texts of absl warnings."""
-    texts = []
-    monkeypatch.setattr(logging, "warning", lambda text, *args: texts.append(text % args))
-    return texts
 
 
 @pytest.mark.parametrize(
@@ -187,27 +178,27 @@ def break_files(folder):
     (folder / "text.webp").write_text("hello")
 
 
-def test_unreadable_files_are_named_once_and_counted(tmp_path, warnings_logged):
+def test_unreadable_files_are_named_once_and_counted(tmp_path, caplog):
     fill(tmp_path, ["a.png", "z.png"])
     break_files(tmp_path)
     examples = load_folder(str(tmp_path), 8, 3)
     assert examples.names == ("a.png", "z.png")
-    assert len(warnings_logged) == 1
-    lines = warnings_logged[0].splitlines()
+    assert len(caplog.messages) == 1
+    lines = caplog.messages[0].splitlines()
     assert lines[0].endswith("3 of 5 files cannot be read and are left out:")
     assert [line.split()[0] for line in lines[1:]] == ["cut.jpg", "empty.png", "text.webp"]
     assert "truncated" in lines[1]
 
 
-def test_decompression_bomb_is_left_out(tmp_path, monkeypatch, warnings_logged):
+def test_decompression_bomb_is_left_out(tmp_path, monkeypatch, caplog):
     fill(tmp_path, ["a.png"])
     fill(tmp_path, ["bomb.png"], side=40)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert load_folder(str(tmp_path), 8, 1).names == ("a.png",)
-    assert "bomb.png (DecompressionBombError" in warnings_logged[0]
+    assert "bomb.png (DecompressionBombError" in caplog.messages[0]
 
 
-def test_limit_counts_readable_files_and_reads_no_more(tmp_path, warnings_logged, monkeypatch):
+def test_limit_counts_readable_files_and_reads_no_more(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(folders, "_CHUNK", 2)
     fill(tmp_path, [f"{i}.png" for i in range(1, 8)])
     (tmp_path / "0.png").write_bytes(b"broken")
@@ -217,7 +208,7 @@ def test_limit_counts_readable_files_and_reads_no_more(tmp_path, warnings_logged
         str(tmp_path), 8, 1, limit=4, progress=lambda done, total: seen.append((done, total))
     )
     assert examples.names == ("1.png", "2.png", "3.png", "4.png")
-    assert "1 of 5 files" in warnings_logged[0] and "9.png" not in warnings_logged[0]
+    assert "1 of 5 files" in caplog.messages[0] and "9.png" not in caplog.messages[0]
     assert seen == [(2, 5), (4, 5), (5, 5)]
 
 

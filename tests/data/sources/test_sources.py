@@ -356,6 +356,17 @@ def test_heads(few_heads, monkeypatch, load_data):
     assert views.factors["view"].tolist() == [-30, -15, 0, 15, 30] * 2
 
 
+def test_data_that_are_made_are_told_in_one_line(
+    few_heads, tmp_path, monkeypatch, load_data, capfd
+):
+    _, config = few_heads
+    monkeypatch.setattr(heads, "HeadsConfig", lambda side: config)
+    for told in (f"Preparing heads in {tmp_path}/heads/", ""):
+        load_data("heads", 16, 3, data_dir=str(tmp_path))
+        said = capfd.readouterr()
+        assert said.out == "" and said.err.startswith(told) and said.err.count("\n") == bool(told)
+
+
 @pytest.mark.parametrize("split", ["valid", "train+valid", "tests[:5]"])
 def test_unknown_split_of_heads_is_refused_before_they_are_drawn(split, tmp_path, load_data):
     with pytest.raises(InputError, match="no split .*; it has train, test, views"):

@@ -1,17 +1,21 @@
 """TensorFlow loads without a word, and shows what it had to say if it cannot be loaded."""
 
+import logging
 import os
 import subprocess
 import sys
 
 import pytest
+from absl import logging as absl_logging
+
+from dgn_tf.utils.quiet import quiet_logs
 
 # A package in TensorFlow's place, whose library writes to file descriptor 2.
 NOISY = "import os\nos.write(2, b'a word of its library\\n')\n"
 PROGRAM = (
-    "import dgn_tf, sys\nfrom dgn_tf.cli.quiet import quiet_imports\nquiet_imports()\n"
+    "import dgn_tf, sys\nfrom dgn_tf.utils.quiet import quiet_imports\nquiet_imports()\n"
     "quiet_imports()\nimport tensorflow\nassert tensorflow.__spec__.loader is "
-    "tensorflow.__loader__\nassert 'Quiet' not in type(tensorflow.__loader__).__name__\n"
+    "tensorflow.__loader__\nassert 'dgn_tf' not in type(tensorflow.__loader__).__module__\n"
     "print('done', file=sys.stderr)"
 )
 
@@ -59,3 +63,14 @@ def test_a_closed_standard_error_is_no_obstacle(tmp_path, closed):
         env=os.environ | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_what_tensorflow_logs_goes_nowhere_unless_it_is_asked_for(monkeypatch):
+    logger, before = logging.getLogger("tensorflow"), absl_logging.get_verbosity()
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    for level, told in (("3", False), ("0", True)):
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+        with quiet_logs():
+            assert logger.isEnabledFor(logging.WARNING) == told
+            assert (absl_logging.get_verbosity() > absl_logging.ERROR) == told
+        assert (logger.level, absl_logging.get_verbosity()) == (logging.INFO, before)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dgn_tf.runs.trained import Trained
+    from dgn_tf.types import LatentArrays
 
 FLAGS = absl_flags.FLAGS
 # The short help.
@@ -67,15 +68,20 @@ def main(_argv: Sequence[str]) -> None:
     save_animation(
         output, driven_frames(driven.images, film.frames if settings.beside else None), film.rate
     )
-    for path, errors in ((settings.face, driven.error), (settings.video, driven.errors)):
-        print(f"{path}: squared error {errors.mean():.1f}{_unlike(trained, errors)}")
+    for path, shown in (
+        (settings.face, (still[None], driven.of_still, driven.error)),
+        (settings.video, (film.frames, driven.of_frames, driven.errors)),
+    ):
+        print(f"{path}: squared error {shown[-1].mean():.1f}{_unlike(trained, *shown)}")
     print(f"{output}: {len(driven.images)} frames, {film.rate:g} a second.")
 
 
-def _unlike(trained: "Trained", errors: "np.ndarray") -> str:
+def _unlike(
+    trained: "Trained", images: "np.ndarray", latents: "LatentArrays", errors: "np.ndarray"
+) -> str:
     """Says how many images are unlike anything that a model has learned, if any are."""
     statistics = trained.statistics
-    typical = None if statistics is None else statistics.typical(errors)
+    typical = None if statistics is None else statistics.typical(images, latents, errors)
     if typical is None or typical.all():
         return ""
     share = "" if len(errors) == 1 else f", {len(errors) - typical.sum()} of {len(errors)} frames"

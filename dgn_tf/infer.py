@@ -105,7 +105,11 @@ def _infer(task: InferenceTask, settings: InferenceConfig) -> None:
         f"{len(report['examples'])} images, mean squared reconstruction error "
         f"{report['msre']:.2f} (sum over an image, [0, 1] scale): {FLAGS.output_dir}"
     )
-    unlike = [example["name"] for example in report["examples"] if not example["typical"]]
+    unlike = [
+        f"{example['name']} ({', '.join(example['unlike'])})"
+        for example in report["examples"]
+        if example["unlike"]
+    ]
     if unlike:
         print(f"Unlike anything that this model has learned: {len(unlike)}, {shortened(unlike)}")
 

@@ -51,9 +51,9 @@ def main(argv: Sequence[str]) -> None:
 
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
     inferred = infer_files(trained, files, inference)
-    for path, error, typical in zip(files, inferred.errors, inferred.typical, strict=True):
-        unlike = "" if typical else ", unlike anything that this model has learned"
-        print(f"{path}: squared error {error:.1f}{unlike}")
+    for path, error, unlike in zip(files, inferred.errors, inferred.unlike, strict=True):
+        told = f", unlike anything that this model has learned ({', '.join(unlike)})"
+        print(f"{path}: squared error {error:.1f}{told if unlike else ''}")
     latents = inferred.latents
     if settings.group != "all":
         latents = only_group(latents, settings.group)

@@ -49,7 +49,7 @@ def infer(model: "Generator", inference: Any, examples: Examples, batch_size: in
         raise InputError(f"the inference of {name} diverged: compile with a smaller `step_size`.")
     errors = reconstruction_errors(model.network, images, z)
     statistics = model.known.statistics
-    typical = None if statistics is None else statistics.typical(errors)
+    typical = None if statistics is None else statistics.typical(images, z, errors)
     return Latents(z, examples.names, images, errors, typical)
 
 

@@ -33,8 +33,8 @@ class Latents:
             latents that are of no image, because they were drawn or changed.
         error: of the reconstruction, [N]: the sum of squares over an image or clip on the [0, 1]
             scale; None where there are no images.
-        typical: bool [N], whether the error is as small as those of images that the model has
-            learned from; None where that is not known.
+        typical: bool [N], whether error, latents and texture are as those of images that the model
+            has learned from; None where that is not known.
 
     Raises:
         InputError: arrays that do not go together.

@@ -43,12 +43,16 @@ class Driven(NamedTuple):
         error: the reconstruction error of the photograph, [1], a sum of squares on the [0, 1]
             scale.
         errors: those of the frames, [T].
+        of_still: the latents of the photograph, [1, d] by group.
+        of_frames: those of the frames, [T, d].
     """
 
     images: np.ndarray
     latents: LatentArrays
     error: np.ndarray
     errors: np.ndarray
+    of_still: LatentArrays
+    of_frames: LatentArrays
 
 
 def require_drivable(config: Config, model: LatentModel) -> None:
@@ -106,6 +110,8 @@ def drive(
         latents,
         reconstruction_errors(model, still[None], z_still),
         reconstruction_errors(model, frames, z_frames),
+        z_still,
+        z_frames,
     )
 
 

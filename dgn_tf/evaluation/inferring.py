@@ -96,12 +96,13 @@ class Inferred(NamedTuple):
     Attributes:
         latents: [N, d] by group.
         errors: float64 [N], the sum of squares over an image on the [0, 1] scale.
-        typical: whether each is like what the model has learned from; True where that is not known.
+        unlike: by what each is unlike the images that the model has learned from, names as of
+            `LatentStatistics.unusual`; nothing where that is not known.
     """
 
     latents: LatentArrays
     errors: np.ndarray
-    typical: np.ndarray
+    unlike: list[list[str]]
 
 
 def infer_files(
@@ -127,12 +128,17 @@ def infer_files(
     examples = load_files(files, data.side, data.channels)
     latents = _infer_latents(trained.model, settings, encoder, examples, len(examples), {})
     errors = reconstruction_errors(trained.model, examples.images, latents)
-    return Inferred(latents, errors, _typical(trained, errors))
+    return Inferred(latents, errors, _unlike(trained, examples, latents, errors))
 
 
-def _typical(trained: Trained, errors: np.ndarray) -> np.ndarray:
-    known = trained.statistics.typical(errors) if trained.statistics else None
-    return np.ones(len(errors), bool) if known is None else known
+def _unlike(
+    trained: Trained, examples: Examples, latents: LatentArrays, errors: np.ndarray
+) -> list[list[str]]:
+    """By what each image is unlike those that a model has learned from, as far as that is known."""
+    if trained.statistics is None:
+        return [[] for _ in errors]
+    found = trained.statistics.unusual(examples.images[:], latents, errors)
+    return [[name for name in found if found[name][row]] for row in range(len(errors))]
 
 
 def warp_images(
@@ -267,7 +273,8 @@ def _write_results(
         means = trained.chains or latents
         write_animations(folder / "animations", model, means, directions, appearance, task.animate)
     results.write_latents(folder, examples, latents)
-    return results.errors_report(examples, files, errors, _typical(trained, errors))
+    unlike = _unlike(trained, examples, latents, errors)
+    return results.errors_report(examples, files, errors, unlike)
 
 
 def _edited_field(trained: Trained, edits: Sequence[Edit]) -> np.ndarray:

@@ -131,7 +131,10 @@ def write_latents(folder: Path, examples: Examples, latents: LatentArrays) -> No
 
 
 def errors_report(
-    examples: Examples, files: Sequence[str], errors: np.ndarray, typical: np.ndarray
+    examples: Examples,
+    files: Sequence[str],
+    errors: np.ndarray,
+    unlike: Sequence[Sequence[str]],
 ) -> dict:
     """The part of the report that names examples and their errors.
 
@@ -139,13 +142,13 @@ def errors_report(
         examples: N examples.
         files: a file name without suffix for each.
         errors: `write_reconstructions` has returned.
-        typical: bool [N], whether each is like what the model has learned from.
+        unlike: by what each is unlike the images that the model has learned from.
 
     Returns:
         "msre", the mean squared reconstruction error, and "examples" with the name, id, file and
-        error of each, and whether it is typical.
+        error of each, whether it is typical, and by what it is unlike those learned from.
     """
-    rows = zip(examples.names, examples.ids, files, errors, typical, strict=True)
+    rows = zip(examples.names, examples.ids, files, errors, unlike, strict=True)
     return {
         "msre": float(np.mean(errors)),
         "examples": [
@@ -154,8 +157,9 @@ def errors_report(
                 "id": int(i),
                 "file": f"{file}.png",
                 "msre": float(error),
-                "typical": bool(known),
+                "typical": not other,
+                "unlike": list(other),
             }
-            for name, i, file, error, known in rows
+            for name, i, file, error, other in rows
         ],
     }

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from dgn_tf.config import InferenceConfig
-from dgn_tf.data.examples import as_float
+from dgn_tf.data.examples import as_bytes, as_float
 from dgn_tf.inference.encoder import make_inference
 from dgn_tf.inference.energy import squared_error
 from dgn_tf.inference.statistics import LatentStatistics
@@ -35,7 +35,7 @@ class Jobs:
         model: a trained model of images.
         settings: of the inference, `resolved`.
         encoder: whose guess it begins with, or None.
-        statistics: which errors are typical, or None where that is not known.
+        statistics: which images are typical, or None where that is not known.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class Jobs:
         Returns:
             "state" is "running", with the steps "done" of "total" and the "latents" [d] by group
             that they have reached, once there are some; "done", with "latents", "msre", the squared
-            error on the [0, 1] scale, and "typical", whether the model has learned from images
-            with such errors (None where that is not known); or "failed", with an "error".
+            error on the [0, 1] scale, and "typical", whether the model has learned from such
+            images (None where that is not known); or "failed", with an "error".
 
         Raises:
             InputError: there is no such job, or it is long over.
@@ -123,7 +123,8 @@ class Jobs:
             raise InputError("the inference diverged for this photograph: try another crop of it.")
         made, _ = decode(self.model, latents)
         errors = squared_error(tf.constant(images), made).numpy()
-        typical = self.statistics.typical(errors) if self.statistics else None
+        known = self.statistics
+        typical = known.typical(as_bytes(images), latents, errors) if known else None
         return {
             "state": "done",
             "latents": _as_lists(latents),

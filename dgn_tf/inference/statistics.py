@@ -1,4 +1,4 @@
-"""What is known of a model's latents as a whole: how they are spread, and how well images fit."""
+"""What is known of a model's training examples as a whole, and whether an image is like them."""
 
 import dataclasses
 import os
@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from dgn_tf.inference.gaussian import Gaussian
+from dgn_tf.inference.texture import texture
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write
@@ -13,18 +15,21 @@ from dgn_tf.utils.npz_files import read_npz
 
 # The file that keeps the statistics of a run or an export, in its folder.
 FILE = "statistics.npz"
-# The quantiles of the training errors that are kept; above the last an image is unusual.
+# The quantiles of the training examples that are kept; far above the last an image is unusual.
 QUANTILES = (0.5, 0.9, 0.995)
-# By how much the error of a typical image may exceed the last quantile: images that were not
-# trained on fit less well than those that were.
-TYPICAL_FACTOR = 1.5
+# How many times the last quantile is still typical: images that were not trained on fit less well
+# than those that were, and are a little sharper or softer.
+LATENT_FACTOR = ERROR_FACTOR = 1.5
+TEXTURE_FACTOR = 3.0
+# The arrays of `Gaussian` in the file.
+_TEXTURE = ("texture_mean", "texture_covariance", "texture_distances")
 # Where samples come from: the latents of the training examples, or N(0, I).
 SOURCES = ("training", "prior")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LatentStatistics:
-    """The distribution of a model's training latents, a Gaussian a group, and of its errors.
+    """The distribution of a model's training latents, a Gaussian a group, and of how they fit.
 
     Attributes:
         means: float32 [d] by latent group; of a one-hot group how frequent each class is.
@@ -32,12 +37,17 @@ class LatentStatistics:
         one_hot: the groups whose latents are one-hot: labels and classes.
         errors: the reconstruction errors of training examples at `QUANTILES`, float64 [3], each the
             sum of squares over an image or clip on the [0, 1] scale; None where they are not known.
+        distances: how far the training latents lie from their mean, float64 [3] by group, at
+            `QUANTILES`, as of `Gaussian`; groups that are one-hot have none.
+        texture: the distribution of the `texture` of training examples; None where it is not known.
     """
 
     means: LatentArrays
     covariances: LatentArrays
     one_hot: tuple[str, ...] = ()
     errors: np.ndarray | None = None
+    distances: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    texture: Gaussian | None = None
 
     @classmethod
     def fit(
@@ -45,6 +55,7 @@ class LatentStatistics:
         latents: Mapping[str, np.ndarray],
         errors: np.ndarray | None = None,
         one_hot: Collection[str] = (),
+        images: np.ndarray | None = None,
     ) -> "LatentStatistics":
         """The statistics of latents.
 
@@ -52,6 +63,7 @@ class LatentStatistics:
             latents: [N, d] by group, N at least 1.
             errors: the reconstruction errors [M] of training examples, or None.
             one_hot: the groups whose latents are one-hot.
+            images: training images or clips, uint8 [M, ...], or None.
 
         Raises:
             InputError: a latent or an error is not finite.
@@ -61,14 +73,16 @@ class LatentStatistics:
         for name, each in (values | known).items():
             if not np.isfinite(each).all():
                 raise InputError(f"`{name}`: must be finite.")
+        groups = {name: Gaussian.fit(z, QUANTILES) for name, z in values.items()}
         return cls(
-            means={name: z.mean(axis=0).astype(np.float32) for name, z in values.items()},
-            covariances={
-                name: np.atleast_2d(np.cov(z, rowvar=False, bias=True)).astype(np.float32)
-                for name, z in values.items()
-            },
+            means={name: group.mean for name, group in groups.items()},
+            covariances={name: group.covariance for name, group in groups.items()},
             one_hot=tuple(name for name in values if name in one_hot),
             errors=np.quantile(known["errors"], QUANTILES) if known else None,
+            distances={
+                name: group.distances for name, group in groups.items() if name not in one_hot
+            },
+            texture=None if images is None else Gaussian.fit(texture(images), QUANTILES),
         )
 
     def sample(self, count: int, seed: int = 0, source: str = "training") -> LatentArrays:
@@ -105,20 +119,46 @@ class LatentStatistics:
                 latents[name] = (self.means[name] + z @ spread.T).astype(np.float32)
         return latents
 
-    def typical(self, errors: np.ndarray, factor: float = TYPICAL_FACTOR) -> np.ndarray | None:
-        """Whether images with these errors are like what the model has learned from.
+    def unusual(
+        self, images: np.ndarray, latents: Mapping[str, np.ndarray], errors: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """What of each image is unlike the images that the model has learned from.
+
+        Beyond 1.5 times the 99.5th percentile of the training examples are unusual: "error", the
+        error of the reconstruction, and "appearance", "geometry" and such, the distance of the
+        latents from their mean; beyond 3 times it "texture", how smooth an image is.
 
         Args:
-            errors: reconstruction errors [N], as `errors` of this class.
-            factor: how many times the 99.5th percentile of the training errors is still typical.
+            images: uint8 [N, S, S, C], or clips [N, F, S, S, C].
+            latents: that were inferred, [N, d] by group.
+            errors: of the reconstructions, [N], as `errors` of this class.
 
         Returns:
-            bool [N], False above that and for what is not a number; None where the training errors
-            are not known.
+            bool [N] by name, of what is known; true also for what is not a number.
         """
-        if self.errors is None:
-            return None
-        return np.asarray(errors) <= factor * self.errors[-1]
+        found = {}
+        if self.errors is not None:
+            found["error"] = ~(np.asarray(errors) <= ERROR_FACTOR * self.errors[-1])
+        for name, distances in self.distances.items():
+            # Clips may be longer than those that a model has learned from.
+            if latents[name].shape[1] == len(self.means[name]):
+                group = Gaussian(self.means[name], self.covariances[name], distances)
+                found[name] = ~(group.distance(latents[name]) <= LATENT_FACTOR * distances[-1])
+        if self.texture is not None:
+            most = TEXTURE_FACTOR * self.texture.distances[-1]
+            found["texture"] = ~(self.texture.distance(texture(images)) <= most)
+        return found
+
+    def typical(
+        self, images: np.ndarray, latents: Mapping[str, np.ndarray], errors: np.ndarray
+    ) -> np.ndarray | None:
+        """Whether images are like what the model has learned from; arguments as of `unusual`.
+
+        Returns:
+            bool [N], whether nothing of an image is unusual; None where nothing is known.
+        """
+        unusual = list(self.unusual(images, latents, errors).values())
+        return ~np.any(unusual, axis=0) if unusual else None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The statistics as arrays by name, which `from_arrays` takes back."""
@@ -127,6 +167,9 @@ class LatentStatistics:
         found["one_hot"] = np.array(self.one_hot, dtype=str)
         if self.errors is not None:
             found["errors"] = self.errors
+        found |= {f"{name}/distances": each for name, each in self.distances.items()}
+        if self.texture is not None:
+            found |= {f"texture_{name}": each for name, each in vars(self.texture).items()}
         return found
 
     @classmethod
@@ -147,9 +190,20 @@ class LatentStatistics:
             if mean.ndim != 1 or covariances[name].shape != 2 * mean.shape:
                 raise ValueError(f"its arrays of {name} do not go together")
         errors = arrays.get("errors")
-        if not set(one_hot) <= set(groups) or (errors is not None and errors.shape != (3,)):
+        # Older files have the errors alone.
+        distances = {n: arrays[f"{n}/distances"] for n in groups if f"{n}/distances" in arrays}
+        known = [arrays[n] for n in _TEXTURE if n in arrays]
+        quantiles = [*distances.values(), *known[2:], *([] if errors is None else [errors])]
+        if (
+            not set(one_hot) <= set(groups)
+            or len(known) not in (0, len(_TEXTURE))
+            or (known and known[1].shape != 2 * known[0].shape)
+            or any(each.shape != (len(QUANTILES),) for each in quantiles)
+        ):
             raise ValueError("its arrays do not go together")
-        return cls(means, covariances, one_hot, errors)
+        return cls(
+            means, covariances, one_hot, errors, distances, Gaussian(*known) if known else None
+        )
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the statistics as an .npz file, whole or not at all."""

@@ -18,7 +18,7 @@ from dgn_tf.visualize.callback import SampleSheets
 from dgn_tf.visualize.clips import of_first_frames
 from dgn_tf.visualize.directions import Directions, principal_directions, write_directions
 
-# Training examples, evenly spread, whose errors the statistics tell.
+# Training examples, evenly spread, whose errors and textures the statistics tell.
 _MEASURED = 2000
 
 
@@ -95,12 +95,12 @@ def run_directions(model: LatentModel, latents: LatentArrays | None) -> dict[str
 def run_statistics(
     model: LatentModel, latents: LatentArrays | None, examples: Examples
 ) -> LatentStatistics:
-    """The distribution of the training latents and of the reconstruction errors.
+    """The distribution of the training latents, of the reconstruction errors and of textures.
 
     Args:
         model: the trained model.
         latents: of its training examples, as of `trained_latents`.
-        examples: these; the errors are those of 2,000 of them, evenly spread.
+        examples: these; errors and textures are those of 2,000 of them, evenly spread.
 
     Returns:
         Statistics without groups where nothing is known of the latents.
@@ -110,8 +110,9 @@ def run_statistics(
     count = min(len(examples), _MEASURED)
     rows = np.linspace(0, len(examples) - 1, count).astype(int)
     chosen = {name: z[rows] for name, z in latents.items()}
-    errors = reconstruction_errors(model, examples.images[rows], chosen)
-    return LatentStatistics.fit(latents, errors, one_hot_groups(model))
+    images = examples.images[rows]
+    errors = reconstruction_errors(model, images, chosen)
+    return LatentStatistics.fit(latents, errors, one_hot_groups(model), images)
 
 
 def next_commands(run: Run, config: Config) -> list[str]:

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -16,8 +17,9 @@ from dgn_tf.config.infer import InferenceTask
 from dgn_tf.data.examples import Examples, as_bytes, as_float, stable_id
 from dgn_tf.evaluation import inferring
 from dgn_tf.evaluation.inferring import infer
+from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.models.factory import make_model
-from dgn_tf.runs.directory import Run
+from dgn_tf.runs.directory import STATISTICS, Run
 from dgn_tf.runs.restoring import load_chains
 from dgn_tf.runs.trained import load_trained
 from dgn_tf.training.chains import Chains
@@ -27,6 +29,7 @@ from dgn_tf.utils.ownership import RECORD, RESULTS, Ownership
 from dgn_tf.visualize.directions import principal_directions
 
 SIDE = 32
+DIMS = {"appearance": 3, "geometry": 2}
 NAMES = ("a/b.png", "a__b.png", "c d.png")
 
 
@@ -158,6 +161,20 @@ def test_a_plain_generator_and_results_replaced(world, tmp_path):
     assert json.loads((out / "report.json").read_text()) == report
     assert [e["name"] for e in report["examples"]] == list(NAMES[:2])
     assert (report["noise"], report["sigma"], report["step_size"]) == (True, 0.5, 0.03)
+
+
+def test_images_unlike_those_learned_are_named_and_by_what(world, run_app, tmp_path):
+    root, _, images, _ = world
+    shutil.copytree(root / "run", tmp_path / "run")
+    latents = {name: np.random.default_rng(0).normal(size=(99, d)) for name, d in DIMS.items()}
+    known = LatentStatistics.fit(latents, np.full(9, 1e-6), images=images)
+    known.save(tmp_path / "run" / STATISTICS)
+    out, data = tmp_path / "out", f"--data=folder:{root}/photos"
+    said = run_app(command, f"--run_dir={tmp_path}/run", data, "--steps=10", f"--output_dir={out}")
+    assert said.status == 0, said.err
+    assert "Unlike anything that this model has learned: 3, a/b.png (error" in said.out
+    for example in json.loads((out / "report.json").read_text())["examples"]:
+        assert example["unlike"][0] == "error" and example["typical"] is False
 
 
 def test_divergence_names_the_example_and_the_remedy(world, monkeypatch):

@@ -84,7 +84,7 @@ def test_statistics_are_those_of_the_chains_and_of_their_errors(finished, again)
     with np.load(finished[0] / "data.npz") as file:
         images = file["images"][..., None]
     errors = squared_errors(as_float(images), decode(trained.model, latents)[0])
-    found, wanted = trained.statistics, LatentStatistics.fit(latents, errors)
+    found, wanted = trained.statistics, LatentStatistics.fit(latents, errors, (), images)
     assert found.one_hot == () and found.arrays().keys() == wanted.arrays().keys()
     for name in wanted.arrays().keys() - {"one_hot"}:
         array = wanted.arrays()[name]
@@ -92,7 +92,8 @@ def test_statistics_are_those_of_the_chains_and_of_their_errors(finished, again)
     # A run of before has its chains, which say nothing of the errors.
     (again.folder / "statistics.npz").unlink()
     before = load_trained(str(again.folder), None).statistics
-    assert before.errors is None and before.typical(errors) is None
+    assert before.errors is None and before.texture is None
+    assert list(before.unusual(images, latents, errors)) == list(latents)
     assert np.array_equal(before.means["geometry"], found.means["geometry"])
     again()
     assert (again.folder / "statistics.npz").is_file()
@@ -177,7 +178,11 @@ def test_a_run_with_an_encoder_has_them_too(finished, run_app, tmp_path):
     trained = load_trained(f"{tmp_path}/run", None)
     assert trained.chains is None
     assert equal_directions(trained.directions, stored(tmp_path / "run"))
-    assert trained.statistics.typical(np.array([0.0, np.inf])).tolist() == [True, False]
+    statistics = trained.statistics
+    with np.load(root / "data.npz") as file:
+        images = file["images"][:2, ..., None]
+    latents = {name: np.tile(mean, (2, 1)) for name, mean in statistics.means.items()}
+    assert statistics.typical(images, latents, np.array([0.0, np.inf])).tolist() == [True, False]
     # Too few images to find directions in, if the run had none.
     said = run_app(
         infer,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from dgn_tf.api.settings import near
-from dgn_tf.config.export import ENCODER, QUANTIZATIONS
+from dgn_tf.config.export import ENCODER, FORMATS, QUANTIZATIONS
 from dgn_tf.explorer.web import write_web
 from dgn_tf.models.autoencoder import EncodedGenerator
 from dgn_tf.serving import convert
@@ -16,12 +16,16 @@ from dgn_tf.serving.portable import image_generator, portable, portable_encoder
 from dgn_tf.serving.saved_model import export_saved_model
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import atomic_write, user_path
+from dgn_tf.utils.files import atomic_write, looks_like_file, user_path
 
 if TYPE_CHECKING:
     from dgn_tf.api.generator import Generator
 
 HUB = "hf://"
+_PLACES = (
+    "there are NAME.tflite and folders, whose names have no suffix: a SavedModel or, with "
+    '`format="web"`, a page. NAME.keras is written by `save`.'
+)
 # Draws from the training latents' distribution that ranges of integers are measured on.
 _DRAWN = 500
 
@@ -57,7 +61,7 @@ def export(
 
     Args:
         model: a trained generator.
-        path: NAME.tflite, or a folder.
+        path: NAME.tflite, or a folder: a name without a suffix.
         part: of a .tflite file: generator, geometry, appearance or encoder.
         quantization: of a .tflite file: float32, float16, dynamic or int8.
         format: "tflite", "saved_model" (a new version in the folder, for TF Serving) or "web" (a
@@ -68,15 +72,16 @@ def export(
     """
     target = user_path(path)
     chosen = format or ("tflite" if target.suffix == ".tflite" else "saved_model")
+    if chosen not in FORMATS:
+        raise InputError(f"`format={format}`: there is no such format{near(chosen, FORMATS)}")
+    if target.suffix != ".tflite" if chosen == "tflite" else looks_like_file(target):
+        raise InputError(f"`path={path}` is no place for `format={chosen}`: {_PLACES}")
     if chosen == "tflite":
         return _tflite(model, target, part, quantization)
     if part != "generator" or quantization != "float32":
         raise InputError("`part` and `quantization` are of .tflite files: name the path so.")
     if chosen == "web":
         return _web(model, target)
-    if chosen != "saved_model":
-        formats = ("saved_model", "tflite", "web")
-        raise InputError(f"`format={format}`: there is no such format{near(chosen, formats)}")
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", target.name, re.ASCII):
         raise InputError(
             f"`path={path}`: the folder's name becomes part of a server's addresses: letters, "

@@ -17,14 +17,19 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write, user_path
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.clips import shown_frames
-from dgn_tf.visualize.images import as_images, lay_out, png_bytes, save_png, whole_factor
+from dgn_tf.visualize.images import (
+    as_images,
+    in_square,
+    lay_out,
+    png_bytes,
+    save_png,
+    whole_factor,
+)
 
 _MOVING = (".gif", ".mp4")
 _STILL = (".png", ".jpg", ".jpeg", ".webp")
 # Frames a second of clips and of morphs.
 _RATE = 10
-# Images in a row of a sheet.
-_COLUMNS = 8
 
 
 class Images:
@@ -92,14 +97,17 @@ class Images:
         return self.pixels.ndim == 5
 
     def sheet(self) -> np.ndarray:
-        """All of them as one image, uint8 [H, W, 3]: small ones enlarged; clips as some frames."""
+        """All of them as one image, uint8 [H, W, 3], about square: small ones are enlarged.
+
+        Of a clip it shows some frames, a row for each clip.
+        """
         if self.moving:
             rows = list(self._enlarged()[:, shown_frames(self.pixels.shape[1])])
         elif len(self) == 1:
             return self._enlarged()[0]
         else:
             shown = self._enlarged()
-            rows = [shown[first : first + _COLUMNS] for first in range(0, len(shown), _COLUMNS)]
+            rows = in_square(shown)
         return lay_out(rows, [""] * len(rows))
 
     def save(self, path: str | os.PathLike) -> Path:
@@ -107,7 +115,7 @@ class Images:
 
         Args:
             path: NAME.png, .jpg or .webp: a single image as it is, several as a sheet; NAME.gif or
-                .mp4: an animation of all images in turn, or of the clips side by side; a path
+                .mp4: an animation of all images in turn, or of the clips together; a path
                 without a suffix: a folder with a PNG file of each image, or a GIF of each clip.
 
         Returns:
@@ -142,7 +150,7 @@ class Images:
         """Frames [T, H, W, 3] of an animation, of an even size, as MP4 needs it."""
         shown = self._enlarged()
         if self.moving:
-            shown = np.stack([np.concatenate(list(shown[:, t]), 1) for t in range(shown.shape[1])])
+            shown = shown[0] if len(shown) == 1 else _together(shown)
         odd = [(0, side % 2) for side in shown.shape[1:3]]
         return np.pad(shown, [(0, 0), *odd, (0, 0)], mode="edge")
 
@@ -156,6 +164,13 @@ class Images:
             content = self.save(Path(folder, "clips.gif")).read_bytes()
         data = base64.b64encode(content).decode()
         return f'<img src="data:image/gif;base64,{data}" alt="{self!r}">'
+
+
+def _together(clips: np.ndarray) -> np.ndarray:
+    """Frames [T, H, W, 3] of clips [N, T, S, S, 3] that play together, about square."""
+    rows = in_square(clips)
+    frames = range(clips.shape[1])
+    return np.stack([lay_out([row[:, t] for row in rows], [""] * len(rows)) for t in frames])
 
 
 def _save_still(path: Path, image: np.ndarray) -> None:

@@ -13,10 +13,12 @@ from dgn_tf.config import CLIP_MODELS
 from dgn_tf.runs.trained import Trained, load_trained
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
+from dgn_tf.utils.quiet import quiet_logs
 
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 
 
+@quiet_logs()
 def load(path: str | os.PathLike) -> Generator:
     """A trained generator of images or of clips.
 

@@ -54,7 +54,8 @@ class DataConfig:
     validation: float = setting(
         0.0,
         "Part of the data, drawn by --seed, that is held out: it is never learned from, and its "
-        "error (val_msre) is measured 20 times in a run. 0 for none.",
+        "error (val_msre) is measured 20 times in a run, with fewer steps than evaluate takes. 0 "
+        "for none.",
     )
     faces: str = setting(
         "",

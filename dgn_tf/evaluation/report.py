@@ -15,7 +15,8 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from dgn_tf import __version__
-from dgn_tf.utils.files import user_path
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import looks_like_file, user_path
 from dgn_tf.utils.folders import atomic_folder, require_replaceable
 from dgn_tf.utils.ownership import REPORT, Ownership, files_under
 from dgn_tf.visualize.animation import save_animation
@@ -143,7 +144,16 @@ class Report:
         return "\n".join([f"<h3>{html.escape(self.title)}</h3>", *tables, *figures])
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write it as a page with its numbers and figures; see `write_report`."""
+        """Write it as a page with its numbers and figures; see `write_report`.
+
+        Raises:
+            InputError: the folder has the name of a file, or holds files and is no report.
+        """
+        if looks_like_file(user_path(folder)):
+            raise InputError(
+                f"`folder={folder}`: a report is a folder, which holds report.html and "
+                "report.json: give its name without a suffix."
+            )
         write_report(folder, self, {})
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dgn_tf.config import Config
+from dgn_tf.config.optimizer_words import in_words
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.matching import Identity
@@ -118,7 +119,7 @@ class Run:
     def _require_settings(self, config: Config, data_changed: bool) -> None:
         before, now = self.config().settings(), config.settings()
         changed = {
-            name: f"`{name}={before[name][0]}` there, {value} now"
+            name: _told(name, before[name][0], value)
             for name, (value, field) in now.items()
             if field.metadata["fixed"] and before[name][0] != value
         }
@@ -300,6 +301,13 @@ class Run:
                 f"{self / CONFIG}: {error}. If it is damaged, delete it and give the "
                 f"dgn_tf.train command --flagfile={self / FLAGS}: it goes on from there."
             ) from None
+
+
+def _told(name: str, before: Any, now: Any) -> str:
+    """What a setting is and was."""
+    if name == "optimizer":
+        return f"`optimizer`: {in_words(before, now)} there, {in_words(now, before)} now"
+    return f"`{name}={before}` there, {now} now"
 
 
 def _holds(read: Any) -> bool:

@@ -278,7 +278,8 @@ def _described(prepared: _Prepared) -> str:
     lines = summary(config, examples, prepared.model, discriminator, prepared.encoder)
     if prepared.held_out is None:
         return lines
-    return f"{lines}\nheld out: {len(prepared.held_out)} more, for val_msre"
+    held_out = f"{len(prepared.held_out)} more, for val_msre (fewer steps than evaluate takes)"
+    return f"{lines}\nheld out: {held_out}"
 
 
 def _discriminator(config: Config, examples: Examples) -> keras.Model | None:

@@ -43,6 +43,8 @@ class ProgressReport(keras.callbacks.Callback):
         self._epoch = self._done - self._done % self.params["steps"]
         self._held_out: float | None = None
         self._start = self._last = time.monotonic()
+        if self._first:
+            tell(f"Goes on from step {self._first} of {self._total}.", sys.stderr)
         self._bar = make_bar(
             total=self._total, initial=self._done, unit="step", disable=not self.watched
         )

@@ -4,11 +4,13 @@ import contextlib
 import fnmatch
 import itertools
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 _PATTERN_MARKS = "[]*?\\"
+_FILE = re.compile(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]*")
 
 
 def user_path(path: str | os.PathLike) -> Path:
@@ -18,6 +20,14 @@ def user_path(path: str | os.PathLike) -> Path:
     that of a user ("~copy.jpg") stays what it is.
     """
     return Path(os.path.expanduser(path))
+
+
+def looks_like_file(path: Path) -> bool:
+    """Whether a path that nothing is at has the suffix of a file, as a.onnx has, and a.v2 has not.
+
+    A folder of such a name would be none that anybody has asked for.
+    """
+    return bool(_FILE.fullmatch(path.suffix)) and not path.is_dir()
 
 
 def matching_paths(pattern: str | os.PathLike) -> list[Path]:

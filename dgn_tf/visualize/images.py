@@ -1,6 +1,7 @@
 """Images: model values to bytes, bigger, captioned, side by side, and onto the disk."""
 
 import io
+import math
 import os
 from collections.abc import Sequence
 
@@ -46,6 +47,12 @@ def as_images(images: np.ndarray, factor: int = 1) -> np.ndarray:
         for p in flat
     ]
     return np.stack(enlarged).reshape(*pixels.shape[:-3], *size, 3)
+
+
+def in_square(images: np.ndarray, columns: int = 0) -> list[np.ndarray]:
+    """Images [N, ...] as rows of `columns` each; 0 makes about as many rows as columns."""
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    return [images[first : first + columns] for first in range(0, len(images), columns)]
 
 
 def lay_out(

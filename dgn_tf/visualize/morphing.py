@@ -9,7 +9,7 @@ from dgn_tf.types import ClipModel, LatentArrays, LatentModel, one_hot_groups
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.clips import decode_clips, frames_sheet, video
 from dgn_tf.visualize.decoding import decode
-from dgn_tf.visualize.images import as_images, lay_out, whole_factor
+from dgn_tf.visualize.images import as_images, in_square, lay_out, whole_factor
 
 
 def sample_latents(
@@ -96,8 +96,7 @@ def image_grid(model: LatentModel, latents: LatentArrays, columns: int = 0) -> n
         return frames_sheet({f"{number}": clip for number, clip in enumerate(clips, 1)})
     images, _ = decode(model, latents)
     shown = as_images(images, whole_factor(images.shape[1]))
-    columns = columns or int(np.ceil(np.sqrt(len(shown))))
-    rows = [shown[first : first + columns] for first in range(0, len(shown), columns)]
+    rows = in_square(shown, columns)
     return lay_out(rows, [""] * len(rows))
 
 
@@ -136,8 +135,7 @@ def path_frames(
     """
     if isinstance(model, ClipModel):
         clips, _ = decode_clips(model, latents)
-        columns = int(np.ceil(np.sqrt(len(clips))))
-        rows = [clips[first : first + columns] for first in range(0, len(clips), columns)]
+        rows = in_square(clips)
         frames = video(rows, [""] * len(rows))
         return frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]
     images, _ = decode(model, interpolate(latents, between, closed))

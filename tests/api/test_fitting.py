@@ -126,7 +126,7 @@ def test_the_optimizer_and_the_dynamics_are_those_that_are_asked_for(gray, tmp_p
     learning = load_run(tmp_path / "run")[0].learning
     assert (learning.langevin_steps, learning.sigma) == (2, "0:1,0.5:0.5")
     # A run keeps its optimizer.
-    with pytest.raises(InputError, match="`optimizer="):
+    with pytest.raises(InputError, match="`optimizer`: SGD with learning rate 0.25 there, that"):
         plain(langevin_steps=2).fit(gray, 2, run_dir=tmp_path / "run", verbose=0)
 
 

@@ -1,5 +1,6 @@
 """A trained generator in Python: asked, changed and looked at."""
 
+import logging
 import os
 
 import keras
@@ -107,6 +108,9 @@ def test_a_report_is_shown_printed_and_saved(trained, tmp_path):
     assert report.numbers["reconstruction"]["msre_mean_image"] > 0
     assert repr(report).startswith("Report(2 held-out images, error ")
     assert "reconstruction error" in str(report) and "<table>" in report._repr_html_()
+    assert "val_msre of a training is usually a little higher" in str(report)
+    with pytest.raises(InputError, match="`folder=.*report.pdf`: a report is a folder"):
+        report.save(tmp_path / "report.pdf")
     report.save(tmp_path / "report")
     assert (tmp_path / "report" / "report.html").is_file()
     loaded = dgn.load(trained.folder).evaluate(trained.held_out)
@@ -166,7 +170,7 @@ def test_images_are_saved_as_they_are_asked_for(tmp_path, pixels):
     images[0].save(tmp_path / "one.png")
     np.testing.assert_array_equal(dgn.load_images(tmp_path / "one.png", side=32).images, images[0])
     with Image.open(images.save(tmp_path / "sheet.jpg")) as sheet:
-        assert sheet.width > 3 * 128
+        assert sheet.size == (2 * 132 + 16, 2 * 132 + 16)
     images.save(tmp_path / "folder")
     assert sorted(os.listdir(tmp_path / "folder")) == ["ann.png", "ben.png", "eve.png"]
     with pytest.raises(InputError, match="`path=.*x.tiff`: must end in one of .png"):
@@ -174,7 +178,28 @@ def test_images_are_saved_as_they_are_asked_for(tmp_path, pixels):
     clips = dgn.Images(pixels.reshape(2, 4, 32, 32, 3))
     assert repr(clips) == "Images(2 clips of 4 frames, 32x32x3)" and "<img" in clips._repr_html_()
     with Image.open(clips.save(tmp_path / "clips.gif")) as animation:
-        assert animation.n_frames == 4 and animation.size == (256, 128)
+        assert animation.n_frames == 4 and animation.size == (280, 148)
+
+
+@pytest.mark.parametrize(("count", "across", "down"), [(2, 2, 1), (4, 2, 2), (9, 3, 3), (10, 4, 3)])
+def test_several_are_shown_in_a_grid_that_is_about_square(tmp_path, count, across, down):
+    size = (across * 132 + 16, down * 132 + 16)
+    images = dgn.Images(np.zeros([count, 32, 32, 3], np.uint8))
+    assert images.sheet().shape == (size[1], size[0], 3)
+    clips = dgn.Images(np.zeros([count, 2, 32, 32, 3], np.uint8))
+    with Image.open(clips.save(tmp_path / "clips.gif")) as animation:
+        assert animation.size == size
+
+
+def test_a_summary_has_the_networks_with_their_parameters(trained):
+    lines = []
+    trained.model.summary(print_fn=lines.append)
+    rows = [line.split() for line in lines[0].splitlines()]
+    counts = {row[0]: row[-1] for row in rows[2:-1]}
+    assert counts.keys() == {"appearance", "geometry", "encoder", "all"}
+    assert counts["all"] == f"{trained.model.count_params():,}" and rows[2][1] == "3"
+    for place in rows[-1][1:]:
+        eval(place.rstrip(",").replace("summary", "count_params"), {"model": trained.model})
 
 
 def test_a_model_of_clips_has_the_same_calls(pixels, tmp_path):
@@ -218,3 +243,16 @@ def test_a_photograph_is_driven_by_frames_and_files(trained, pixels, tmp_path):
     ):
         with pytest.raises(InputError, match=wanted):
             model.drive(**{"face": pixels[0], **wrong})
+
+
+def test_what_tensorflow_warns_of_is_not_heard(trained, z, monkeypatch, caplog):
+    def paint(*_):
+        logging.getLogger("tensorflow").warning("5 out of the last 5 calls triggered retracing")
+
+    monkeypatch.setattr("dgn_tf.api.asking.paint", paint)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    trained.model.paint(z)
+    assert not caplog.records
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    trained.model.paint(z)
+    assert len(caplog.records) == 1

@@ -132,6 +132,10 @@ def test_files_for_devices_and_for_the_web(trained, tmp_path):
         ({"path": "x.tflite", "part": "nose"}, "`part=nose`"),
         ({"path": "folder", "part": "geometry"}, "are of .tflite files"),
         ({"path": "folder", "format": "onnx"}, "`format=onnx`"),
+        ({"path": "a.onnx"}, "`path=.*a.onnx` is no place .*NAME.tflite and folders"),
+        ({"path": "a.keras"}, "NAME.keras is written by `save`"),
+        ({"path": "a.html", "format": "web"}, "`format=web`: there are"),
+        ({"path": "a", "format": "tflite"}, "`format=tflite`: there are NAME.tflite"),
     ):
         with pytest.raises(InputError, match=message):
             trained.model.export(tmp_path / settings.pop("path"), **settings)

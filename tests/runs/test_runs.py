@@ -286,3 +286,12 @@ def test_a_folder_without_run_or_checkpoint_has_no_model(run, tmp_path):
         load_run(tmp_path / "nothing")
     with pytest.raises(InputError, match=r"`run_dir=.*` has no checkpoint yet"):
         load_run(run.folder)
+
+
+def test_of_an_optimizer_the_settings_that_differ_are_told(run):
+    text = '{"class_name": "Adam", "config": {"learning_rate": %s, "beta_1": 0.9}}'
+    run.config = lambda: changed("learning", optimizer=text % 0.001)
+    with pytest.raises(InputError) as error:
+        run.check(changed("learning", optimizer=text % 0.002))
+    told = "`optimizer`: Adam with learning rate 0.001 there, Adam with learning rate 0.002 now"
+    assert told in str(error.value) and "beta" not in str(error.value)

@@ -127,7 +127,7 @@ def test_the_time_left_counts_this_process_only(clock, capsys):
     progress.on_train_batch_end(2, {"msre": 5.0})
     # Nine steps are left, and the one made took 3 s.
     expected = "epoch 3/5  step 11/20  MSRE 5.0  0.333 steps/s  3 s passed, about 27 s left\n"
-    assert capsys.readouterr().err == expected
+    assert capsys.readouterr().err == f"Goes on from step 10 of 20.\n{expected}"
 
 
 def test_a_rescue_sets_the_position_back(clock, capsys):

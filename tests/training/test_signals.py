@@ -36,6 +36,24 @@ def test_the_first_signal_is_kept_and_the_second_of_any_kind_ends_the_process(nu
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_it_says_at_once_what_it_does_and_what_another_ctrl_c_does(number, capfd):
+    with stop_on_signals():
+        signal.raise_signal(number)
+        told = capfd.readouterr().err
+    again = "; press Ctrl-C again to quit without saving" if number == signal.SIGINT else ""
+    assert told == f"Stopping after this step and saving{again}.\n"
+
+
+def test_another_interrupt_leaves_a_notebook_its_kernel(monkeypatch):
+    monkeypatch.setattr("dgn_tf.training.signals.in_notebook", lambda: True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with stop_on_signals() as received, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+        assert received == [signal.SIGINT]
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_a_thread_of_its_own_gets_no_signals():
     def ask():
         with stop_on_signals() as received:

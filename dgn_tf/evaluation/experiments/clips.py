@@ -22,6 +22,7 @@ from dgn_tf.visualize.clips import decode_clips, rows_of
 
 # Frames that principal components are fitted on, at most.
 _PCA_FRAMES = 10_000
+_NOTE = "val_msre of a training is of whole clips, and takes fewer steps of inference."
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
@@ -73,7 +74,8 @@ def clips(
             ("  of not recombining", swap["not_recombined"]),
             ("  ratio of the two", swap["recombined"] / swap["not_recombined"]),
         ]
-    tables = [Table("Errors are sums of squares per frame on [0, 1]", ("", ""), tuple(rows))]
+    errors = "Errors are sums of squares per frame on [0, 1]"
+    tables = [Table(errors, ("", ""), tuple(rows), _NOTE)]
     # Nobody may be in a training fold and its test fold, of five.
     if drawn and len(np.unique(_persons(test))) >= 5:
         numbers["identity"] = identity_r2(model, latents, test)

@@ -8,7 +8,7 @@ TensorFlow nor NumPy:
     faces = dgn.load_images("photos", side=64, align="eyes")
     model = dgn.DeformableGenerator.from_preset("faces64")
     model.fit(faces)
-    z = model.infer("ann.jpg", align="eyes")
+    z = model.infer("ann.jpg")
     model.paint(model.edit(z, widen=2)).save("wide.png")
 """
 

@@ -1,7 +1,7 @@
 """Move a photograph as a video moves: its appearance in the geometry of every frame.
 
 Usage: dgn drive --face=ann.jpg --video=clip.mp4 --run_dir=runs/faces --output=ann.mp4
-       dgn drive --face=ann.jpg --video=clip.mp4 --run_dir=runs/faces --align=eyes --relative
+       dgn drive --face=ann.jpg --video=clip.mp4 --run_dir=runs/faces --relative
 """
 
 import dataclasses
@@ -53,7 +53,9 @@ def main(_argv: Sequence[str]) -> None:
     output = user_path(settings.output)
     require_writable(f"the folder of `output={settings.output}`,", output.parent)
     # What takes seconds to import comes once it is needed.
-    from dgn_tf.evaluation.driving import drive, load_driver, load_still, require_drivable
+    from dgn_tf.data.cropping.cutting import face_cutter
+    from dgn_tf.data.sources.files import load_files
+    from dgn_tf.evaluation.driving import drive, load_driver, require_drivable
     from dgn_tf.runs.trained import load_trained
     from dgn_tf.visualize.animation import save_animation
     from dgn_tf.visualize.driving import driven_frames
@@ -61,8 +63,12 @@ def main(_argv: Sequence[str]) -> None:
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
     require_drivable(trained.config, trained.model)
     data = trained.config.data
-    still = load_still(settings.face, data.side, data.channels, motion.align)
-    film = load_driver(settings.video, data.side, data.channels, motion)
+    faces = face_cutter(motion.align, data.faces, data.side, data.channels)
+    still = load_files([settings.face], data.side, data.channels, faces).images[0]
+    film = load_driver(settings.video, data.side, data.channels, motion, faces)
+    told = faces.told() if faces else ""
+    if told:
+        print(f"{told}.")
     encoder = trained.encoder(inference.amortised)
     driven = drive(trained.model, trained.config, encoder, still, film.frames, motion, inference)
     save_animation(

@@ -26,7 +26,7 @@ _LISTS = ("recombine", "edit")
 # The short help.
 COMMON = {
     "The model": ("run_dir", "saved_model"),
-    "The images": ("data", "limit", "recombine", "warp_image"),
+    "The images": ("data", "limit", "recombine", "align", "warp_image"),
     "What becomes of them": ("output_dir", "overwrite", "edit", "animate", "board"),
     "The inference": ("steps", "starts", "seed"),
 }
@@ -101,6 +101,8 @@ def _infer(task: InferenceTask, settings: InferenceConfig) -> None:
 
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
     report = infer(trained, task, FLAGS.output_dir, settings, FLAGS.overwrite)
+    if report["faces"]:
+        print(f"{report['faces']}.")
     print(
         f"{len(report['examples'])} images, mean squared reconstruction error "
         f"{report['msre']:.2f} (sum over an image, [0, 1] scale): {FLAGS.output_dir}"

@@ -21,6 +21,7 @@ POSITIONALS = ("IMAGE", "IMAGE...")
 COMMON = {
     "The model": ("run_dir", "saved_model"),
     "The file": ("output", "overwrite", "group", "columns", "frames"),
+    "The images": ("align",),
     "How the images' latents are inferred": ("steps", "starts", "amortised", "seed"),
 }
 
@@ -50,7 +51,9 @@ def main(argv: Sequence[str]) -> None:
     from dgn_tf.visualize.morphing import only_group, path_frames, strip
 
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
-    inferred = infer_files(trained, files, inference)
+    inferred = infer_files(trained, files, inference, settings.align)
+    if inferred.faces:
+        print(f"{inferred.faces}.")
     for path, error, unlike in zip(files, inferred.errors, inferred.unlike, strict=True):
         told = f", unlike anything that this model has learned ({', '.join(unlike)})"
         print(f"{path}: squared error {error:.1f}{told if unlike else ''}")

@@ -10,6 +10,7 @@ import numpy as np
 from dgn_tf.api.images import Images
 from dgn_tf.api.settings import near
 from dgn_tf.config.drive import MotionSettings
+from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources.film import RATE, Film
 from dgn_tf.evaluation import driving
@@ -29,7 +30,7 @@ def motion_settings(align: str | None, given: Mapping[str, Any]) -> MotionSettin
     for name in given:
         if name not in names:
             raise InputError(f"`{name}`: there is no such setting{near(name, names)}")
-    return MotionSettings(align=align or "none", **given)
+    return MotionSettings(align="none" if align is None else align, **given)
 
 
 def drive(
@@ -37,6 +38,7 @@ def drive(
     face: Examples,
     video: str | os.PathLike | np.ndarray,
     motion: MotionSettings,
+    faces: FaceCutter | None,
 ) -> Images:
     """A photograph that moves; arguments and errors as of `Generator.drive`."""
     data = model.config.data
@@ -52,9 +54,10 @@ def drive(
         if motion.fps:
             raise InputError(f"`fps={motion.fps:g}` is for files: an array states no time.")
         frames = video[: motion.limit or None]
-        film = Film(driving.squares_of_frames(frames, data.side, data.channels, motion), RATE)
+        squares = driving.squares_of_frames(frames, data.side, data.channels, motion, faces)
+        film = Film(squares, RATE)
     else:
-        film = driving.load_driver(os.fspath(video), data.side, data.channels, motion)
+        film = driving.load_driver(os.fspath(video), data.side, data.channels, motion, faces)
     driven = driving.drive(
         model.network, model.config, model.encoder, face.images[0], film.frames, motion
     )

@@ -20,12 +20,14 @@ from dgn_tf.api.settings import Langevin, changed, preset_config, require_kind, 
 from dgn_tf.api.summary import summary_of
 from dgn_tf.cli.paths import model_name
 from dgn_tf.config import Config, InferenceConfig
+from dgn_tf.data.cropping.cutting import FaceCutter, face_cutter
 from dgn_tf.data.examples import Examples
 from dgn_tf.evaluation.report import Report
 from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.models.factory import encoder_settings, make_model
+from dgn_tf.runs.examples import run_examples
 from dgn_tf.runs.trained import Trained
 from dgn_tf.types import LatentModel, Tensor
 from dgn_tf.types import Latents as LatentVectors
@@ -96,7 +98,8 @@ class Generator(keras.Model):
 
         Args:
             preset: one of the names that `dgn train --preset` takes, such as "faces64".
-            settings: other values for some of them, such as side=32 or epochs=200.
+            settings: other values for some of them, such as side=32, epochs=200, or mirror=False
+                for a preset that learns from mirror images too.
 
         Raises:
             InputError: there is no such preset or setting (the message says which are near), the
@@ -173,6 +176,10 @@ class Generator(keras.Model):
     ) -> keras.callbacks.History:
         """Train the model as `dgn train` does.
 
+        With the setting `mirror`, as of the presets for faces, it learns from the mirror image of
+        every example too. How faces were cut out for these images (`Examples.faces`) becomes the
+        setting `faces`, and photographs that the model is shown later are cut like that.
+
         A model that has been trained or loaded goes on from its weights. While it learns, signals
         that ask it to end (Ctrl-C) stop it after the step under way; the model is then as it was at
         that step. TensorFlow's operations are deterministic from here on in this process, and its
@@ -181,9 +188,9 @@ class Generator(keras.Model):
         Args:
             train: what it learns from, as of `dgn.load_images` or `dgn.load_clips`.
             epochs: passes over the data in all; as the preset says if not given.
-            validation_data: held-out images or clips, whose error `val_msre` is measured: in 20
-                steps of inference from an encoder's guess, or 100 without one, so that it is a
-                little higher than what `evaluate` finds in 100 or 300.
+            validation_data: held-out images or clips, whose error `val_msre` is measured, without
+                mirror images: in 20 steps of inference from an encoder's guess, or 100 without one,
+                so that it is a little higher than what `evaluate` finds in 100 or 300.
             run_dir: a folder for checkpoints, sample sheets and numbers, in which the same call
                 goes on exactly where it was left; None keeps nothing.
             callbacks: of Keras, which see the networks as their model. Those that watch `val_msre`
@@ -207,6 +214,8 @@ class Generator(keras.Model):
         given = {name: value for name, value in wanted.items() if value is not None}
         config = changed(self.config, given)
         examples = self._examples(train, "train")
+        if examples.faces:
+            config = changed(config, {"faces": examples.faces})
         held_out = (
             None if validation_data is None else self._examples(validation_data, "validation_data")
         )
@@ -225,7 +234,7 @@ class Generator(keras.Model):
             )
             self._adopt(ended.trained)
             self.network.set_weights(ended.weights)
-            self.known.train = examples
+            self.known.train = run_examples(config, examples).train
             self.known.name = Path(folder).name if run_dir else "model"
         fitting.raise_if_stopped(ended.stopped_by)
         return ended.history
@@ -242,7 +251,7 @@ class Generator(keras.Model):
     def infer(
         self,
         source: Source,
-        align: str | None = None,
+        align: str | None = "auto",
         *,
         steps: int | None = None,
         seed: int = 0,
@@ -252,7 +261,12 @@ class Generator(keras.Model):
 
         Args:
             source: as of `dgn.load_images` or `dgn.load_clips`.
-            align: of images: "eyes" if the model has learned from aligned faces.
+            align: of images. "auto" finds faces in photographs and cuts them out as those that the
+                model has learned from, if it knows how (`config.data.faces`); of an image without
+                a face the middle is taken, which a warning tells. Images of exactly the model's
+                side, crops of `dgn prepare`, `Examples`, .npz files and data sets by name stay as
+                they are. "eyes" looks for a face in all images, as `dgn.load_images` does; None
+                takes the middle.
             steps: Langevin steps; 100 from the guess of an encoder, 300 without one if not given.
             seed: of the starts.
             batch_size: how many are inferred at a time; of clips a frame counts as one.
@@ -265,7 +279,10 @@ class Generator(keras.Model):
                 diverged.
         """
         self._require_trained("infer")
-        examples = self._examples(source, "source", align)
+        faces = self._face_cutter(align)
+        examples = self._examples(source, "source", faces)
+        if faces:
+            faces.tell()
         inference = self._inference(InferenceConfig(steps=steps, seed=seed))
         return asking.infer(self, inference, examples, batch_size)
 
@@ -306,9 +323,9 @@ class Generator(keras.Model):
         """
         return asking.sample(self, count, seed, source)
 
-    def predict(self, x: Source, batch_size: int = 100) -> Images:
+    def predict(self, x: Source, batch_size: int = 100, *, align: str | None = "auto") -> Images:
         """The reconstructions of images or clips: `infer` and `paint`."""
-        return self.paint(self.infer(x, batch_size=batch_size))
+        return self.paint(self.infer(x, align, batch_size=batch_size))
 
     @quiet_logs()
     def warp(self, source: str | os.PathLike | np.ndarray, **steps: Any) -> Images:
@@ -329,7 +346,7 @@ class Generator(keras.Model):
         self,
         face: Source,
         video: str | os.PathLike | np.ndarray,
-        align: str | None = None,
+        align: str | None = "auto",
         **motion: Any,
     ) -> Images:
         """A photograph that moves as a video moves: its appearance, the geometry of the frames.
@@ -337,7 +354,7 @@ class Generator(keras.Model):
         Args:
             face: one image, as of `dgn.load_images`.
             video: a video file or an animated GIF, or frames uint8 [T, H, W, 3].
-            align: "eyes" to find the face in both, if the model has learned from aligned faces.
+            align: whether a face is found in both, as of `infer`; None takes the middle.
             motion: settings of `dgn drive`: relative=True for what has changed since the first
                 frame, added to the geometry of the photograph; smooth, crop, steps, fps, limit.
 
@@ -349,7 +366,11 @@ class Generator(keras.Model):
         """
         self._require_trained("drive")
         settings = driving.motion_settings(align, motion)
-        return driving.drive(self, self._examples(face, "face", align), video, settings)
+        faces = self._face_cutter(settings.align)
+        driven = driving.drive(self, self._examples(face, "face", faces), video, settings, faces)
+        if faces:
+            faces.tell()
+        return driven
 
     @property
     def directions(self) -> DirectionTable:
@@ -483,14 +504,21 @@ class Generator(keras.Model):
         size = f"{data.side}x{data.side}x{data.channels}"
         return f"{type(self).__name__}({kind}{size}, {dims}; {state})"
 
-    def _examples(self, source: Source, name: str, align: str | None = None) -> Examples:
+    def _face_cutter(self, align: str | None) -> FaceCutter | None:
+        """What cuts the faces out of photographs that the model is shown, if it looks for any."""
+        if self.clips:
+            if align not in ("auto", "none", None):
+                raise InputError("`align` is for images, and this model takes clips.")
+            return None
+        data = self.config.data
+        return face_cutter(align or "none", data.faces, data.side, data.channels)
+
+    def _examples(self, source: Source, name: str, faces: FaceCutter | None = None) -> Examples:
         data = self.config.data
         try:
             if self.clips:
-                if align is not None:
-                    raise InputError("`align` is for images, and this model takes clips.")
                 return as_clips(source, data)
-            return as_images(source, data.side, data.channels, align)
+            return as_images(source, data.side, data.channels, faces)
         except InputError as error:
             raise InputError(str(error).replace("`source`", f"`{name}`", 1)) from None
 

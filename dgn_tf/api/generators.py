@@ -10,7 +10,7 @@ class DeformableGenerator(Generator):
     """A generator of images, which takes appearance and geometry apart.
 
     It is a model of Keras, made of networks that Langevin dynamics or an encoder infers the latents
-    of. Every setting of `dgn train` but those that choose data is a keyword.
+    of. Every setting of `dgn train` but those that choose data is a keyword, as is `mirror`.
 
     Examples:
         >>> import dgn_tf as dgn
@@ -25,7 +25,7 @@ class DeformableGenerator(Generator):
     What follows needs a trained one, by `fit` or `dgn.load`:
 
         history = model.fit(train, validation_data=held_out, run_dir="runs/faces")
-        z = model.infer(["ann.jpg", "ben.jpg"], align="eyes")
+        z = model.infer(["ann.jpg", "ben.jpg"])
         model.paint(model.edit(z, widen=2, appearance={1: -1})).save("wide.png")
         model.save("faces.keras")
 

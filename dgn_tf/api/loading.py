@@ -1,6 +1,7 @@
 """Images and clips of any kind as `Examples`: paths, data sets by name, arrays."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,18 +10,22 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from dgn_tf.api.aligning import load_aligned
 from dgn_tf.config import DataConfig
+from dgn_tf.config.data import faces_text, parse_faces
+from dgn_tf.data.cropping.cutting import FaceCutter
+from dgn_tf.data.cropping.faces import NoFace
+from dgn_tf.data.cropping.noted import noted_faces
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.sources import load, source_of
+from dgn_tf.data.sources import load, paths_of, source_of
 from dgn_tf.data.sources.arrays import stored_bytes
 from dgn_tf.data.sources.files import load_files
-from dgn_tf.data.sources.folders import find_images
 from dgn_tf.data.sources.walking import kind_of
 from dgn_tf.data.squares import eight_bits, square_array
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import progress_bar
+
+_log = logging.getLogger(__name__)
 
 # A path, the name of a data set, arrays, images of Pillow, several of these, or `Examples`.
 Source: TypeAlias = Any
@@ -52,19 +57,21 @@ def load_images(
             images, or of images of Pillow.
         side: of the squares, in pixels: 32, 64, 128 or 256.
         align: "eyes" finds the largest face of each image, and turns and scales it so that the eyes
-            lie at the same places in all of them; images without one are left out, which a warning
-            tells. It needs `pip install "dgn_tf[faces]"`. None takes the middle.
+            lie at the same places in all of them; "eyes:0.2" leaves another margin around it than
+            0.1 of its box. Images without a face are left out, which a warning tells, and refused
+            where each is named. It needs `pip install "dgn_tf[faces]"`. None takes the middle.
         channels: 1 for gray, 3 for color.
         limit: take the first `limit` images only; 0 takes all.
         labels: the class of each image, whole numbers [N], for a model that is given them.
 
     Returns:
-        N images.
+        N images. They know how faces were cut out of them (`faces`), here or by `dgn prepare`, and
+        so does a model that learns from them.
 
     Raises:
         InputError: an argument cannot be used; the message names it.
     """
-    examples = as_images(source, side, channels, align, limit)
+    examples = as_images(source, side, channels, _asked_for(align, side, channels), limit)
     return examples if labels is None else _with_labels(examples, labels)
 
 
@@ -110,27 +117,77 @@ def load_clips(
 
 
 def as_images(
-    source: Source, side: int, channels: int, align: str | None = None, limit: int = 0
+    source: Source, side: int, channels: int, faces: FaceCutter | None = None, limit: int = 0
 ) -> Examples:
-    """The images of a source; arguments and errors as of `load_images`."""
+    """The images of a source; arguments and errors as of `load_images`.
+
+    Args:
+        source: the images.
+        side: of the squares, in pixels.
+        channels: 1 or 3.
+        faces: what cuts faces out of those that are no crops yet; None takes the middle.
+        limit: as many at most; 0 for all.
+    """
     data = DataConfig(side=side, channels=channels, limit=limit)
-    if align not in (None, "eyes"):
-        raise InputError(f"`align={align}`: must be 'eyes' or None.")
+    asked = faces is not None and faces.asked
     if isinstance(source, Examples):
-        if align:
+        if asked:
             raise InputError("`align` is for photographs, and Examples are squares already.")
         return _limited(source, side, channels, None, limit)
     try:
-        if align:
-            return load_aligned(_pictures(source, limit), side, channels, _is_listed(source))
-        if isinstance(source, str | os.PathLike):
-            return _read(os.fspath(source), data)
-        items = _items(source)
-        if items and all(isinstance(item, str | os.PathLike) for item in items):
-            return load_files([os.fspath(i) for i in items][: limit or None], side, channels)
-        return _of_arrays(items[: limit or None], side, channels)
+        examples = _loaded(source, data, faces)
+        how = faces_text(faces.crops) if faces and asked else _noted(source)
     except InputError as error:
         raise InputError(f"`source`: {error}") from None
+    return dataclasses.replace(examples, faces=how)
+
+
+def _asked_for(align: str | None, side: int, channels: int) -> FaceCutter | None:
+    """What cuts faces out where `load_images` is asked to; None to take the middle."""
+    if align is None or align == "none":
+        return None
+    try:
+        crops = parse_faces(align)
+    except InputError:
+        crops = None
+    if crops is None or crops.align != "eyes":
+        raise InputError(
+            f"`align={align}`: must be 'eyes', perhaps with a margin as in 'eyes:0.2', or None."
+        )
+    return FaceCutter(dataclasses.replace(crops, side=side), channels, align, asked=True)
+
+
+def _loaded(source: Source, data: DataConfig, faces: FaceCutter | None) -> Examples:
+    """The images of what is no `Examples`."""
+    if isinstance(source, str | os.PathLike):
+        return _read(os.fspath(source), data, faces)
+    items = _items(source)[: data.limit or None]
+    if items and all(isinstance(item, str | os.PathLike) for item in items):
+        return _of_files([os.fspath(item) for item in items], data, faces)
+    # Of an array some may be left out, as of a folder; what is listed is wanted.
+    return _of_arrays(items, data, faces, isinstance(source, list | tuple))
+
+
+def _noted(source: Source) -> str:
+    """How `dgn prepare` has cut out the faces of what paths name; empty where it has not."""
+    items = source if isinstance(source, list | tuple) else [source]
+    if not all(isinstance(item, str | os.PathLike) for item in items):
+        return ""
+    places = {place for item in items for place in _places(os.fspath(item))}
+    found = {noted_faces([place]) for place in places}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _places(path: str) -> list[Path]:
+    """Where the images of a path, or of the name of a data set, lie."""
+    file = user_path(path)
+    is_image = file.is_file() and kind_of(file) == "image"
+    return [file.parent] if is_image else paths_of(path)
+
+
+def _of_files(paths: list[str], data: DataConfig, faces: FaceCutter | None) -> Examples:
+    with progress_bar("Reading images") as report:
+        return load_files(paths, data.side, data.channels, faces, report)
 
 
 def as_clips(source: Source, data: DataConfig) -> Examples:
@@ -151,37 +208,16 @@ def as_clips(source: Source, data: DataConfig) -> Examples:
         raise InputError(f"`source`: {error}") from None
 
 
-def _read(path: str, data: DataConfig) -> Examples:
+def _read(path: str, data: DataConfig, faces: FaceCutter | None = None) -> Examples:
     """What a path or the name of a data set holds."""
     file = user_path(path)
     if file.is_file() and not data.frames and kind_of(file) == "image":
-        return load_files([path], data.side, data.channels)
+        return _of_files([path], data, faces)
     if file.is_dir() and data.frames and source_of(path)[0].kind == "folder":
         # Images in a folder are the frames of a clip.
         path = f"clips:{path}"
     with progress_bar("Reading clips" if data.frames else "Reading images") as report:
-        return load(dataclasses.replace(data, data=path), report)
-
-
-def _is_listed(source: Source) -> bool:
-    """Whether the user has named every image, so that none may be left out."""
-    if isinstance(source, str | os.PathLike):
-        return user_path(source).is_file()
-    return isinstance(source, list | tuple)
-
-
-def _pictures(source: Source, limit: int) -> list[tuple[str, Path | np.ndarray | Image.Image]]:
-    """Name and file, or pixels, of each image that faces are looked for in."""
-    if isinstance(source, str | os.PathLike):
-        root = user_path(source)
-        if root.is_file() and kind_of(root) == "image":
-            return [(os.fspath(source), root)]
-        files = find_images(root)[: limit or None]
-        return [(name, root / name) for name in files]
-    items = _items(source)[: limit or None]
-    if items and all(isinstance(item, str | os.PathLike) for item in items):
-        return [(os.fspath(item), user_path(item)) for item in items]
-    return [(str(row), _pixels(item)) for row, item in enumerate(items)]
+        return load(dataclasses.replace(data, data=path), report, faces)
 
 
 def _items(source: Source) -> list[Any]:
@@ -226,10 +262,32 @@ def _pixels(item: Any) -> np.ndarray:
     return stored_bytes(image, "its values")
 
 
-def _of_arrays(items: Sequence[Any], side: int, channels: int) -> Examples:
-    images = np.stack([square_array(_pixels(item), side, channels) for item in items])
-    names = tuple(str(row) for row in range(len(images)))
-    return Examples(images, np.arange(len(images), dtype=np.int64), names)
+def _of_arrays(
+    items: Sequence[Any], data: DataConfig, faces: FaceCutter | None, all_needed: bool
+) -> Examples:
+    images: dict[int, np.ndarray] = {}
+    without: dict[int, str] = {}
+    for row, item in enumerate(items):
+        pixels = _pixels(item)
+        if faces is None:
+            images[row] = square_array(pixels, data.side, data.channels)
+            continue
+        try:
+            gray = pixels.ndim == 3 and pixels.shape[-1] == 1
+            images[row] = faces(Image.fromarray(pixels[..., 0] if gray else pixels), f"image {row}")
+        except NoFace as error:
+            without[row] = f"image {row}: {error}"
+    if without and (all_needed or not images):
+        raise InputError(f"no face for `align=eyes` in {next(iter(without.values()))}.")
+    if without:
+        _log.warning(
+            "%d of %d images are left out, which have no face that can be aligned; the first is %s",
+            len(without),
+            len(items),
+            next(iter(without.values())),
+        )
+    names = tuple(str(row) for row in images)
+    return Examples(np.stack(list(images.values())), np.array(list(images), np.int64), names)
 
 
 def _of_clips(source: Source, data: DataConfig) -> Examples:

@@ -14,7 +14,7 @@ from dgn_tf.config.fields import parse_schedule, require_at_least
 from dgn_tf.utils.errors import InputError
 
 # Settings of the data that a model has; the others choose among data that a program has chosen.
-_OF_MODEL = ("side", "channels", "frames", "label")
+_OF_MODEL = ("side", "channels", "frames", "label", "mirror", "faces")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -60,8 +60,9 @@ class DataConfig:
     faces: str = setting(
         "",
         "How faces were cut out of photographs for these data: eyes or none, as --align of "
-        "prepare, perhaps with its --margin as in eyes:0.1. Photographs that the model is shown "
-        "later are cut like that. By default what prepare has noted beside its crops.",
+        "prepare, perhaps with its --margin as in eyes:0.1. Photographs that infer, morph, drive "
+        "and explore are given later are cut like that. By default what prepare has noted beside "
+        "its crops.",
         fixed=False,
     )
 
@@ -77,6 +78,11 @@ class DataConfig:
         parse_faces(self.faces)
         if self.where:
             parse_where(self.where)
+
+
+def faces_text(crops: CropSettings) -> str:
+    """What `parse_faces` reads as these crops, such as "eyes:0.1"."""
+    return f"{crops.align}:{crops.margin:g}"
 
 
 def parse_faces(text: str) -> CropSettings | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from dgn_tf.config.alignment import align_setting
 from dgn_tf.config.fields import require, require_choice, require_not_negative, setting
 from dgn_tf.config.painting import check_output
 from dgn_tf.utils.errors import InputError
@@ -25,23 +26,18 @@ class MotionSettings:
     smooth: float = setting(
         1.5,
         "Standard deviation, in frames, of the Gaussian filter over time that smooths the "
-        "latents of the geometry, and with --align the place of the face; 0 for none.",
+        "latents of the geometry, and the place of a face that is found; 0 for none.",
     )
     relative: bool = setting(
         False,
         "Keep the shape of the photograph: add to its geometry what has changed since the first "
         "frame, in place of the geometry of each frame as it is.",
     )
-    align: str = setting(
-        "none",
-        "eyes: find the face in the photograph and in every frame, and cut both as dgn_tf.prepare "
-        "--align=eyes does, if the model has learned from such crops. none: the center square.",
-        ("none", "eyes"),
-    )
+    align: str = align_setting()
     crop: str = setting(
         "frame",
-        "With --align: frame, a square that follows the face; clip, one square for the whole "
-        "video, in which the head moves.",
+        "Where faces are found: frame, a square that follows the face; clip, one square for the "
+        "whole video, in which the head moves.",
         CROPS,
     )
     fps: float = setting(0.0, "Frames a second to take from the video; 0 for those that it has.")
@@ -55,7 +51,7 @@ class MotionSettings:
         require(0 <= self.fps <= FASTEST, "fps", self.fps, f"from 0 to {FASTEST:g}")
         if self.crop != "frame" and self.align == "none":
             raise InputError(
-                f"`crop={self.crop}` is for faces that are found: give `align=eyes` too."
+                f"`crop={self.crop}` is for faces that are found, and `align=none` finds none."
             )
 
 

@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
+from dgn_tf.config.alignment import align_setting
 from dgn_tf.config.edits import Edit, parse_edit
-from dgn_tf.config.fields import require, setting
+from dgn_tf.config.fields import require, require_choice, setting
 from dgn_tf.utils.errors import InputError
 
 # Of animations.
@@ -59,10 +60,12 @@ class InferenceTask:
     )
     recombine: Sequence[str] = ()
     edit: Sequence[str] = ()
+    align: str = align_setting()
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model."""
         require(self.limit >= 0, "limit", self.limit, "0 or more")
+        require_choice(self, "align")
         require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
         in_range = 0 <= self.board <= _MOST_ON_BOARD
         require(in_range, "board", self.board, f"from 0 to {_MOST_ON_BOARD}")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from dgn_tf.config.alignment import align_setting
 from dgn_tf.config.fields import require, require_choice, setting
 from dgn_tf.config.infer import check_format
 from dgn_tf.utils.errors import InputError
@@ -63,10 +64,11 @@ class MorphSettings:
     )
     columns: int = setting(7, "PNG: images from one to the next, both counted.")
     frames: int = setting(24, "GIF and MP4: frames from one image to the next; 25 are a second.")
+    align: str = align_setting()
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        require_choice(self, "group")
+        require_choice(self, "group", "align")
         require(2 <= self.columns <= 100, "columns", self.columns, "from 2 to 100")
         require(1 <= self.frames <= 1000, "frames", self.frames, "from 1 to 1000")
         check_output(self.output, self.overwrite)

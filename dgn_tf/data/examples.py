@@ -76,6 +76,8 @@ class Examples:
             nor the other examples, so whatever is kept by id survives a change of the data set.
         names: N names for people: a relative path, a TFDS id or a row number.
         factors: name -> array [N, ...], the labels that came with the data; empty without labels.
+        faces: how faces were cut out of photographs for these images, as the setting `faces` of
+            data says it, such as "eyes:0.1"; empty where that is not known.
 
     Raises:
         InputError: the arrays do not fit together.
@@ -85,6 +87,7 @@ class Examples:
     ids: np.ndarray
     names: tuple[str, ...]
     factors: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    faces: str = ""
 
     def __post_init__(self) -> None:
         shape = self.images.shape
@@ -148,6 +151,7 @@ class Examples:
             ids=self.ids[chosen],
             names=tuple(self.names[i] for i in chosen),
             factors={name: values[chosen] for name, values in self.factors.items()},
+            faces=self.faces,
         )
 
     def split(self, fraction: float, seed: int = 0) -> tuple["Examples", "Examples"]:
@@ -202,6 +206,7 @@ class Examples:
             ids=np.array([stable_id(name.encode()) for name in names], np.int64),
             names=names,
             factors={name: of_frames(name, values) for name, values in self.factors.items()},
+            faces=self.faces,
         )
 
     def mean_image(self) -> np.ndarray:

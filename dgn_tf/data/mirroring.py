@@ -66,4 +66,5 @@ def with_mirrored(examples: Examples, label: str) -> Examples:
         ids=np.concatenate([examples.ids, np.array(twins, np.int64)]),
         names=(*examples.names, *(f"{name} (mirrored)" for name in examples.names)),
         factors={name: np.concatenate([values, values]) for name, values in factors.items()},
+        faces=examples.faces,
     )

@@ -1,6 +1,7 @@
 """Motion transfer: a photograph that is driven by a video."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -9,21 +10,16 @@ import numpy as np
 
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.drive import MotionSettings
-from dgn_tf.config.prepare import CropSettings
-from dgn_tf.data.cropping.crops import read_upright
-from dgn_tf.data.cropping.detection import Detector, load_detector
-from dgn_tf.data.cropping.faces import faces_of
+from dgn_tf.data.cropping.cutting import FaceCutter
+from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.cropping.tracking import cut_squares, follow, steadied
-from dgn_tf.data.decoding import first_line
 from dgn_tf.data.examples import as_bytes, as_float
-from dgn_tf.data.sources.files import load_files
 from dgn_tf.data.sources.film import Film, load_film, rate_of, read_frames
 from dgn_tf.data.squares import square_array
 from dgn_tf.inference.encoder import make_inference
 from dgn_tf.inference.energy import reconstruction_errors
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.driving import driven_latents
@@ -129,45 +125,26 @@ def _inferred(inference: Any, images: np.ndarray, what: str) -> LatentArrays:
     return z
 
 
-def load_still(path: str, side: int, channels: int, align: str = "none") -> np.ndarray:
-    """The photograph: its center square, or the square around its largest face.
-
-    Args:
-        path: an image file.
-        side: of the square, in pixels.
-        channels: 1 or 3.
-        align: "eyes" to find the face, "none" not to.
-
-    Returns:
-        uint8 [side, side, channels].
-
-    Raises:
-        InputError: it cannot be read, or has no face.
-    """
-    if align == "none":
-        return load_files([path], side, channels).images[0]
-    settings = CropSettings(align=align, side=side)
-    # A broken file makes decoders raise nearly anything.
-    try:
-        image, _ = read_upright(user_path(path))
-    except Exception as error:
-        raise InputError(
-            f"{path} cannot be read as an image ({type(error).__name__}: {first_line(error)})."
-        ) from None
-    found, reasons = faces_of([(path, image)], 1, settings, _detector(settings))
-    if not found:
-        raise InputError(f"{path}: {reasons[path].partition(' (--')[0]}: leave `align` out.")
-    return square_array(found[path], side, channels)
-
-
-def load_driver(path: str, side: int, channels: int, motion: MotionSettings) -> Film:
+def load_driver(
+    path: str,
+    side: int,
+    channels: int,
+    motion: MotionSettings,
+    faces: FaceCutter | None = None,
+) -> Film:
     """The frames of a video file, as `motion` wants them: center squares, or those of a face.
 
+    Args:
+        path: the video.
+        side: of the squares, in pixels.
+        channels: 1 or 3.
+        motion: which frames are taken, and how a face is followed.
+        faces: what finds the face, and remembers whether there is one; None takes the center.
+
     Raises:
-        InputError: it cannot be read, or has a face in too few frames.
+        InputError: it cannot be read, it has a face in too few frames and `faces` refuses that, or
+            a setting would be ignored.
     """
-    if motion.align == "none":
-        return load_film(path, side, channels, motion.fps, motion.limit)
     seconds: list[float] = []
 
     def whole_frames(note: list[float]) -> Iterable[np.ndarray]:
@@ -176,13 +153,19 @@ def load_driver(path: str, side: int, channels: int, motion: MotionSettings) -> 
             note.append(second)
             yield frame
 
-    squares = _face_squares(whole_frames(seconds), side, motion)
+    squares = _face_squares(whole_frames(seconds), path, motion, faces)
+    if squares is None:
+        return load_film(path, side, channels, motion.fps, motion.limit)
     frames = np.stack(list(cut_squares(whole_frames([]), squares, side, channels)))
     return Film(frames, rate_of(seconds, motion.fps))
 
 
 def squares_of_frames(
-    frames: np.ndarray, side: int, channels: int, motion: MotionSettings
+    frames: np.ndarray,
+    side: int,
+    channels: int,
+    motion: MotionSettings,
+    faces: FaceCutter | None = None,
 ) -> np.ndarray:
     """Frames of any size, uint8 [T, H, W, 3], as `load_driver` makes those of a file.
 
@@ -190,30 +173,50 @@ def squares_of_frames(
         uint8 [T, side, side, channels].
 
     Raises:
-        InputError: there is a face in too few frames.
+        InputError: as of `load_driver`.
     """
-    if motion.align == "none":
+    squares = _face_squares(frames, "the video", motion, faces, len(frames))
+    if squares is None:
         return np.stack([square_array(frame, side, channels) for frame in frames])
-    squares = _face_squares(frames, side, motion, len(frames))
     return np.stack(list(cut_squares(frames, squares, side, channels)))
 
 
 def _face_squares(
-    frames: Iterable[np.ndarray], side: int, motion: MotionSettings, count: int | None = None
-) -> np.ndarray:
-    """The squares [T, 4] around the face in whole frames, of which there are `count`, if known."""
-    settings = CropSettings(align=motion.align, side=side)
+    frames: Iterable[np.ndarray],
+    name: str,
+    motion: MotionSettings,
+    faces: FaceCutter | None,
+    count: int | None = None,
+) -> np.ndarray | None:
+    """The squares [T, 4] around the face in whole frames; None where the center is taken.
+
+    Args:
+        frames: of the video, which are not asked for where no face is looked for.
+        name: of the video, for what is told.
+        motion: how the face is followed.
+        faces: what finds it.
+        count: of the frames, if it is known.
+    """
+    detect = None
+    if faces is not None:
+        frames = iter(frames)
+        first = next(frames)
+        frames = itertools.chain([first], frames)
+        detect = faces.detector() if faces.looks_at(first.shape[1::-1]) else None
+    if faces is None or detect is None:
+        if motion.crop != "frame":
+            raise InputError(
+                f"`crop={motion.crop}` is for faces that are found, and none are looked for in "
+                f"{name}: give `align=eyes` too."
+            )
+        return None
     with progress_bar("Finding faces") as report:
-        squares = follow(
-            frames, settings, _detector(settings), lambda done: report(done, count or done)
-        )
+        try:
+            squares = follow(frames, faces.crops, detect, lambda done: report(done, count or done))
+        except NoFace as error:
+            if faces.asked:
+                raise
+            faces.note(name, str(error))
+            return None
+    faces.note(name, "")
     return steadied(squares, motion.smooth, motion.crop == "clip")
-
-
-def _detector(settings: CropSettings) -> Detector:
-    try:
-        return load_detector(settings.min_face, settings.min_confidence)
-    except InputError:
-        raise InputError(
-            '`align=eyes` needs a face detector: pip install "dgn_tf[faces]".'
-        ) from None

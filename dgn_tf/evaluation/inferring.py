@@ -13,6 +13,7 @@ import numpy as np
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.edits import Edit, parse_edit
 from dgn_tf.config.infer import InferenceTask
+from dgn_tf.data.cropping.cutting import FaceCutter, face_cutter
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.file_names import file_names
 from dgn_tf.data.sources import load, other_data, paths_of
@@ -59,18 +60,19 @@ def infer(
         overwrite: replace the results of an earlier inference.
 
     Returns:
-        The report: settings, the squared error of each example and their mean, on the [0, 1]
-        scale, summed over an image.
+        The report: settings, what was done about faces ("faces", a sentence or empty), the squared
+        error of each example and their mean, on the [0, 1] scale, summed over an image.
 
     Raises:
         InputError: settings, model, images or folder cannot be used, or the inference diverged.
     """
     _require_images(trained)
     settings = settings or InferenceConfig()
+    faces = _face_cutter(trained, task.align)
     with output_folder(output_dir, overwrite, _sources(trained, task)) as folder:
         encoder, directions = trained.encoder(settings.amortised), _directions(trained, task)
         settings = settings.resolved(trained.config.learning, encoder is not None)
-        examples = _load(trained.config, task)
+        examples = _load(trained.config, task, faces)
         if (task.edit or task.animate) and not directions and len(examples) < _FEWEST_LATENTS:
             raise InputError(
                 f"`edit` and `animate`: {trained.flag} keeps no principal directions, so they "
@@ -85,6 +87,8 @@ def infer(
             "data": task.data or None,
             "recombine": list(task.recombine),
             "edit": list(task.edit),
+            "align": task.align,
+            "faces": faces.told() if faces else "",
         }
         report = {"run": trained.path, **source, **dataclasses.asdict(settings), **numbers}
         return _write_report(folder, report)
@@ -98,15 +102,20 @@ class Inferred(NamedTuple):
         errors: float64 [N], the sum of squares over an image on the [0, 1] scale.
         unlike: by what each is unlike the images that the model has learned from, names as of
             `LatentStatistics.unusual`; nothing where that is not known.
+        faces: what was done about faces, a sentence or empty.
     """
 
     latents: LatentArrays
     errors: np.ndarray
     unlike: list[list[str]]
+    faces: str
 
 
 def infer_files(
-    trained: Trained, files: Sequence[str], settings: InferenceConfig | None = None
+    trained: Trained,
+    files: Sequence[str],
+    settings: InferenceConfig | None = None,
+    align: str = "auto",
 ) -> Inferred:
     """Infers the latents of image files.
 
@@ -114,6 +123,7 @@ def infer_files(
         trained: a trained model of images that is not given labels.
         files: paths of images.
         settings: of the inference; None for the defaults.
+        align: whether faces are looked for, as of `crops_for`.
 
     Raises:
         InputError: model, settings or images cannot be used, or the inference diverged.
@@ -124,11 +134,12 @@ def infer_files(
     settings = settings or InferenceConfig()
     encoder = trained.encoder(settings.amortised)
     settings = settings.resolved(trained.config.learning, encoder is not None)
-    data = trained.config.data
-    examples = load_files(files, data.side, data.channels)
+    faces = _face_cutter(trained, align)
+    examples = _load_files(trained.config, files, faces)
     latents = _infer_latents(trained.model, settings, encoder, examples, len(examples), {})
     errors = reconstruction_errors(trained.model, examples.images, latents)
-    return Inferred(latents, errors, _unlike(trained, examples, latents, errors))
+    told = faces.told() if faces else ""
+    return Inferred(latents, errors, _unlike(trained, examples, latents, errors), told)
 
 
 def _unlike(
@@ -218,13 +229,23 @@ def _directions(trained: Trained, task: InferenceTask) -> dict[str, Directions] 
     return directions
 
 
-def _load(config: Config, task: InferenceTask) -> Examples:
+def _face_cutter(trained: Trained, align: str) -> FaceCutter | None:
+    data = trained.config.data
+    return face_cutter(align, data.faces, data.side, data.channels)
+
+
+def _load_files(config: Config, files: Sequence[str], faces: FaceCutter | None) -> Examples:
+    with progress_bar("Reading images") as report:
+        return load_files(files, config.data.side, config.data.channels, faces, report)
+
+
+def _load(config: Config, task: InferenceTask, faces: FaceCutter | None) -> Examples:
     if task.recombine:
-        return load_files(task.recombine, config.data.side, config.data.channels)
+        return _load_files(config, task.recombine, faces)
     data = other_data(config.data, task.data, task.limit)
     data = dataclasses.replace(data, data_dir=task.data_dir or config.data.data_dir)
     with progress_bar("Reading images") as report:
-        return load(data, report)
+        return load(data, report, faces)
 
 
 def _infer_latents(

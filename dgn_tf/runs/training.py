@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from dgn_tf.cli.app import as_flags
 from dgn_tf.config import Config
-from dgn_tf.data.cropping.preparing import noted_faces
+from dgn_tf.data.cropping.noted import noted_faces
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources import paths_of, with_kind
 from dgn_tf.models.discriminator import Discriminator

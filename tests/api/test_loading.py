@@ -1,13 +1,13 @@
 """Images and clips from paths and arrays; mistakes are one error that names the argument."""
 
-import types
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import dgn_tf as dgn
-from dgn_tf.api import aligning
+from dgn_tf.data.cropping import detection
 from dgn_tf.data.cropping.detection import Face
 from dgn_tf.utils.errors import InputError
 
@@ -69,7 +69,7 @@ def test_limits_and_labels(folder):
         (["nowhere.jpg"], {}, "`source`: nowhere.jpg does not exist"),
         (PIXELS, {"side": 48}, "`side=48`: must be one of 32, 64, 128, 256"),
         (PIXELS, {"channels": 4}, "`channels=4`"),
-        (PIXELS, {"align": "nose"}, "`align=nose`: must be 'eyes' or None"),
+        (PIXELS, {"align": "nose"}, "`align=nose`: must be 'eyes', perhaps"),
         (PIXELS, {"labels": [1, 2]}, "`labels` must be whole numbers [4]"),
         (dgn.load_images(PIXELS, side=32), {"side": 64}, "`source` is Examples(4 images, 32x32x3)"),
     ],
@@ -95,7 +95,7 @@ def faces(monkeypatch):
             return []
         return [Face((20.0, 20.0, 40.0, 40.0), 0.99, ((33.0, 36.0), (47.0, 36.0)))]
 
-    monkeypatch.setattr(aligning, "_detector", lambda *settings: detect)
+    monkeypatch.setattr(detection, "load_detector", lambda *settings: detect)
 
 
 def test_faces_without_eyes_are_left_out_of_a_folder_and_refused_by_name(tmp_path, faces, caplog):
@@ -103,6 +103,8 @@ def test_faces_without_eyes_are_left_out_of_a_folder_and_refused_by_name(tmp_pat
         Image.new("RGB", (80, 80), (value,) * 3).save(tmp_path / f"{name}.png")
     examples = dgn.load_images(tmp_path, side=32, align="eyes")
     assert examples.names == ("bright.png",) and examples.side == 32
+    assert (examples.faces, examples[:1].faces) == ("eyes:0.1", "eyes:0.1")
+    assert dgn.load_images(tmp_path, side=32, align="eyes:0.2").faces == "eyes:0.2"
     assert "1 of 2 images are left out" in caplog.text and "dark.png" in caplog.text
     with pytest.raises(InputError, match="`source`: no face for `align=eyes` in .*dark.png"):
         dgn.load_images([tmp_path / "bright.png", tmp_path / "dark.png"], side=32, align="eyes")
@@ -111,10 +113,8 @@ def test_faces_without_eyes_are_left_out_of_a_folder_and_refused_by_name(tmp_pat
 
 
 def test_without_a_detector_it_says_what_to_install(monkeypatch):
-    aligning._detector.cache_clear()
-    missing = types.SimpleNamespace(util=types.SimpleNamespace(find_spec=lambda name: None))
-    monkeypatch.setattr(aligning, "importlib", missing)
-    with pytest.raises(InputError, match="`source`: `align=eyes` needs a face detector: pip"):
+    monkeypatch.setitem(sys.modules, "mtcnn", None)
+    with pytest.raises(InputError, match="`align=eyes` needs a face detector.*: pip install"):
         dgn.load_images(PIXELS, side=32, align="eyes")
 
 

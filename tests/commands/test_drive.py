@@ -6,9 +6,9 @@ from PIL import Image
 
 from dgn_tf import drive
 from dgn_tf.config import inference
+from dgn_tf.data.cropping import detection
 from dgn_tf.data.cropping.detection import Face
 from dgn_tf.data.examples import as_bytes
-from dgn_tf.evaluation import driving
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.images import save_png
 
@@ -92,7 +92,7 @@ def test_faces_are_found_and_cut_alike_in_both(run_app, served, files, tmp_path,
 
         return detect
 
-    monkeypatch.setattr(driving, "load_detector", load_detector)
+    monkeypatch.setattr(detection, "load_detector", load_detector)
     said = run(run_app, served, files, tmp_path / "a.gif", "--align=eyes", "--crop=clip")
     assert said.status == 0, said.err
     assert asked == [(32, 32)] * 6 and painted(tmp_path / "a.gif")[0].shape[0] == 5

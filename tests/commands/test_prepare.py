@@ -12,9 +12,10 @@ from PIL import Image, ImageDraw
 
 from dgn_tf import prepare
 from dgn_tf.config.prepare import CropSettings
-from dgn_tf.data.cropping import crops, preparing
+from dgn_tf.data.cropping import crops, detection, preparing
 from dgn_tf.data.cropping.detection import Face, load_detector
 from dgn_tf.data.cropping.journal import Journal
+from dgn_tf.data.cropping.noted import noted_faces
 from dgn_tf.data.sources.folders import load_folder
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.locks import lock_folder
@@ -59,7 +60,7 @@ def source(tmp_path):
 @pytest.fixture
 def command(run_app, monkeypatch):
     """The app with a stand-in for the detector."""
-    monkeypatch.setattr(preparing, "load_detector", lambda min_face, min_confidence: detect)
+    monkeypatch.setattr(detection, "load_detector", lambda *settings: detect)
     return lambda *arguments: run_app(prepare, *map(str, arguments))
 
 
@@ -401,5 +402,5 @@ def test_photographs_with_damaged_metadata_are_cropped(run_app, tmp_path):
 @pytest.mark.parametrize("place", ["", "crops"])
 def test_crops_tell_a_run_how_they_were_cut_out(command, source, tmp_path, place):
     assert command(source, tmp_path / "faces", "--align=eyes", "--margin=0.25").status == 0
-    assert preparing.noted_faces([tmp_path / "faces" / place]) == "eyes:0.25"
-    assert preparing.noted_faces([tmp_path]) == ""
+    assert noted_faces([tmp_path / "faces" / place]) == "eyes:0.25"
+    assert noted_faces([tmp_path]) == ""

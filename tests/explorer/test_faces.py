@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 
 from dgn_tf.config.data import parse_faces
-from dgn_tf.data.cropping import crops
+from dgn_tf.data.cropping import crops, detection
 from dgn_tf.data.cropping.detection import Face
-from dgn_tf.explorer import faces
 from dgn_tf.explorer.faces import Photographs
 from dgn_tf.utils.errors import InputError
 
@@ -30,8 +29,8 @@ def content():
 def found(monkeypatch):
     """The faces that the detector finds, which a test may change."""
     found = [FACE]
-    monkeypatch.setattr(faces, "load_detector", lambda *_: lambda image: list(found))
-    monkeypatch.setattr(faces.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(detection, "load_detector", lambda *_: lambda image: list(found))
+    monkeypatch.setattr(detection, "detector_installed", lambda: True)
     return found
 
 
@@ -43,8 +42,8 @@ def test_a_face_is_cut_out_as_those_of_the_run(content, found, setting):
     assert photographs.finds_faces == "always"
     square, note = photographs.read(data, "a.png", True)
     center, edge, angle = crops.face_square(FACE, settings.align, settings.margin)
-    wanted = crops.cut(image, center, edge, angle, settings.side).resize((32, 32), Image.LANCZOS)
-    np.testing.assert_allclose(square, np.asarray(wanted), atol=1)
+    wanted = crops.cut(image, center, edge, angle, 32)
+    np.testing.assert_array_equal(square, np.asarray(wanted))
     assert note == ""
     # It is aligned where that is wanted alone.
     middle, _ = photographs.read(data, "a.png", False)
@@ -57,7 +56,7 @@ def test_without_a_face_the_middle_is_taken_and_told(content, found):
     photographs = Photographs((32, 1))
     assert photographs.finds_faces == "asked"
     square, note = photographs.read(data, "a.png", True)
-    assert note == "no face found; the middle was taken"
+    assert note == "no face found (`min_confidence=0.9`); the middle was taken"
     wanted = image.crop((30, 0, 130, 100)).resize((32, 32), Image.LANCZOS).convert("L")
     np.testing.assert_allclose(square[..., 0], np.asarray(wanted), atol=2)
     with pytest.raises(InputError, match="x.png cannot be read as an image"):
@@ -65,7 +64,7 @@ def test_without_a_face_the_middle_is_taken_and_told(content, found):
 
 
 def test_without_a_detector_none_is_looked_for(content, monkeypatch):
-    monkeypatch.setattr(faces.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(detection, "detector_installed", lambda: False)
     photographs = Photographs((32, 3), parse_faces("eyes"))
     assert photographs.finds_faces == "never"
     assert photographs.read(content[0], "a.png", True)[0].shape == (32, 32, 3)
@@ -74,7 +73,7 @@ def test_without_a_detector_none_is_looked_for(content, monkeypatch):
 def test_the_detector_is_loaded_before_the_first_photograph(found, monkeypatch):
     loaded = []
     monkeypatch.setattr(
-        faces, "load_detector", lambda *given: loaded.append(given) or (lambda _: [])
+        detection, "load_detector", lambda *given: loaded.append(given) or (lambda _: [])
     )
     Photographs((32, 3), parse_faces("eyes"))
     deadline = time.monotonic() + 5

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from dgn_tf.cli.app import as_flags
 from dgn_tf.cli.paths import require_writable
 from dgn_tf.config.prepare import CropSettings
-from dgn_tf.data.cropping import crops
-from dgn_tf.data.cropping.detection import Detector, Face, load_detector
+from dgn_tf.data.cropping import crops, detection
+from dgn_tf.data.cropping.detection import Detector, Face
 from dgn_tf.data.cropping.faces import choose_faces, cut_face
 from dgn_tf.data.cropping.journal import Journal
+from dgn_tf.data.cropping.noted import SETTINGS
 from dgn_tf.data.decoding import first_line
 from dgn_tf.data.file_names import file_names
 from dgn_tf.data.sources.folders import find_images, tell_ignored
@@ -31,7 +33,6 @@ from dgn_tf.utils.reading import read_regular
 
 _log = logging.getLogger(__name__)
 
-_SETTINGS = "settings.json"
 _MANIFEST = (
     "crop",
     "source",
@@ -84,7 +85,9 @@ def prepare(
     if settings.crop == "centre":
         detector = None
     elif detector is None:
-        detector = load_detector(settings.min_face, settings.min_confidence)
+        detector = detection.load_detector(
+            settings.min_face, settings.min_confidence, "crop=faces", "crop=centre"
+        )
     with lock_folder(target, dest):
         # Another process may have begun it meanwhile.
         before = _check_dest(root, target, dest, settings)
@@ -97,27 +100,6 @@ def prepare(
                 f"{dest} cannot be written ({error.strerror}): make room, then run the same "
                 "command again, which goes on where it was."
             ) from error
-
-
-def noted_faces(sources: Sequence[Path]) -> str:
-    """How `prepare` has cut out the faces that lie at a path, as the setting `faces` of data.
-
-    Args:
-        sources: files and folders with data: the one that is a folder of crops, or holds one.
-
-    Returns:
-        Such as "eyes:0.1"; empty where `prepare` has made none of them, or looked for no faces.
-    """
-    for source in sources:
-        for folder in (source, source.parent):
-            try:
-                begun = json.loads(read_regular(folder / _SETTINGS))
-                if begun["crop"] == "faces" and (folder / "manifest.csv").is_file():
-                    return f"{begun['align']}:{float(begun['margin']):g}"
-            # Whatever else people call settings.json.
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-    return ""
 
 
 def _fill(
@@ -181,12 +163,12 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
     if not target.is_dir() or all(path.name == LOCK for path in target.iterdir()):
         return printable(str(root))
     try:
-        begun = json.loads(read_regular(target / _SETTINGS))
+        begun = json.loads(read_regular(target / SETTINGS))
         before = {key: begun[key] for key in ("source", *dataclasses.asdict(settings))}
     except FileNotFoundError:
         raise InputError(f"{dest} is not empty and holds no crops: name another folder.") from None
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{dest}/{_SETTINGS} cannot be read: name another folder.") from None
+        raise InputError(f"{dest}/{SETTINGS} cannot be read: name another folder.") from None
     if before["source"] != printable(str(root)) and user_path(before["source"]).exists():
         raise InputError(_other_images(dest, before["source"]))
     for key, value in dataclasses.asdict(settings).items():
@@ -229,7 +211,7 @@ def _finished(manifest: Journal, skipped: Journal) -> set[str]:
 def _begin(root: Path, target: Path, settings: CropSettings) -> None:
     """Writes into the folder what it is begun with, which a later command is compared with."""
     begun = {"source": printable(str(root))} | dataclasses.asdict(settings)
-    write_text(target / _SETTINGS, json.dumps(begun, indent=2) + "\n")
+    write_text(target / SETTINGS, json.dumps(begun, indent=2) + "\n")
     (target / "crops").mkdir(exist_ok=True)
 
 
@@ -288,7 +270,8 @@ def _crop(
     else:
         faces, reason = choose_faces(detector(image), settings)
         if not faces:
-            return [], reason
+            # A list that people read beside the command.
+            return [], as_flags(reason)
         found = [(cut_face(image, face, settings), _face_row(face)) for face in faces]
     rows = []
     for number, (crop, row) in enumerate(found, 1):

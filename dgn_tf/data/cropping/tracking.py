@@ -10,9 +10,8 @@ from scipy.ndimage import gaussian_filter1d
 from dgn_tf.config.prepare import CropSettings
 from dgn_tf.data.cropping.crops import cut, face_square
 from dgn_tf.data.cropping.detection import Detector, Face
-from dgn_tf.data.cropping.faces import choose_faces
+from dgn_tf.data.cropping.faces import NoFace, choose_faces
 from dgn_tf.data.squares import square_array
-from dgn_tf.utils.errors import InputError
 
 # With less, most squares would be guesses.
 _LEAST_FOUND = 0.5
@@ -40,7 +39,7 @@ def follow(
         of `face_square`. Where no face is found they lie between those before and after.
 
     Raises:
-        InputError: there is no face in half of the frames or more.
+        NoFace: there is no face in half of the frames or more.
     """
     rows: list[tuple[float, ...]] = []
     last, reason = None, ""
@@ -52,15 +51,15 @@ def follow(
             center, edge, angle = face_square(last, settings.align, settings.margin)
             rows.append((*center, edge, angle))
         else:
-            reason = reason or f"frame {number}: {why.partition(' (--')[0]}"
+            reason = reason or f"frame {number}: {why}"
             rows.append((math.nan,) * 4)
         tell(number)
     squares = np.array(rows)
     known = np.isfinite(squares[:, 0])
     if known.mean() < _LEAST_FOUND:
-        raise InputError(
-            f"a face is found in {known.sum()} of {len(known)} frames, too few to follow it "
-            f"({reason})."
+        raise NoFace(
+            f"a face is found in {known.sum()} of {len(known)} frames, too few to follow it; "
+            f"{reason}."
         )
     at = np.arange(len(squares))
     columns = [np.interp(at, at[known], column[known]) for column in squares.T]

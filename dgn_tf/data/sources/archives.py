@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 
 from dgn_tf.config import DataConfig
+from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.decoding import FORMATS, File, first_line
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.kinds import HEAD, kind_by_content, kind_by_suffix
@@ -28,7 +29,12 @@ _ENCRYPTED = 1
 _FOREIGN = "__MACOSX"
 
 
-def load_archive(data: DataConfig, rest: str, progress: Progress | None = None) -> Examples:
+def load_archive(
+    data: DataConfig,
+    rest: str,
+    progress: Progress | None = None,
+    faces: FaceCutter | None = None,
+) -> Examples:
     """Reads every image in a ZIP archive, sorted by path (2 before 10).
 
     Files are chosen, read and told about as `folders.load_folder` says; ids and names are those of
@@ -38,6 +44,7 @@ def load_archive(data: DataConfig, rest: str, progress: Progress | None = None) 
         data: side, channels and limit.
         rest: PATH, or PATH:FOLDER for what is in one of its folders alone, with paths from there.
         progress: called with (files done, files needed in all) now and then.
+        faces: as of `folders.load_folder`.
 
     Raises:
         InputError: the archive cannot be read, is encrypted, names a file twice, or has no readable
@@ -45,7 +52,7 @@ def load_archive(data: DataConfig, rest: str, progress: Progress | None = None) 
     """
     name = f"zip {_path_and_folder(rest)[0]}"
     with _open(rest) as (files, find):
-        return read_all(name, files, find, data.side, data.channels, data.limit, progress)
+        return read_all(name, files, find, data.side, data.channels, data.limit, progress, faces)
 
 
 @contextlib.contextmanager
@@ -155,6 +162,7 @@ ZIP = Source(
     form="zip:PATH[:FOLDER]",
     example="zip:faces.zip:train",
     load=load_archive,
+    photographs=load_archive,
     images=True,
     claims=_is_archive,
     paths=lambda rest: [user_path(_path_and_folder(rest)[0])],

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
+from dgn_tf.data.cropping.cutting import FaceCutter
+from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.decoding import FORMATS, TooManyPixels, decode, first_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.folders import find_images, tell_ignored
@@ -14,33 +16,58 @@ from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import eight_bits, square
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
+from dgn_tf.utils.progress import Progress
 
 # More pixels than any camera's image has, once a JPEG is decoded at a fraction of its size.
 MOST_SENT_PIXELS = 64_000_000
 
 
-def load_files(paths: Sequence[str], side: int, channels: int) -> Examples:
+def load_files(
+    paths: Sequence[str],
+    side: int,
+    channels: int,
+    faces: FaceCutter | None = None,
+    progress: Progress | None = None,
+) -> Examples:
     """Reads image files, of the formats that folders may hold; they become squares as there.
 
     Args:
         paths: the files, in the order of the examples.
         side: the side of the images, in pixels.
         channels: 1 or 3.
+        faces: what cuts faces out of those that are no crops yet; None takes the middle.
+        progress: called with (files done, files in all) now and then.
 
     Returns:
         The examples, named by their paths as given.
 
     Raises:
-        InputError: there is no path, a file cannot be read, or is named twice.
+        InputError: there is no path, a file cannot be read, or is named twice, or it has no face
+            and `faces` refuses that.
     """
     if not paths:
         raise InputError("no image file is named")
     for path in paths:
         if paths.count(path) > 1:
             raise InputError(f"{path} is named twice: name different images")
-    images = np.stack([_read(path, path, lambda i: square(i, side, channels)) for path in paths])
+    images = []
+    for path in paths:
+        images.append(_square(path, side, channels, faces))
+        if progress:
+            progress(len(images), len(paths))
     ids = np.array([stable_id(os.fsencode(path)) for path in paths], np.int64)
-    return Examples(images, ids, tuple(paths))
+    return Examples(np.stack(images), ids, tuple(paths))
+
+
+def _square(path: str, side: int, channels: int, faces: FaceCutter | None) -> np.ndarray:
+    if faces is None or faces.made([user_path(path).parent]):
+        return _read(path, path, lambda image: square(image, side, channels))
+    try:
+        return _read(path, path, lambda image: faces(image, path))
+    except NoFace as error:
+        raise InputError(
+            f"no face for `align=eyes` in {path}: {error}; `align=none` takes its middle."
+        ) from None
 
 
 def load_photograph(path: str) -> np.ndarray:
@@ -118,6 +145,8 @@ def _read(
         raise InputError(f"{name} does not exist: name image files") from None
     except Image.DecompressionBombError:
         raise InputError(f"{name} has far too many pixels: give a smaller one") from None
+    except NoFace:
+        raise
     except Exception as error:
         raise InputError(
             f"{name} cannot be read as an image ({type(error).__name__}: {first_line(error)}): "

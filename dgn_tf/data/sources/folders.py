@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from dgn_tf.config import DataConfig
+from dgn_tf.data.cropping.cutting import FaceCutter
+from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.decoding import FORMATS, File, decode, first_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.source import Source
@@ -23,10 +25,17 @@ from dgn_tf.utils.progress import Progress
 _log = logging.getLogger(__name__)
 
 _CHUNK = 512
+# Finding a face takes so long that people want to know of less.
+_FACES_CHUNK = 16
 
 
 def load_folder(
-    path: str, side: int, channels: int, limit: int = 0, progress: Progress | None = None
+    path: str,
+    side: int,
+    channels: int,
+    limit: int = 0,
+    progress: Progress | None = None,
+    faces: FaceCutter | None = None,
 ) -> Examples:
     """Reads every image under a folder, sorted by relative path.
 
@@ -42,6 +51,8 @@ def load_folder(
         channels: 1 or 3.
         limit: take only the first `limit` readable images; 0 takes all.
         progress: called with (files done, files needed in all) now and then.
+        faces: what cuts the faces out; None takes the middle. Images without a face that it refuses
+            are left out, counted in one more warning.
 
     Returns:
         The examples; an id is the first 63 bits of the SHA-256 of the relative path. If all images
@@ -54,7 +65,7 @@ def load_folder(
     """
     files = find_images(user_path(path))
     with _finder(path) as find:
-        return read_all(f"folder {path}", files, find, side, channels, limit, progress)
+        return read_all(f"folder {path}", files, find, side, channels, limit, progress, faces)
 
 
 @contextlib.contextmanager
@@ -72,6 +83,7 @@ def read_all(
     channels: int,
     limit: int = 0,
     progress: Progress | None = None,
+    faces: FaceCutter | None = None,
 ) -> Examples:
     """Reads image files, of a folder or an archive, as `load_folder` says.
 
@@ -83,28 +95,39 @@ def read_all(
         channels: 1 or 3.
         limit: take only the first `limit` readable images; 0 takes all.
         progress: called with (files done, files needed in all) now and then.
+        faces: what cuts the faces out; None takes the middle.
 
     Raises:
-        InputError: none of them can be read.
+        InputError: none of them can be read, or none has a face.
     """
     wanted = min(limit, len(files)) if limit else len(files)
     images = np.empty((wanted, side, side, channels), np.uint8)
     kept: list[str] = []
     unreadable: list[str] = []
     ignored: list[str] = []
+    faceless: list[str] = []
+    chunk_size = _CHUNK if faces is None else _FACES_CHUNK
     done = 0
 
-    def read(file: str) -> tuple[np.ndarray, str] | str:
+    def read(file: str) -> tuple[np.ndarray, str] | str | NoFace:
         # A broken file makes decoders raise nearly anything: each is named, none ends the run.
         try:
-            return read_square(find(file), side, channels)
+            if faces is None:
+                return read_square(find(file), side, channels)
+            image, damage = decode(find(file))
+            return faces(image, printable(file)), damage
+        except NoFace as error:
+            return error
         except Exception as error:
             return f"{type(error).__name__}: {first_line(error)}"
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         while done < len(files) and len(kept) < wanted:
-            chunk = files[done : done + min(_CHUNK, wanted - len(kept))]
+            chunk = files[done : done + min(chunk_size, wanted - len(kept))]
             for file, result in zip(chunk, pool.map(read, chunk), strict=True):
+                if isinstance(result, NoFace):
+                    faceless.append(f"{printable(file)}: {result}")
+                    continue
                 if isinstance(result, str):
                     unreadable.append(f"{printable(file)} ({result})")
                     continue
@@ -115,6 +138,10 @@ def read_all(
             done += len(chunk)
             if progress:
                 progress(done, min(len(files), done + wanted - len(kept)))
+    if not kept and faceless:
+        raise InputError(
+            f"{name}: no face for `align=eyes` in any of its images; the first is {faceless[0]}"
+        )
     if not kept:
         raise InputError(
             f"{name}: none of its {len(files)} image files can be read; "
@@ -123,6 +150,15 @@ def read_all(
     if unreadable:
         summary = f"{len(unreadable)} of {done} files cannot be read and are left out"
         _log.warning("%s: %s:\n  %s", name, summary, "\n  ".join(unreadable))
+    if faceless:
+        _log.warning(
+            "%s: %d of %d images are left out, which have no face that can be aligned; the first "
+            "is %s",
+            name,
+            len(faceless),
+            done,
+            faceless[0],
+        )
     tell_ignored(name, ignored)
     ids = np.array([stable_id(os.fsencode(file)) for file in kept], np.int64)
     names = tuple(printable(file) for file in kept)
@@ -200,8 +236,10 @@ def _files(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, str
             yield path.relative_to(root).as_posix(), kind_of(path)
 
 
-def _load(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
-    return load_folder(rest, data.side, data.channels, data.limit, progress)
+def _load(
+    data: DataConfig, rest: str, progress: Progress | None, faces: FaceCutter | None = None
+) -> Examples:
+    return load_folder(rest, data.side, data.channels, data.limit, progress, faces)
 
 
 def _holds_images(path: str) -> bool:
@@ -218,6 +256,7 @@ FOLDER = Source(
     form="folder:PATH",
     example="folder:photos/cats",
     load=_load,
+    photographs=_load,
     images=True,
     claims=_holds_images,
     paths=lambda path: [user_path(path)],

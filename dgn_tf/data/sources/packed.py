@@ -138,6 +138,7 @@ class PackedExamples(Examples):
             ids=self.ids[chosen],
             names=tuple(self.names[i] for i in chosen),
             factors={name: values[chosen] for name, values in self.factors.items()},
+            faces=self.faces,
         )
 
     def content_keys(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dgn_tf.config import DataConfig
 from dgn_tf.config.fields import parse_where
+from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.label_values import described, number_label_of
 from dgn_tf.data.sources.archives import ZIP
@@ -17,7 +18,7 @@ from dgn_tf.data.sources.folders import FOLDER
 from dgn_tf.data.sources.heads import HEADS, HEADS_CLIPS
 from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.data.sources.packed import SHARDS
-from dgn_tf.data.sources.source import Source
+from dgn_tf.data.sources.source import Loader, Source
 from dgn_tf.data.sources.tfds_sets import TFDS
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
@@ -33,7 +34,9 @@ _KNOWN = {**SOURCES, MEMORY.kind: MEMORY}
 _CLAIMING = (SHARDS, NPZ, ZIP, FOLDER, CLIPS)
 
 
-def load(data: DataConfig, progress: Progress | None = None) -> Examples:
+def load(
+    data: DataConfig, progress: Progress | None = None, faces: FaceCutter | None = None
+) -> Examples:
     """The examples that the settings describe.
 
     Images of any other size become squares of `data.side` pixels as `dgn_tf.data.squares.square`
@@ -43,6 +46,7 @@ def load(data: DataConfig, progress: Progress | None = None) -> Examples:
     Args:
         data: the settings.
         progress: called with (examples done, examples in all) now and then.
+        faces: what cuts the faces out of image files that are no crops yet; None takes the middle.
 
     Returns:
         N images or clips, in an order that every call repeats.
@@ -57,6 +61,7 @@ def load(data: DataConfig, progress: Progress | None = None) -> Examples:
                 data, stills=0, frames=data.stills, limit=-(-data.limit // data.stills)
             ),
             progress,
+            faces,
         )
         images = clips.stills(source_of(data.data)[0].moving)
         return images.subset(np.arange(min(data.limit, len(images)))) if data.limit else images
@@ -65,11 +70,26 @@ def load(data: DataConfig, progress: Progress | None = None) -> Examples:
     _check_frames(source, spec, data)
     folder = str(user_path(data.data_dir)) if data.data_dir else ""
     named = dataclasses.replace(data, data=spec, data_dir=folder)
+    read = _reader(source, rest, spec, faces)
     if not data.where:
-        return source.load(named, rest, progress)
-    whole = source.load(dataclasses.replace(named, where="", limit=0), rest, progress)
+        return read(named, rest, progress)
+    whole = read(dataclasses.replace(named, where="", limit=0), rest, progress)
     chosen = _select(whole, spec, data.where)
     return chosen.subset(np.arange(min(data.limit, len(chosen)))) if data.limit else chosen
+
+
+def _reader(source: Source, rest: str, spec: str, faces: FaceCutter | None) -> Loader:
+    """What reads the data, with their faces cut out if that is wanted of them."""
+    if faces is None or faces.made(source.paths(rest)):
+        return source.load
+    if source.photographs is None:
+        if faces.asked:
+            raise InputError(
+                f"`align=eyes` is for image files, and {spec} holds none: leave it out."
+            )
+        return source.load
+    read = source.photographs
+    return lambda data, rest, progress: read(data, rest, progress, faces)
 
 
 def source_of(spec: str) -> tuple[Source, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dgn_tf.config import DataConfig
+from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.decoding import File
 from dgn_tf.data.examples import Examples
 from dgn_tf.utils.progress import Progress
@@ -14,6 +15,8 @@ from dgn_tf.utils.progress import Progress
 # (settings, what follows the kind, reporter of the progress) to the examples. Of the settings,
 # `data` has its kind in front, `where` is empty and `limit` is what the source may stop at.
 Loader: TypeAlias = Callable[[DataConfig, str, Progress | None], Examples]
+# Likewise, with what cuts the faces out of the images.
+FaceLoader: TypeAlias = Callable[[DataConfig, str, Progress | None, FaceCutter | None], Examples]
 
 
 def _nothing(path: str) -> bool:
@@ -59,6 +62,7 @@ class Source:
             kind; None where images are no files.
         moving: of clips, the factors that every frame has its own of, where their shape does not
             tell; None where it does.
+        photographs: reads the examples with their faces cut out; None where images are no files.
         stored_size: (width, height) of the images before they became squares, given what follows
             the kind; None where that is not known.
     """
@@ -82,4 +86,5 @@ class Source:
     landmarks: bool = False
     files: Callable[[str], AbstractContextManager[Callable[[str], File]]] | None = None
     moving: tuple[str, ...] | None = None
+    photographs: FaceLoader | None = None
     stored_size: Callable[[str], tuple[int, int]] | None = None

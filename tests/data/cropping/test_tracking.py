@@ -48,7 +48,7 @@ def test_where_no_face_is_found_it_lies_between():
 
 
 def test_too_few_faces_are_an_error_with_the_reason():
-    with pytest.raises(InputError, match=r"in 1 of 5 frames.*\(frame 1: no face found\)"):
+    with pytest.raises(InputError, match=r"in 1 of 5 frames.*; frame 1: no face found"):
         follow(FRAMES, EYES, detector_of([[], [face_at(20, 30)], [], [], []]), ignore)
     with pytest.raises(InputError, match="in 0 of 5 frames"):
         follow(FRAMES, EYES, detector_of([[]] * 5), ignore)

@@ -1,0 +1,45 @@
+"""Whether faces are looked for in the photographs that a model is shown."""
+
+import dataclasses
+from typing import Any
+
+from dgn_tf.config.data import parse_faces
+from dgn_tf.config.fields import setting
+from dgn_tf.config.prepare import CropSettings
+from dgn_tf.utils.errors import InputError
+
+ALIGNS = ("auto", "eyes", "none")
+
+
+def align_setting() -> Any:
+    """The setting `align` of what shows photographs to a model."""
+    return setting(
+        "auto",
+        "auto: find faces in photographs and cut them out as those that the run has learned from, "
+        "where it knows how (--faces of dgn_tf.train), and take the middle where there is none; "
+        "crops, which have the side of the run or were made by dgn_tf.prepare in the same way, "
+        "stay as they are. eyes: find and level a face in every image, and refuse or leave out "
+        "what has none. none: take the middle of every image.",
+        ALIGNS,
+    )
+
+
+def crops_for(align: str, faces: str, side: int) -> CropSettings | None:
+    """How faces are cut out of photographs for a model; None if none are looked for.
+
+    Args:
+        align: "auto", as those were that it has learned from; "eyes", by the eyes, with the same
+            margin; "none".
+        faces: the setting `faces` of the data that it has learned from.
+        side: of its images, in pixels.
+
+    Raises:
+        InputError: `align` is none of these.
+    """
+    if align not in ALIGNS:
+        raise InputError(f"`align={align}`: must be one of {', '.join(ALIGNS)}.")
+    learned = parse_faces(faces)
+    if align == "none" or (align == "auto" and learned is None):
+        return None
+    crops = dataclasses.replace(learned or CropSettings(), side=side)
+    return dataclasses.replace(crops, align="eyes") if align == "eyes" else crops

@@ -229,7 +229,7 @@ class Checkpoints:
                 TypeError,
             ) as error:
                 reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-                _log.error(
+                _log.warning(
                     "Checkpoint %s cannot be read (%s): the one before it is used.", path, reason
                 )
         if paths:

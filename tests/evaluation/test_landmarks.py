@@ -131,7 +131,7 @@ def test_a_table_gives_landmarks_in_pixels_of_the_original_files(folder):
     (folder / "t.csv").write_text("\n".join(lines))
     loaded = load_folder(str(folder), SIDE, 1)
     assert loaded.names == ("d.png", "in/a.png", "in/b.png", "in/c.jpg")
-    with mock.patch("dgn_tf.data.landmarks.logging.warning") as warning:
+    with mock.patch("dgn_tf.data.landmarks._log.warning") as warning:
         kept, points = read_landmarks(f"{folder}/t.csv", str(folder), loaded)
     text, *values = warning.call_args.args
     assert text % tuple(values) == (
@@ -172,7 +172,7 @@ def test_a_file_name_that_several_images_bear_is_refused(folder):
     dot(20, 20, 9, 9).save(folder / "in" / "d.png")
     (folder / "t.csv").write_text(f"{HEADER}\n{row('d.png')}\n")
     loaded = load_folder(str(folder), SIDE, 1)
-    with mock.patch("dgn_tf.data.landmarks.logging.warning"):
+    with mock.patch("dgn_tf.data.landmarks._log.warning"):
         with pytest.raises(InputError, match="d.png is the name of several images: give their"):
             read_landmarks(f"{folder}/t.csv", str(folder), loaded)
 

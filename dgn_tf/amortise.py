@@ -20,7 +20,7 @@ FLAGS = absl_flags.FLAGS
 def define_flags() -> None:
     """Declares the flags of this command."""
     define = absl_flags
-    define.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
+    define.DEFINE_string("run_dir", None, "Folder of the training run; needed.")
     define.DEFINE_integer("epochs", 60, "Passes over the run's images.", lower_bound=1)
     define.DEFINE_float("width", 1.0, "Filters per level over 16, 32, 64, ...", lower_bound=0.05)
     define.DEFINE_integer("seed", 0, "Seed of the encoder and its batches.", 0, 2**31 - 1)

@@ -157,7 +157,7 @@ def define_flags() -> None:
     absl.flags.DEFINE_list(
         "parts",
         list(USUAL),
-        f"What to measure: some of {','.join(PARTS)}. The last three only by request.",
+        f"What to measure: some of {', '.join(PARTS)}; the last three only by request.",
     )
     absl.flags.DEFINE_string(
         "output", "", "A .json file for the numbers, or a folder for numbers, tables and charts."

@@ -12,10 +12,9 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
-from dgn_tf.cli.paths import check_source, require_paths, require_writable
+from dgn_tf.cli.paths import check_source, painted_file, require_paths
 from dgn_tf.config import InferenceConfig
-from dgn_tf.config.drive import DriveSettings, MotionSettings
-from dgn_tf.utils.files import user_path
+from dgn_tf.config.drive import SUFFIXES, DriveSettings, MotionSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,13 +44,12 @@ def define_flags() -> None:
 
 def main(_argv: Sequence[str]) -> None:
     """Paints the photograph in the geometry of every frame."""
+    check_source(FLAGS.run_dir, FLAGS.saved_model)
     settings = settings_from_flags(DriveSettings, FLAGS)
+    require_paths(settings)
     motion = settings_from_flags(MotionSettings, FLAGS)
     inference = dataclasses.replace(settings_from_flags(InferenceConfig, FLAGS), steps=None)
-    check_source(FLAGS.run_dir, FLAGS.saved_model)
-    require_paths(settings)
-    output = user_path(settings.output)
-    require_writable(f"the folder of `output={settings.output}`,", output.parent)
+    output = painted_file(settings, SUFFIXES)
     # What takes seconds to import comes once it is needed.
     from dgn_tf.data.cropping.cutting import face_cutter
     from dgn_tf.data.sources.files import load_files

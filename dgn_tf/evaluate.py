@@ -27,7 +27,7 @@ COMMON = {
 def define_flags() -> None:
     """Declare the flags of every experiment, and the settings of each."""
     summaries = [f"{name}: {experiments.find(name).SUMMARY}." for name in experiments.names()]
-    absl_flags.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
+    absl_flags.DEFINE_string("run_dir", None, "Folder of the training run; needed.")
     names = ", ".join(experiments.names())
     about = f"What to measure: {names}. {' '.join(summaries)}"
     absl_flags.DEFINE_string("experiment", "held_out", about)
@@ -39,6 +39,7 @@ def define_flags() -> None:
 def main(argv: list[str]) -> None:
     """Run the experiment, print its tables, write the report into the run's folder `evaluation`."""
     del argv
+    require_run(FLAGS.run_dir)
     name = FLAGS.experiment
     described = experiments.find(name)
     for flag, owners in experiments.owners().items():
@@ -49,15 +50,14 @@ def main(argv: list[str]) -> None:
     data = settings_from_flags(EvaluationData, FLAGS)
     settings = settings_from_flags(described.Settings, FLAGS)
     inference = settings_from_flags(InferenceConfig, FLAGS)
-    require_run(FLAGS.run_dir)
     require_paths(settings)
-    folder = user_path(FLAGS.run_dir) / EVALUATION / name
-    require_writable(f"the report, {folder},", folder)
     # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
     from dgn_tf.data.sources import require_data
 
     require_data(data)
     require_data(settings)
+    folder = user_path(FLAGS.run_dir) / EVALUATION / name
+    require_writable(f"the report, {folder},", folder)
     from dgn_tf.evaluation.experiments import find
     from dgn_tf.evaluation.report import check_folder, show, write_report
     from dgn_tf.runs.evaluated import EvaluatedRun

@@ -84,9 +84,9 @@ def define_flags() -> None:
         "part",
         None,
         list(PARTS),
-        "tflite: geometry (the displacement; the default), appearance (the canonical image), "
-        "generator (the image, with the warp), encoder (an image to a guess of its latents). "
-        "Repeat --part for several.",
+        "tflite: geometry (the default), appearance, generator or encoder; repeat --part for "
+        "several. geometry gives the displacement, appearance the canonical image, generator the "
+        "image, with the warp; encoder takes an image and gives a guess of its latents.",
     )
     define.DEFINE_multi_enum(
         "quantization",

@@ -35,7 +35,7 @@ COMMON = {
 def define_flags() -> None:
     """Declares the flags of this command."""
     define_source_flags()
-    absl_flags.DEFINE_string("output_dir", None, "Folder for the results.", required=True)
+    absl_flags.DEFINE_string("output_dir", None, "Folder for the results; needed.")
     absl_flags.DEFINE_bool("overwrite", False, "Replace the results of an earlier inference.")
     define_settings_flags(InferenceTask, [n for n in _names(InferenceTask) if n not in _LISTS])
     define_settings_flags(InferenceConfig)
@@ -49,9 +49,10 @@ def define_flags() -> None:
         "edit",
         [],
         "GROUP:DIRECTION=VALUE, for example geometry:widen=2: paint every image into edited/ "
-        "with its latents moved by VALUE standard deviations of the run's latents along a "
-        "principal direction, which is a name or a number from 1, the strongest, on; the "
-        "traversals show the names and what the directions do. Repeat --edit to add edits up.",
+        "with its latents moved along a direction. VALUE is in standard deviations of the run's "
+        "latents along this principal direction, which is a name or a number from 1, the "
+        "strongest, on; the traversals show the names and what the directions do. Repeat --edit "
+        "to add edits up.",
     )
     absl_flags.DEFINE_list(
         "warp_image",
@@ -63,22 +64,33 @@ def define_flags() -> None:
 
 def main(_argv: Sequence[str]) -> None:
     """Runs the inference that the flags describe."""
+    check_source(FLAGS.run_dir, FLAGS.saved_model)
     if FLAGS.warp_image:
         _check_warp_flags()
-        _check_paths("warp_image", FLAGS.warp_image)
+        _require_images("warp_image")
+        _check_output()
         _warp()
     else:
         task = settings_from_flags(InferenceTask, FLAGS)
         settings = settings_from_flags(InferenceConfig, FLAGS)
-        _check_paths("recombine", FLAGS.recombine)
+        _require_images("recombine")
+        # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
+        from dgn_tf.data.sources import require_data
+
+        require_data(task)
+        _check_output()
         _infer(task, settings)
 
 
-def _check_paths(name: str, images: Sequence[str]) -> None:
-    """Refuse a model or the images of a flag that are not there, and an output that cannot be."""
-    check_source(FLAGS.run_dir, FLAGS.saved_model)
-    for path in images:
+def _require_images(name: str) -> None:
+    """Refuse images of a flag that are not there."""
+    for path in FLAGS[name].value:
         require_path(f"`{name}={path}`", path)
+
+
+def _check_output() -> None:
+    if not FLAGS.output_dir:
+        raise InputError("--output_dir is needed: a folder for the results.")
     require_writable(f"`output_dir={FLAGS.output_dir}`", FLAGS.output_dir)
 
 
@@ -93,9 +105,6 @@ def _warp() -> None:
 
 
 def _infer(task: InferenceTask, settings: InferenceConfig) -> None:
-    from dgn_tf.data.sources import require_data
-
-    require_data(task)
     from dgn_tf.evaluation.inferring import infer
     from dgn_tf.runs.trained import load_trained
 

@@ -10,13 +10,13 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
-from dgn_tf.cli.paths import check_source, require_path, require_writable
+from dgn_tf.cli.paths import check_source, painted_file, require_path
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.painting import MorphSettings, is_animation
-from dgn_tf.utils.files import user_path
+from dgn_tf.utils.errors import InputError
 
 FLAGS = absl_flags.FLAGS
-POSITIONALS = ("IMAGE", "IMAGE...")
+POSITIONALS = ("IMAGE...",)
 # The short help.
 COMMON = {
     "The model": ("run_dir", "saved_model"),
@@ -36,13 +36,15 @@ def define_flags() -> None:
 def main(argv: Sequence[str]) -> None:
     """Paints the way between the images that the command line names."""
     _, *files = argv
-    settings = settings_from_flags(MorphSettings, FLAGS)
-    inference = settings_from_flags(InferenceConfig, FLAGS)
     check_source(FLAGS.run_dir, FLAGS.saved_model)
+    if len(files) < 2:
+        known = f"and there is one, {files[0]}" if files else "and there is none"
+        raise InputError(f"two or more images are needed, {known}: dgn morph ann.jpg ben.jpg ...")
     for path in files:
         require_path(path, path)
-    output = user_path(settings.output)
-    require_writable(f"the folder of `output={settings.output}`,", output.parent)
+    settings = settings_from_flags(MorphSettings, FLAGS)
+    inference = settings_from_flags(InferenceConfig, FLAGS)
+    output = painted_file(settings)
     # What takes seconds to import comes once it is needed.
     from dgn_tf.evaluation.inferring import infer_files
     from dgn_tf.runs.trained import load_trained

@@ -48,16 +48,18 @@ def define_flags() -> None:
 
 def main(_argv: Sequence[str]) -> None:
     """Packs the data that the command line names."""
+    data = settings_from_flags(DataConfig, FLAGS)
+    # What takes long to import comes once it is needed.
+    from dgn_tf.data.sources import load, require_data
+
+    require_data(data)
     if not FLAGS.output:
         raise InputError("--output is needed: a new folder for the packed data.")
     output = user_path(FLAGS.output)
     if output.exists():
         raise InputError(f"--output={output} exists: name a new folder.")
-    data = settings_from_flags(DataConfig, FLAGS)
     require_text(f"`output={output}`", output)
     require_writable(f"`output={output}`", output)
-    # What takes long to import comes once it is needed.
-    from dgn_tf.data.sources import load
     from dgn_tf.data.sources.packed import pack
 
     with progress_bar("Reading images") as report:

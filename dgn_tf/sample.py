@@ -10,9 +10,8 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
-from dgn_tf.cli.paths import check_source, require_writable
+from dgn_tf.cli.paths import check_source, painted_file
 from dgn_tf.config.painting import SampleSettings, is_animation, parse_seeds
-from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
 # The short help.
@@ -31,10 +30,9 @@ def define_flags() -> None:
 
 def main(_argv: Sequence[str]) -> None:
     """Paints the samples."""
-    settings = settings_from_flags(SampleSettings, FLAGS)
     check_source(FLAGS.run_dir, FLAGS.saved_model)
-    output = user_path(settings.output)
-    require_writable(f"the folder of `output={settings.output}`,", output.parent)
+    settings = settings_from_flags(SampleSettings, FLAGS)
+    output = painted_file(settings)
     # What takes seconds to import comes once it is needed.
     from dgn_tf.runs.trained import load_trained
     from dgn_tf.visualize.animation import save_animation

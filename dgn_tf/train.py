@@ -54,19 +54,19 @@ def define_flags() -> None:
 def main(_argv: Sequence[str]) -> int:
     """Trains, or describes what would be trained; returns the exit status."""
     config = config_from_flags(FLAGS)
-    if not FLAGS.run_dir and not FLAGS.dry_run:
-        raise InputError("--run_dir is needed: the folder to write the run to.")
-    if not FLAGS.dry_run:
-        require_text(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
-        require_writable(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
     begins = FLAGS.fresh or not holds_run(FLAGS.run_dir)
     if config.learning.init_from and begins:
         require_run(config.learning.init_from, "init_from")
-    require_trackers(config.record.trackers())
     # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
     from dgn_tf.data.sources import require_data
 
     require_data(config.data)
+    if not FLAGS.dry_run:
+        if not FLAGS.run_dir:
+            raise InputError("--run_dir is needed: the folder to write the run to.")
+        require_text(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
+        require_writable(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
+    require_trackers(config.record.trackers())
     from dgn_tf.runs.training import describe, train
 
     if FLAGS.dry_run:

@@ -16,6 +16,7 @@ from dgn_tf.cli.paths import require_text, require_writable
 from dgn_tf.cli.presets import define_preset_flag
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.transfer import TransferSettings, check_training
+from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 
 FLAGS = absl_flags.FLAGS
@@ -32,7 +33,7 @@ def define_flags() -> None:
     """Declare the flags: every setting of `Config`, for the first training, and the table's own."""
     define_preset_flag()
     define_config_flags()
-    absl_flags.DEFINE_string("run_dir", None, "Folder of all runs and the report.", required=True)
+    absl_flags.DEFINE_string("run_dir", None, "Folder of all runs and the report; needed.")
     define_settings_flags(TransferSettings)
     define_settings_flags(InferenceConfig, ("steps", "starts", "amortised"))
 
@@ -44,14 +45,16 @@ def main(argv: list[str]) -> None:
     # Other flags with names of its settings are those of the training.
     inference = InferenceConfig(steps=FLAGS.steps, starts=FLAGS.starts, amortised=FLAGS.amortised)
     check_training(config)
-    folder = user_path(FLAGS.run_dir) / "report"
-    require_text(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
-    require_writable(f"`run_dir={FLAGS.run_dir}`", folder)
     # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
     from dgn_tf.data.sources import require_data
 
     require_data(config.data)
     require_data(settings)
+    if not FLAGS.run_dir:
+        raise InputError("--run_dir is needed: a folder for all runs and the report.")
+    folder = user_path(FLAGS.run_dir) / "report"
+    require_text(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
+    require_writable(f"`run_dir={FLAGS.run_dir}`", folder)
     from dgn_tf.evaluation.report import check_folder, show, write_report
     from dgn_tf.evaluation.transfer.experiment import transfer
 

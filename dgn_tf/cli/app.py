@@ -28,7 +28,7 @@ def run_app(main: Main, positionals: Sequence[str] = (), common: Common | None =
     Args:
         main: the command.
         positionals: names of the arguments it takes that are no flags, such as "SOURCE"; the last
-            may end in "...", which stands for one or more.
+            may end in "...", which stands for any number, none too.
         common: flags of its short help by the title of their group; None shows all of its own.
     """
     about = sys.modules[main.__module__].__doc__ or ""
@@ -78,7 +78,7 @@ def parse_command_line(
     surplus = rest[1 + len(positionals) :]
     if surplus and not many:
         _fail(f"{surplus[0]!r} is no flag: flags look like --name=value (see --help)")
-    missing = positionals[len(rest) - 1 :]
+    missing = positionals[len(rest) - 1 : -1 if many else None]
     if missing:
         _fail(f"{' and '.join(missing)} missing: give {' '.join(positionals)} (see --help)")
     return rest

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from absl import flags
 
+from dgn_tf.cli.presets import preset_names
+
 # Flags that people use, by the title of their group.
 Common = Mapping[str, Sequence[str]]
 
@@ -40,6 +42,9 @@ def brief_help(about: str, common: Common | None, values: flags.FlagValues) -> s
     lines = [*_opening(about, 2), ""]
     for title, names in (common or _sections(values, own=True)).items():
         lines += [f"{title}:", *(line for name in names for line in _brief(values[name])), ""]
+    if "preset" in values:
+        names = ", ".join(preset_names())
+        lines += [*textwrap.wrap(f"Presets: {names}", _width(), subsequent_indent="  "), ""]
     return "\n".join([*lines, "All flags, by section: --help=all"])
 
 
@@ -83,9 +88,10 @@ def _sections(values: flags.FlagValues, own: bool = False) -> dict[str, list[str
 
 
 def _brief(flag: flags.Flag) -> list[str]:
-    text = re.split(r"(?<=[^.][.]) ", _said(flag), maxsplit=1)[0]
+    # The first sentence; "et al. 2018" is in the middle of one.
+    text = re.split(r"(?<=[^.][.])(?<!et al[.]) ", _said(flag), maxsplit=1)[0]
     text = re.sub(r"(?<![.])[.]$", "", text)
-    return _entry(_shown(flag), f"{text} (needed)" if _required(flag) else text, _BRIEF_LINES)
+    return _entry(_shown(flag), text, _BRIEF_LINES)
 
 
 def _full(flag: flags.Flag) -> list[str]:
@@ -93,16 +99,12 @@ def _full(flag: flags.Flag) -> list[str]:
     text = _said(flag)
     if choices and any(str(choice) not in text for choice in choices):
         text += f" One of {', '.join(filter(None, map(str, choices)))}."
-    return _entry(_shown(flag), text + (" Needed." if _required(flag) else ""))
+    return _entry(_shown(flag), text)
 
 
 def _said(flag: flags.Flag) -> str:
     """The help of a flag, without the list of its choices that absl puts in front."""
     return re.sub(r"^<[^>]*>: ", "", " ".join((flag.help or "").split()))
-
-
-def _required(flag: flags.Flag) -> bool:
-    return any("must have a value" in v.message for v in getattr(flag, "validators", ()))
 
 
 def _shown(flag: flags.Flag) -> str:
@@ -113,16 +115,19 @@ def _shown(flag: flags.Flag) -> str:
     return f"--{flag.name}={default or '...'}"
 
 
+def _width() -> int:
+    return min(_WIDEST, max(60, shutil.get_terminal_size((_WIDEST, 24)).columns))
+
+
 def _entry(name: str, text: str, most: int | None = None) -> list[str]:
     """Lines for a flag: its name in a column of its own, and what it does beside or below."""
-    width = min(_WIDEST, max(60, shutil.get_terminal_size((_WIDEST, 24)).columns))
     wrapped = textwrap.wrap(
-        text, width - _COLUMN, max_lines=most, placeholder=" ...", break_on_hyphens=False
+        text, _width() - _COLUMN, max_lines=most, placeholder=" ...", break_on_hyphens=False
     )
     name = f"  {name}"
-    if len(name) >= _COLUMN and most:
-        # A long default is cut rather than given a line of its own.
-        name = f"{name[: _COLUMN - 5]}... "
+    if len(name) >= _COLUMN and most and "=" in name:
+        # A long default is left out rather than given a line of its own.
+        name = f"{name.partition('=')[0]}=..."
     if len(name) >= _COLUMN:
         return [name, *(" " * _COLUMN + line for line in wrapped)]
     first, *rest = wrapped or [""]

@@ -6,9 +6,11 @@ Nothing here needs TensorFlow, which takes seconds to import.
 import dataclasses
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dgn_tf.config.painting import SUFFIXES, check_output
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 
@@ -36,16 +38,18 @@ def holds_run(run_dir: str) -> bool:
     return (user_path(run_dir) / _SETTINGS).exists()
 
 
-def require_run(run_dir: str, name: str = "run_dir") -> None:
+def require_run(run_dir: str | None, name: str = "run_dir") -> None:
     """Check that a training has begun in a folder.
 
     Args:
-        run_dir: the folder.
+        run_dir: the folder; None or empty where none is given.
         name: of the setting that gives it.
 
     Raises:
-        InputError: none has.
+        InputError: none is given, or none has.
     """
+    if not run_dir:
+        raise InputError(f"`{name}` is needed: the folder of a training run.")
     if not holds_run(run_dir):
         raise InputError(f"`{name}={run_dir}` holds no run: it has no {_SETTINGS}.")
 
@@ -141,6 +145,23 @@ def require_writable(name: str, folder: str | os.PathLike) -> None:
             pass
     except OSError as error:
         raise InputError(f"{name} cannot be written: {error.strerror}.") from None
+
+
+def painted_file(settings: Any, suffixes: Sequence[str] = SUFFIXES) -> Path:
+    """The file that a command paints, once the model and what else it reads are found.
+
+    Args:
+        settings: with `output` and `overwrite`.
+        suffixes: that the file may have.
+
+    Raises:
+        InputError: another suffix, a file that is there, MP4 without what writes it, or a folder
+            that cannot be written.
+    """
+    check_output(settings.output, settings.overwrite, suffixes)
+    path = user_path(settings.output)
+    require_writable(f"the folder of `output={settings.output}`,", path.parent)
+    return path
 
 
 def require_text(name: str, path: str | os.PathLike) -> None:

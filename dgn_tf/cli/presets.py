@@ -57,7 +57,8 @@ def define_preset_flag() -> None:
     flags.DEFINE_string(
         "preset",
         None,
-        f"Settings that come with the program: {_listed(preset_names())}. Flags beside it win.",
+        "Settings that come with the program, by name; flags beside it win. Presets: "
+        f"{_listed(preset_names())}.",
     )
 
 

@@ -15,11 +15,11 @@ def align_setting() -> Any:
     """The setting `align` of what shows photographs to a model."""
     return setting(
         "auto",
-        "auto: find faces in photographs and cut them out as those that the run has learned from, "
-        "where it knows how (--faces of dgn_tf.train), and take the middle where there is none; "
-        "crops, which have the side of the run or were made by dgn_tf.prepare in the same way, "
-        "stay as they are. eyes: find and level a face in every image, and refuse or leave out "
-        "what has none. none: take the middle of every image.",
+        "auto: cut faces out of photographs as those that the run has learned from; eyes: of every "
+        "image; none: take the middle. With auto the run must know how its faces were cut out "
+        "(--faces of dgn_tf.train), the middle is taken where there is no face, and crops, which "
+        "have the side of the run or were made by dgn_tf.prepare in the same way, stay as they "
+        "are. With eyes images without a face are refused or left out.",
         ALIGNS,
     )
 

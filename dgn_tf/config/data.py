@@ -15,11 +15,12 @@ class DataConfig:
 
     data: str = setting(
         "heads",
-        "What to learn from: the path of a folder of images or videos, of an .npz file, of a ZIP "
-        "archive of images or of a video; or heads[:SPLIT], folder:PATH, zip:PATH[:FOLDER], "
-        "tfds:NAME[:SPLIT], npz:PATH[:KEY] or shards:PATTERN (written by dgn_tf.pack); clips, with "
-        "--frames: heads_clips[:SPLIT], clips:PATH, npz:PATH[:KEY] or shards:PATTERN. A run that "
-        "goes on knows its data again wherever they are by then.",
+        "What to learn from: a folder of images or of videos, an .npz file, a ZIP archive of "
+        "images or a video; or heads, which are rendered. All forms: the path of one of these, "
+        "heads[:SPLIT], folder:PATH, zip:PATH[:FOLDER], tfds:NAME[:SPLIT], npz:PATH[:KEY] or "
+        "shards:PATTERN (written by dgn_tf.pack); clips, with --frames: heads_clips[:SPLIT], "
+        "clips:PATH, npz:PATH[:KEY] or shards:PATTERN. A run that goes on knows its data again "
+        "wherever they are by then.",
         fixed=False,
         reads="data",
     )
@@ -53,9 +54,9 @@ class DataConfig:
     )
     validation: float = setting(
         0.0,
-        "Part of the data, drawn by --seed, that is held out: it is never learned from, and its "
-        "error (val_msre) is measured 20 times in a run, with fewer steps than evaluate takes. 0 "
-        "for none.",
+        "Part of the data, drawn by --seed, that is held out to measure val_msre on, 20 times in "
+        "a run; 0 for none. That is the error of reconstruction, inferred in fewer steps than "
+        "those of evaluate.",
     )
     faces: str = setting(
         "",

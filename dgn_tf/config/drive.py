@@ -4,7 +4,6 @@ import dataclasses
 
 from dgn_tf.config.alignment import align_setting
 from dgn_tf.config.fields import require, require_choice, require_not_negative, setting
-from dgn_tf.config.painting import check_output
 from dgn_tf.utils.errors import InputError
 
 CROPS = ("frame", "clip")
@@ -26,7 +25,8 @@ class MotionSettings:
     smooth: float = setting(
         1.5,
         "Standard deviation, in frames, of the Gaussian filter over time that smooths the "
-        "latents of the geometry, and the place of a face that is found; 0 for none.",
+        "motion; 0 for none. It smooths the latents of the geometry, and the place of a face that "
+        "is found.",
     )
     relative: bool = setting(
         False,
@@ -66,8 +66,7 @@ class DriveSettings:
     beside: bool = setting(False, "Show the frame of the video at the left of each painted image.")
 
     def __post_init__(self) -> None:
-        """Check that both are named, and that the output can be painted."""
+        """Check that both are named."""
         for name in ("face", "video"):
             if not getattr(self, name):
                 raise InputError(f"`{name}` is not given: name a file.")
-        check_output(self.output, self.overwrite, SUFFIXES)

@@ -44,7 +44,6 @@ class SampleSettings:
         require_choice(self, "source")
         require(0 <= self.columns <= _MOST_SEEDS, "columns", self.columns, "0 or more")
         require(1 <= self.frames <= 1000, "frames", self.frames, "from 1 to 1000")
-        check_output(self.output, self.overwrite)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +70,6 @@ class MorphSettings:
         require_choice(self, "group", "align")
         require(2 <= self.columns <= 100, "columns", self.columns, "from 2 to 100")
         require(1 <= self.frames <= 1000, "frames", self.frames, "from 1 to 1000")
-        check_output(self.output, self.overwrite)
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -104,10 +104,10 @@ class TrainingConfig:
     )
     proposals: str = setting(
         "none",
-        "Where chains may go on instead of where they are: none, as in Algorithm 1; encoder, at "
-        "the guess of an encoder that learns beside the model, where it has the lower energy; "
-        "metropolis, near the guess, as often as a Metropolis step accepts it. Not for models "
-        "with an encoder of their own.",
+        "none, as in Algorithm 1; encoder or metropolis: chains may go on at the guess of an "
+        "encoder that learns beside the model. encoder: where it has the lower energy; "
+        "metropolis: near the guess, as often as a Metropolis step accepts it. Not for models with "
+        "an encoder of their own.",
         PROPOSALS,
     )
     chain_start: str = setting(

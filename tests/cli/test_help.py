@@ -1,6 +1,7 @@
 """The help of the commands: a screen of what people use, all of it by section."""
 
 import importlib
+import re
 
 import pytest
 from absl import flags as absl_flags
@@ -8,6 +9,7 @@ from absl import flags as absl_flags
 from dgn_tf import __main__ as dgn
 from dgn_tf import train
 from dgn_tf.cli.help import brief_help, full_help, wanted_help
+from dgn_tf.cli.presets import preset_names
 
 # The doctor has no flags.
 NAMES = sorted(dgn.COMMANDS.keys() - {"doctor"})
@@ -52,6 +54,35 @@ def test_the_short_help_shows_the_groups_of_the_command(declared):
     assert text.startswith("Learn a generator from images or clips.\n\nUsage: dgn train ")
     assert "\nFirst:\n  --side=64 " in text and "<deformable|" not in text
     assert "--epochs" not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_short_help_is_one_screen_of_whole_sentences(name, declared, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    app = importlib.import_module(f"dgn_tf.{name}")
+    values, _ = declared(app)
+    text = brief_help(app.__doc__, getattr(app, "COMMON", None), values)
+    lines = text.splitlines()
+    assert len(lines) <= 40 and max(map(len, lines)) <= 100
+    # What is cut off would end so; sequences such as "16, 32, 64, ..." have a comma there.
+    assert not [line for line in lines if line.endswith(" ...") and not line.endswith(", ...")]
+    whole = full_help(app.__doc__, values)
+    for flag, shown in re.findall(r"^  --(\w+)=(\S+)", text, re.MULTILINE):
+        assert shown == "..." or f"\n  --{flag}={shown}" in whole, flag
+    if "preset" in values:
+        listed = " ".join(text.partition("\nPresets: ")[2].partition("\n\n")[0].split())
+        assert listed.split(", ") == preset_names()
+
+
+def test_help_that_does_not_fit_is_cut_between_words(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    values = absl_flags.FlagValues()
+    absl_flags.DEFINE_string("long", "x" * 40, "word " * 50, flag_values=values)
+    absl_flags.DEFINE_bool("a_switch_of_a_long_name", True, "Text.", flag_values=values)
+    shown = {"All": ["long", "a_switch_of_a_long_name"]}
+    text = brief_help("About.", shown, values)
+    assert "\n  --long=..." in text and "word ...\n" in text
+    assert "\n  --[no]a_switch_of_a_long_name (on)\n" in text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Presets: the flagfiles of the project by their names, wherever it is installed."""
 
+import re
+
 import pytest
 
 from dgn_tf import train, transfer
@@ -67,3 +69,16 @@ def test_every_preset_says_what_it_is_for():
     assert {"debug", "faces64", "quickstart"} <= set(names)
     assert all(len(presets.preset_summary(name)) > 20 for name in names)
     assert presets.preset_summary("debug").startswith("Seconds: does the whole program run here?")
+
+
+def test_presets_for_data_of_ones_own_need_them(run_app, tmp_path):
+    summaries = {name: presets.preset_summary(name) for name in presets.preset_names()}
+    own = [name for name, text in summaries.items() if re.search("--data=(?!heads)", text)]
+    own = [name for name in own if not name.startswith("transfer")]
+    assert {"faces64", "portraits64", "mug"} <= set(own)
+    for name in own:
+        # Rendered heads would be learned without a word.
+        assert not config_from_preset(name).data.data.startswith("heads"), name
+    said = run_app(train, "--preset=faces64", f"--run_dir={tmp_path}/run")
+    assert said.status == 2 and said.err.startswith("error: --data is needed: give a folder")
+    assert not (tmp_path / "run").exists()

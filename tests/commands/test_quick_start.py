@@ -114,7 +114,7 @@ def changed(name, flag):
 
 
 NOT_THERE = [
-    (changed("train", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (changed("train", "--data=missing"), "missing does not exist: give a folder of images"),
     (changed("train", "--data=file"), "file holds no data: give a folder"),
     (changed("train", "--run_dir=file/new"), "--run_dir=file/new cannot be written: Not a dir"),
     (changed("train", "--run_dir=caf\udce9"), "--run_dir=caf\\udce9 is not UTF-8"),
@@ -123,7 +123,7 @@ NOT_THERE = [
     (changed("train", "--log=wandb"), "--log=wandb needs wandb: pip install"),
     (changed("train", "--validation=1"), "--validation=1.0: must be at least 0 and below 1."),
     (changed("infer", "--run_dir=missing"), "--run_dir=missing holds no run: it has no config"),
-    (changed("infer", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (changed("infer", "--data=missing"), "missing does not exist: give a folder of images"),
     (
         ["infer", "--saved_model=missing", "--output_dir=new", "--data=photos"],
         "--saved_model=missing holds no exported model",
@@ -140,14 +140,17 @@ NOT_THERE = [
     (changed("sample", "--seeds=5-2"), "--seeds=5-2: must be numbers such as 0-15"),
     (changed("sample", "--seeds=0-9999"), "--seeds=0-9999: must be at most 1024 numbers."),
     (changed("morph", "--run_dir=missing"), "--run_dir=missing holds no run"),
-    (["morph", "photos/a.png", "--run_dir=run"], "IMAGE... missing: give IMAGE IMAGE..."),
+    (
+        ["morph", "photos/a.png", "--run_dir=run"],
+        "two or more images are needed, and there is one, photos/a.png: dgn morph ann.jpg ben.jpg",
+    ),
     (["morph", "photos/a.png", "b.png", "--run_dir=run"], "b.png: there is no such file or folder"),
     (changed("morph", "--output=a.bmp"), "--output=a.bmp: must end in one of .png, .gif, .mp4."),
     (changed("drive", "--run_dir=missing"), "--run_dir=missing holds no run"),
     (changed("drive", "--face=missing.jpg"), "--face=missing.jpg: there is no such file or folder"),
     (changed("drive", "--video=missing"), "--video=missing: there is no such file or folder"),
     (changed("evaluate", "--run_dir=missing"), "--run_dir=missing holds no run"),
-    (changed("evaluate", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (changed("evaluate", "--data=missing"), "missing does not exist: give a folder of images"),
     (changed("evaluate", "--experiment=held"), "--experiment=held: must be one of adversarial,"),
     (
         ["evaluate", "--run_dir=run", "--experiment=adversarial", "--rival=missing"],
@@ -159,15 +162,15 @@ NOT_THERE = [
     ),
     (
         ["evaluate", "--run_dir=run", "--experiment=basis", "--views=missing"],
-        "'missing' is not the path of a file or folder",
+        "missing does not exist: give a folder of images",
     ),
-    (changed("transfer", "--data=missing"), "'missing' is not the path of a file or folder"),
-    (changed("transfer", "--target=missing"), "'missing' is not the path of a file or folder"),
+    (changed("transfer", "--data=missing"), "missing does not exist: give a folder of images"),
+    (changed("transfer", "--target=missing"), "missing does not exist: give a folder of images"),
     (changed("transfer", "--run_dir=file/new"), "--run_dir=file/new cannot be written: "),
     (changed("amortise", "--run_dir=missing"), "--run_dir=missing holds no run"),
     (["prepare", "missing", "new"], "folder "),
     (["prepare", "photos", "file/new"], "file/new cannot be written: "),
-    (changed("pack", "--data=missing"), "'missing' is not the path of a file or folder"),
+    (changed("pack", "--data=missing"), "missing does not exist: give a folder of images"),
     (changed("pack", "--output=caf\udce9"), "--output=caf\\udce9 is not UTF-8"),
     (changed("pack", "--output=file/new"), "--output=file/new cannot be written: "),
     (changed("export", "--run_dir=missing"), "--run_dir=missing holds no run"),
@@ -181,7 +184,40 @@ NOT_THERE = [
 ]
 
 
-@pytest.mark.parametrize(("command", "message"), NOT_THERE)
+# Everything is wrong: the model is told first, then what is read, then what is written.
+_MODEL, _NO_MODEL = "--run_dir=missing holds no run", "give either --run_dir, a training run, or "
+_NEEDED = "--run_dir is needed: the folder of a training run."
+ORDER = [
+    (["sample", "--output=a.bmp", "--seeds=x"], _NO_MODEL),
+    (["morph", "--output=a.bmp"], _NO_MODEL),
+    (["morph", "--run_dir=run", "--output=a.bmp"], "two or more images are needed, and there is n"),
+    (["morph", "a.png", "b.png", "--run_dir=run", "--output=a.bmp"], "a.png: there is no such"),
+    (["drive", "--output=a.bmp"], _NO_MODEL),
+    (["drive", "--run_dir=run", "--output=a.bmp"], "--face is not given"),
+    (
+        ["drive", "--run_dir=run", "--output=a.bmp", "--face=a", "--video=b"],
+        "--face=a: there is no such file or folder",
+    ),
+    (["infer"], _NO_MODEL),
+    (["infer", "--run_dir=missing", "--warp_image=a.png"], _MODEL),
+    (["infer", "--run_dir=run"], "give either --data, a data set, or --recombine, image files."),
+    (["infer", "--run_dir=run", "--data=missing"], "missing does not exist: "),
+    (["infer", "--run_dir=run", "--data=photos"], "--output_dir is needed: a folder for the"),
+    (["evaluate"], _NEEDED),
+    (["evaluate", "--run_dir=missing", "--experiment=held"], _MODEL),
+    (["amortise"], _NEEDED),
+    (["export", "--output_dir=file/new"], _NO_MODEL),
+    (["train", "--data=missing", "--run_dir=file/new"], "missing does not exist: "),
+    (["train"], "--run_dir is needed: the folder to write the run to."),
+    (["transfer", "--data=missing"], "missing does not exist: "),
+    (["transfer"], "--run_dir is needed: a folder for all runs and the report."),
+    (["pack", "--data=missing", "--output=photos"], "missing does not exist: "),
+    (["pack"], "--output is needed"),
+    (["prepare", "missing", "file/new"], "folder "),
+]
+
+
+@pytest.mark.parametrize(("command", "message"), [*NOT_THERE, *ORDER])
 def test_what_is_not_there_is_told_at_once(place, command, message):
     assert refused(place, *command).startswith(message)
 

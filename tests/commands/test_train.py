@@ -217,7 +217,8 @@ def refused(said, *messages):
         ("folder:{}/empty", "holds no image file"),
         ("folder:{}/missing", "does not exist"),
         ("npz:{}/missing.npz", "there is no such file"),
-        ("photos", "nor one of the forms"),
+        ("photos", "photos does not exist: give a folder"),
+        ("", "--data is needed: give a folder"),
     ],
 )
 def test_data_that_cannot_be_used_is_named(run_app, tiny_run, tmp_path, data, message):

@@ -1,6 +1,7 @@
 """All data sources by kind, and the one way to load what the settings name."""
 
 import dataclasses
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ _KNOWN = {**SOURCES, MEMORY.kind: MEMORY}
 # A path without a kind belongs to the first of these that claims it, so that a folder which holds
 # more images than videos is one of images.
 _CLAIMING = (SHARDS, NPZ, ZIP, FOLDER, CLIPS)
+# What to do about data that are none.
+_WANTED = "give a folder of images or of videos (`dgn train --help=all` lists all else, at --data)."
 
 
 def load(
@@ -109,14 +112,15 @@ def source_of(spec: str) -> tuple[Source, str]:
     for source in _CLAIMING:
         if spec and source.claims(spec):
             return source, spec
-    if spec and user_path(spec).exists():
-        raise InputError(
-            f"{spec} holds no data: give a folder of images or videos, a folder that dgn_tf.pack "
-            f"has written, an .npz file, a ZIP archive or a video; or one of the forms {_forms()}"
-        )
-    raise InputError(
-        f"{spec!r} is not the path of a file or folder, nor one of the forms {_forms()}"
-    )
+    if not spec:
+        raise InputError(f"`data` is needed: {_WANTED}")
+    if user_path(spec).exists():
+        raise InputError(f"{spec} holds no data: {_WANTED}")
+    if source := SOURCES.get(kind):
+        raise InputError(f"{spec} names no data: write {source.form}, as in {source.example}.")
+    near = difflib.get_close_matches(kind, SOURCES, n=1, cutoff=0.7)
+    meant = f"did you mean {near[0]}{spec.removeprefix(kind)}? Else " if near else ""
+    raise InputError(f"{spec} does not exist: {meant}{_WANTED}")
 
 
 def paths_of(spec: str) -> list[Path]:
@@ -166,8 +170,13 @@ def require_data(settings: Any) -> None:
     """
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if value and field.metadata.get("reads") == "data":
+        if field.metadata.get("reads") != "data":
+            continue
+        if value:
             source_of(value)
+        elif field.default:
+            # Others may be left out.
+            raise InputError(f"`{field.name}` is needed: {_WANTED}")
 
 
 def other_data(trained: DataConfig, spec: str, limit: int = 0, where: str = "") -> DataConfig:
@@ -189,19 +198,12 @@ def other_data(trained: DataConfig, spec: str, limit: int = 0, where: str = "") 
     return other
 
 
-def _forms() -> str:
-    """How data are named, with an example of each."""
-    listed = [f"{source.form} ({source.example})" for source in SOURCES.values() if source.images]
-    only = [f"{source.form} ({source.example})" for source in SOURCES.values() if not source.images]
-    return f"{', '.join(listed)}; of clips: {', '.join(only)}"
-
-
 def _check_frames(source: Source, spec: str, data: DataConfig) -> None:
     """Refuse settings of frames that the source cannot follow."""
     if data.frames and not source.clips:
-        forms = ", ".join(other.form for other in SOURCES.values() if other.clips)
         raise InputError(
-            f"`frames={data.frames}`: {spec} holds images; clips come from one of {forms}."
+            f"`frames={data.frames}`: {spec} holds images; clips come from a folder of videos or "
+            "of folders of frames. `dgn train --help=all` lists all, at --data."
         )
     if not data.frames and not source.images:
         raise InputError(

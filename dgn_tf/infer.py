@@ -84,7 +84,7 @@ def main(_argv: Sequence[str]) -> None:
 
 def _require_images(name: str) -> None:
     """Refuse images of a flag that are not there."""
-    for path in FLAGS[name].value:
+    for path in FLAGS[name].value or ():
         require_path(f"`{name}={path}`", path)
 
 

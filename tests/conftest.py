@@ -31,8 +31,10 @@ from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.training.signals import SIGNALS
 
-# Whatever a shell starts in the background ignores Ctrl-C, and so do the processes of its own.
+# Whatever a shell starts in the background ignores Ctrl-C, and under nohup the end of the terminal;
+# so do the processes of its own.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _run_app(app, *arguments):

@@ -62,9 +62,9 @@ def main_cli() -> None:
             hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(COMMANDS)}."
             print(f"error: {name!r} is no command of dgn; {hint} (see dgn --help)", file=sys.stderr)
             sys.exit(2)
-    # Programs show this as their name.
-    sys.argv = [f"dgn {name}", *rest]
-    importlib.import_module(f"dgn_tf.{module}").main_cli()
+        # Programs show this as their name.
+        sys.argv = [f"dgn {name}", *rest]
+        importlib.import_module(f"dgn_tf.{module}").main_cli()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """What happens around the import of a package, whenever a program imports it."""
 
-import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import ModuleType
+from typing import Any, cast
 
 # What a module is loaded in.
 Around = Callable[[], AbstractContextManager[None]]
@@ -25,7 +25,8 @@ def around_import(name: str, around: Around) -> None:
     sys.meta_path.insert(0, _Finder({name: around}))
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+# Neither has the base class of its kind: `importlib.abc` takes longer to import than all else here.
+class _Finder:
     """Finds some packages as Python does, and has them loaded within something."""
 
     def __init__(self, around: dict[str, Around]):
@@ -39,14 +40,14 @@ class _Finder(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self.around[fullname])
+            spec.loader = cast(Any, _Loader(spec.loader, self.around[fullname]))
         return spec
 
 
-class _Loader(importlib.abc.Loader):
+class _Loader:
     """Loads a module as another loader does, which takes its place again."""
 
-    def __init__(self, loader: importlib.abc.Loader, around: Around):
+    def __init__(self, loader: Any, around: Around):
         self._loader, self._around = loader, around
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:

@@ -4,10 +4,8 @@ Whoever sets TF_CPP_MIN_LOG_LEVEL below 3 hears everything.
 """
 
 import contextlib
-import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 
 from dgn_tf.utils.imports import around_import
@@ -42,6 +40,9 @@ def quiet_logs() -> Iterator[None]:
     if not _is_silent():
         yield
         return
+    # Only here: `import dgn_tf` takes no time.
+    import logging
+
     from absl import logging as absl_logging
 
     # TensorFlow has a logger of its own, whose level is lower in notebooks.
@@ -72,6 +73,9 @@ def _standard_error_aside() -> Iterator[None]:
         # It was closed from the start: nothing can be written.
         yield
         return
+    # Only here, as in `quiet_logs`.
+    import tempfile
+
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:

@@ -33,6 +33,21 @@ def test_alone_it_shows_all_commands_on_a_screen(monkeypatch, capsys, arguments)
     assert all(f"\n  {name} " in out for name in files)
 
 
+def test_ctrl_c_while_a_command_is_imported_is_one_line():
+    program = """
+import importlib, signal, sys
+from dgn_tf import __main__ as dgn
+signal.signal(signal.SIGINT, signal.default_int_handler)
+importlib.import_module = lambda name: signal.raise_signal(signal.SIGINT)
+sys.argv = ["dgn", "train"]
+dgn.main_cli()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted.\n")
+
+
 def test_a_typo_is_answered_with_the_near_command(monkeypatch, capsys):
     status, out, err = call(monkeypatch, capsys, "trian", "--side=32")
     assert (status, out) == (2, "")

@@ -231,8 +231,7 @@ def _items(source: Source) -> list[Any]:
     values = np.asarray(source)
     if values.dtype.kind not in "uif":
         raise InputError(
-            "must be a path, a list of paths, or an array of images; it is "
-            f"{type(source).__name__}."
+            f"must be a path, a list of paths, or an array of images; it is {_kind_of(source)}."
         )
     single = values.ndim == 2 or (values.ndim == 3 and values.shape[-1] in (1, 3))
     if single:
@@ -248,10 +247,19 @@ def _items(source: Source) -> list[Any]:
     return list(stored_bytes(values, "its values"))
 
 
+def _kind_of(source: Source) -> str:
+    """What something is that holds no images, for a message."""
+    name = type(source).__name__
+    return f"{name} of {source.dtype}" if isinstance(source, np.ndarray) else name
+
+
 def _pixels(item: Any) -> np.ndarray:
     """An image of an array or of Pillow, uint8 [H, W] or [H, W, C]."""
     if isinstance(item, Image.Image):
-        return np.asarray(eight_bits(item))
+        try:
+            return np.asarray(eight_bits(item))
+        except ValueError as error:
+            raise InputError(f"{error}: give an array of floats in [0, 1].") from None
     image = np.asarray(item)
     shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] in (1, 3))
     if not shaped or image.size == 0:
@@ -294,7 +302,7 @@ def _of_clips(source: Source, data: DataConfig) -> Examples:
     values = np.asarray(source)
     if values.dtype.kind not in "uif":
         raise InputError(
-            f"must be a path, a list of paths, or an array of clips; it is {type(source).__name__}."
+            f"must be a path, a list of paths, or an array of clips; it is {_kind_of(source)}."
         )
     if data.fps:
         raise InputError(f"is an array, which states no rate: leave `fps={data.fps:g}` out.")

@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 # larger image may not. And they may not all lie within this share of it: those are fractions.
 _BEYOND = 1.0
 _SPOT = 0.03
+# Of `POINTS`, the left one first.
+_PAIRS = ((0, 1), (3, 4))
 _NAMED = 10
 
 
@@ -190,7 +192,7 @@ def _moved(
 def _read_table(table: str) -> dict[str, tuple[int, np.ndarray]]:
     """(line, points [5, 2]) by name."""
     header, lines = read_table(table, "landmarks")
-    if all(_number(cell) is not None for cell in header[1:]):
+    if header[1:] and all(_number(cell) is not None for cell in header[1:]):
         raise InputError(
             f"`landmarks={table}`: its first line is numbers; it needs a header {HEADER}."
         )
@@ -204,12 +206,13 @@ def _read_table(table: str) -> dict[str, tuple[int, np.ndarray]]:
         if name in rows:
             raise InputError(f"{where}: {name} has a row already, line {rows[name][0]}.")
         rows[name] = line, _numbers([cells[k] for k in columns], f"{where} ({name})")
-    eyes = np.array([points[:2, 0] for _, points in rows.values()]).reshape(-1, 2)
-    if are_named and len(eyes) and np.median(eyes[:, 0] - eyes[:, 1]) > 0:
-        raise InputError(
-            f"`landmarks={table}`: the left eye is to the right of the right eye: left is meant as "
-            "the viewer sees it; exchange the names of left and right."
-        )
+    across = np.array([points[:, 0] for _, points in rows.values()]).reshape(-1, len(POINTS))
+    for left, right in _PAIRS if are_named and len(across) else ():
+        if np.median(across[:, left] - across[:, right]) > 0:
+            raise InputError(
+                f"`landmarks={table}`: the {POINTS[left]} is to the right of the {POINTS[right]}: "
+                "left is meant as the viewer sees it; exchange the names of left and right."
+            )
     return rows
 
 
@@ -223,6 +226,7 @@ def _numbers(cells: list[str], where: str) -> np.ndarray:
 
 def _number(cell: str) -> float | None:
     try:
-        return float(cell)
+        # Python takes 2_5 for 25: here it is a damaged 2.5.
+        return float(cell.replace("_", "?"))
     except ValueError:
         return None

@@ -7,6 +7,9 @@ from dgn_tf.utils.csv_files import read_rows
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 
+# Between values where there are commas elsewhere.
+_OTHERS = {";": "semicolons", "\t": "tabs", " ": "blanks"}
+
 
 def read_table(table: str, setting: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header of a CSV file, and its rows with their line numbers.
@@ -16,8 +19,8 @@ def read_table(table: str, setting: str) -> tuple[list[str], list[tuple[int, lis
         setting: that names it, for messages.
 
     Raises:
-        InputError: it is missing, no regular file or broken, has no header, or a row has more or
-            fewer values than the header.
+        InputError: it is missing, no regular file or broken, has no header, separates values by
+            something else than commas, or a row has more or fewer values than the header.
     """
     path, where = user_path(table), f"`{setting}={table}`"
     try:
@@ -29,6 +32,9 @@ def read_table(table: str, setting: str) -> tuple[list[str], list[tuple[int, lis
     if not header:
         raise InputError(f"{where}: is empty; it needs a header.")
     header = [name.strip() for name in header]
+    for mark, marks in _OTHERS.items():
+        if len(header) == 1 and mark in header[0]:
+            raise InputError(f"{where}: its values are separated by {marks}: write commas.")
     for line, cells in rows:
         if len(cells) != len(header):
             raise InputError(

@@ -46,7 +46,8 @@ def matching_paths(pattern: str | os.PathLike) -> list[Path]:
 def literal_path(folder: str | os.PathLike) -> Iterator[Path]:
     """A path of a folder for readers that take paths as patterns, as TensorFlow's checkpoints do.
 
-    It is the folder's own, or that of a link to it which is there for as long: nothing is copied.
+    They take no path that is not UTF-8 either. It is the folder's own, or that of a link to it
+    which is there for as long: nothing is copied.
 
     Raises:
         OSError: the link cannot be made.
@@ -64,6 +65,10 @@ def literal_path(folder: str | os.PathLike) -> Iterator[Path]:
 
 
 def _is_literal(path: str | os.PathLike) -> bool:
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
     return not any(mark in os.fspath(path) for mark in _PATTERN_MARKS)
 
 

@@ -79,7 +79,8 @@ def _write_gif(path: str, frames: np.ndarray, rate: float) -> None:
 def _write_mp4(path: str, frames: np.ndarray, rate: float) -> None:
     import av
 
-    with av.open(path, "w") as container:
+    # FFmpeg takes what stands before a colon for a protocol: "12:30.mp4".
+    with av.open(os.path.abspath(path), "w") as container:
         # 30000/1001, as television has it, is such a fraction.
         exact = Fraction(rate).limit_denominator(1001)
         stream = container.add_stream("libx264", rate=exact, options={"crf": "20"})

@@ -95,8 +95,30 @@ def test_points_of_a_table_are_those_that_its_header_names(table):
     np.testing.assert_allclose(table([*pairs, "image"], [*FACE.ravel(), "a.png"]), FACE)
 
 
-def test_left_is_the_left_of_the_viewer(table):
-    names = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth"),
+            "left eye is to the right of the right eye",
+        ),
+        (
+            ("left_eye", "right_eye", "nose", "right_mouth", "left_mouth"),
+            "left mouth corner is to the right of the right mouth corner",
+        ),
+    ],
+)
+def test_left_is_the_left_of_the_viewer(table, names, message):
     header = ["name", *(f"{name}_{axis}" for name in names for axis in "xy")]
-    with pytest.raises(InputError, match="left eye is to the right of the right eye"):
+    with pytest.raises(InputError, match=message):
         table(header, ["a.png", *FACE.ravel()])
+
+
+def test_a_damaged_number_is_not_read_as_another(table):
+    with pytest.raises(InputError, match=r"line 2 .a.png.: '1_1' is not a finite number"):
+        table(HEADER.split(","), ["a.png", "4", "5", "1_1", *FACE.ravel()[3:]])
+
+
+def test_a_header_without_points_is_named(table):
+    with pytest.raises(InputError, match="its header is name: name a column"):
+        table(["name"], ["a.png"])

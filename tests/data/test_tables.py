@@ -40,6 +40,9 @@ def test_damaged_lines_are_named(tmp_path, text, reason):
         ("clip,mood,mood\nx.mp4,sad,glad\n", "two columns of clip,mood,mood have one name"),
         ("clip,mood\nx.mp4,sad,glad\n", "line 2: has 3 columns, not 2"),
         ('clip,mood\nx.mp4,"sad\ny.mp4,glad"\n', "line 2: unexpected end of data"),
+        ("clip;mood\nx.mp4;sad\n", "its values are separated by semicolons: write commas"),
+        ("clip\tmood\r\nx.mp4\tsad, then glad\r\n", "separated by tabs"),
+        ("clip mood\nx.mp4 sad\n", "separated by blanks"),
     ],
 )
 def test_labels_are_not_guessed(tmp_path, text, reason):

@@ -87,6 +87,15 @@ def test_a_path_that_is_there_names_itself(first, second, others):
             assert not set("[]*?\\") & set(str(link))
 
 
+def test_a_path_that_is_not_utf8_is_read_by_a_link(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "x").write_text("read")
+    with literal_path(folder) as link:
+        assert (link / "x").read_text() == "read"
+        assert str(link).encode().isascii()
+
+
 def test_a_pattern_names_what_matches_below_a_folder_with_marks_in_its_name(tmp_path):
     for name in ("run[1]/part-0", "run[1]/part-1", "run[1]/.part-2", "run1/part-9"):
         (tmp_path / name).mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from dgn_tf.data.sources.tfds_sets import TFDS
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
+
+_log = logging.getLogger(__name__)
 
 SOURCES: dict[str, Source] = {
     source.kind: source for source in (HEADS, FOLDER, ZIP, TFDS, NPZ, SHARDS, HEADS_CLIPS, CLIPS)
@@ -77,7 +80,7 @@ def load(
     if not data.where:
         return read(named, rest, progress)
     whole = read(dataclasses.replace(named, where="", limit=0), rest, progress)
-    chosen = _select(whole, spec, data.where)
+    chosen = _select(whole, source, spec, data.where)
     return chosen.subset(np.arange(min(data.limit, len(chosen)))) if data.limit else chosen
 
 
@@ -215,7 +218,7 @@ def _check_frames(source: Source, spec: str, data: DataConfig) -> None:
         raise InputError(f"{spec} {source.refusal}.")
 
 
-def _select(examples: Examples, spec: str, where: str) -> Examples:
+def _select(examples: Examples, source: Source, spec: str, where: str) -> Examples:
     """The examples that `where` chooses."""
     label, value = parse_where(where)
     if label not in examples.factors:
@@ -230,4 +233,20 @@ def _select(examples: Examples, spec: str, where: str) -> Examples:
         known = np.unique(values)
         listing = ", ".join(f"{v:g}" for v in known[:10]) + (", ..." if len(known) > 10 else "")
         raise InputError(f"`where={where}`: no example of {spec} has it; {label} is {listing}.")
+    folder = examples.names[np.argmax(chosen)].partition("/")[0]
+    if source.class_folders and label == "label" and _is_another_number(folder, value):
+        _log.warning(
+            "--where=%s takes the folder %s of %s: labels number its folders from 0, in order.",
+            where,
+            folder,
+            spec,
+        )
     return examples.subset(chosen)
+
+
+def _is_another_number(folder: str, value: float) -> bool:
+    """Whether the name of a folder is a number, and not the one that it was asked for by."""
+    try:
+        return float(folder) != value
+    except ValueError:
+        return False

@@ -6,6 +6,7 @@ A frame that cannot be decoded is a gap: what comes after it does not follow wha
 import functools
 import io
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -95,7 +96,8 @@ def open_video(source: Path, side: int, channels: int) -> Timed:
     import av
 
     require_regular(source)
-    with av.open(str(source)) as container:
+    # FFmpeg takes what stands before a colon for a protocol: "12:30.mp4".
+    with av.open(os.path.abspath(source)) as container:
         if not container.streams.video:
             raise ValueError("holds no images")
         # A cover is a stream of video too.

@@ -13,6 +13,7 @@ from dgn_tf.data.decoding import ORIENTATIONS
 from dgn_tf.data.sources.videos import orientation_of, upright
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
+from dgn_tf.visualize.animation import save_animation
 
 av = pytest.importorskip("av")
 ONE, LAST = 1 << 16, 1 << 30
@@ -364,3 +365,13 @@ def test_the_cover_of_a_video_is_not_its_images(tmp_path, load_data):
         container.mux(stream.encode())
     clips = load_data(f"clips:{path}", 16, 3, frames=8)
     assert np.abs(which(clips) - np.arange(8)).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "http:x.mp4", "concat:a|b.mp4"])
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, load_data, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / name, numbered(3))
+    assert len(load_data("clips:.", 8, 1, frames=3)) == 1
+    (tmp_path / name).unlink()
+    save_animation(name, numbered(3))
+    assert (tmp_path / name).stat().st_size

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dgn_tf.config import DataConfig
 from dgn_tf.utils.errors import InputError
@@ -26,3 +27,20 @@ def test_where_chooses_before_the_limit(tmp_path, load_data):
 def test_where_is_a_label_and_a_number(text):
     with pytest.raises(InputError, match="must be LABEL=NUMBER"):
         DataConfig(where=text)
+
+
+def test_a_folder_that_a_number_may_not_have_meant_is_told(tmp_path, load_data, caplog):
+    for number in (1, 2, 10):
+        (tmp_path / "in" / str(number)).mkdir(parents=True)
+        Image.new("L", (8, 8), number).save(tmp_path / "in" / str(number) / "a.png")
+    found = load_data(f"folder:{tmp_path}/in", 8, 1, where="label=2")
+    assert found.names == ("10/a.png",)
+    assert "--where=label=2 takes the folder 10 of " in caplog.text
+    caplog.clear()
+    (tmp_path / "in" / "1").rename(tmp_path / "in" / "0")
+    (tmp_path / "in" / "2").rename(tmp_path / "in" / "1")
+    for number in range(2):
+        load_data(f"folder:{tmp_path}/in", 8, 1, where=f"label={number}")
+    (tmp_path / "in" / "10").rename(tmp_path / "in" / "cats")
+    load_data(f"folder:{tmp_path}/in", 8, 1, where="label=2")
+    assert not caplog.text

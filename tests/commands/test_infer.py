@@ -1,9 +1,6 @@
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -59,7 +56,7 @@ def make_run(folder, **settings):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(run_app, tmp_path_factory):
     """A run, a folder of images that its model can paint, and the results of the command."""
     root = tmp_path_factory.mktemp("infer")
     model = make_run(root / "run")
@@ -69,10 +66,8 @@ def world(tmp_path_factory):
     for name, image in zip(NAMES, images, strict=True):
         (root / "photos" / name).parent.mkdir(exist_ok=True, parents=True)
         Image.fromarray(image[..., 0]).save(root / "photos" / name)
-    command = [
-        sys.executable,
-        "-m",
-        "dgn_tf.infer",
+    said = run_app(
+        command,
         f"--run_dir={root}/run",
         f"--output_dir={root}/out",
         f"--data=folder:{root}/photos",
@@ -80,12 +75,10 @@ def world(tmp_path_factory):
         "--starts=2",
         "--sigma=0.3",
         "--board=2",
-    ]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    )
+    assert said.status == 0, said.err
     report = json.loads((root / "out" / "report.json").read_text())
-    assert done.stdout.startswith("3 images,") and f"error {report['msre']:.2f} " in done.stdout
+    assert said.out.startswith("3 images,") and f"error {report['msre']:.2f} " in said.out
     return root, model, images, report
 
 
@@ -196,9 +189,9 @@ def test_divergence_names_the_example_and_the_remedy(world, monkeypatch):
 
 @pytest.mark.parametrize("name", ["step_size", "sigma"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
-def test_senseless_numbers_are_refused(tmp_path, run_app, name, value):
-    out = f"--output_dir={tmp_path}/out"
-    said = run_app(command, "--run_dir=run", "--data=heads", out, f"--{name}={value}")
+def test_senseless_numbers_are_refused(world, tmp_path, run_app, name, value):
+    run, out = f"--run_dir={world[0]}/run", f"--output_dir={tmp_path}/out"
+    said = run_app(command, run, "--data=heads", out, f"--{name}={value}")
     assert said.status == 2 and f"--{name}=" in said.err and "above 0 and finite" in said.err
     assert not list(tmp_path.iterdir())
 

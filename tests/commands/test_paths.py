@@ -1,5 +1,6 @@
 """Folders of any name, named in any way, go through every program."""
 
+import glob
 import os
 import shlex
 import shutil
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from dgn_tf import evaluate, export, infer, pack, prepare, train
@@ -15,8 +17,10 @@ from dgn_tf.runs.directory import Run
 from dgn_tf.serving.lite import LiteModel
 from dgn_tf.training.callbacks import read_metrics
 
-# What patterns, shells and formats read something into.
-ODD = ("run[1]", "a*b?c [!x] {y}", "back\\slash[2] 100% #1 'a' \"b\" ")
+# What patterns, shells and formats read something into, and what the patterns of Python and of
+# TensorFlow find.
+ODD = "run[1] a*b?c [!x] {y} back\\slash[2] 100% #1 'a' \"b\" "
+FOUND = [f"run1 aXbYc y {{y}} {name}2 100% #1 'a' \"b\" " for name in ("back\\slash", "backslash")]
 
 
 @pytest.fixture(scope="module")
@@ -38,22 +42,20 @@ def succeeds(said):
     assert said.status == 0, said.err
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_a_run_goes_on_whatever_its_folder_is_called(
-    run_app, tiny_run, tmp_path, name, photographs
-):
-    # A pattern would find these.
-    for decoy in ("run1", "aXbYc y y", "back2"):
+def test_a_run_goes_on_whatever_its_folder_is_called(run_app, tiny_run, tmp_path, photographs):
+    for decoy in FOUND:
         shutil.copytree(tiny_run.folder, tmp_path / decoy)
-    data = tmp_path / f"data {name}"
+    found = glob.glob(f"{tmp_path}/{ODD}"), tf.io.gfile.glob(f"{tmp_path}/{ODD}")
+    assert found == tuple([f"{tmp_path}/{decoy}"] for decoy in FOUND)
+    data, run = tmp_path / f"data {ODD}", tmp_path / ODD
     shutil.copytree(photographs, data)
-    command = [*settings_of(tiny_run), f"--data=folder:{data}", f"--run_dir={tmp_path}/{name}"]
+    command = [*settings_of(tiny_run), f"--data=folder:{data}", f"--run_dir={run}"]
     succeeds(run_app(train, *command, "--epochs=1"))
     said = run_app(train, *command, "--epochs=2")
     succeeds(said)
-    assert [row["step"] for row in read_metrics(tmp_path / name / "metrics.jsonl")] == [2, 4]
+    assert [row["step"] for row in read_metrics(run / "metrics.jsonl")] == [2, 4]
     succeeds(run_app(train, *command, "--epochs=1", "--fresh"))
-    assert len(read_metrics(tmp_path / name / "metrics.jsonl")) == 1
+    assert len(read_metrics(run / "metrics.jsonl")) == 1
 
 
 def test_every_other_program_takes_such_folders(run_app, tiny_run, tmp_path, photographs):

@@ -60,19 +60,25 @@ def steps(run="run"):
     return [row["step"] for row in read_metrics(f"{run}/metrics.jsonl")]
 
 
-@pytest.mark.parametrize(
-    "data",
-    ["folder:pics", "folder:pics/", "pics", "./pics/../pics", "folder:{}/pics", "folder:link"],
-)
-def test_data_are_known_however_they_are_named(place, data):
+def killed(*_, **__):
+    """In the place of a function, the end of the process."""
+    raise KeyboardInterrupt
+
+
+def test_data_are_known_however_they_are_named(place, monkeypatch):
     os.symlink("pics", "link")
-    data = data.format(place.folder)
-    said = place(f"--data={data}")
+    absolute = f"folder:{place.folder}/pics"
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "fit", killed)
+        for data in ("folder:pics/", "pics", "./pics/../pics", absolute, "folder:link"):
+            with pytest.raises(KeyboardInterrupt):
+                place(f"--data={data}")
+            named = data if data.startswith("folder:") else f"folder:{data}"
+            assert Run("run").config().data.data == named
+            assert f"--data={named}" in (place.folder / "run/flags.cfg").read_text().splitlines()
+    said = place("--data=folder:pics")
     assert said.status == 0, said.err
     assert steps() == [3, 6]
-    named = data if data.startswith("folder:") else f"folder:{data}"
-    assert Run("run").config().data.data == named
-    assert f"--data={named}" in (place.folder / "run/flags.cfg").read_text().splitlines()
 
 
 def test_data_and_run_may_move(place, monkeypatch, run_app):
@@ -190,11 +196,6 @@ def test_an_encoder_of_the_weights_before_is_told_to_be_removed(place):
     assert "dgn_tf.amortise has learned is of the networks as they were, and is removed" in said.out
     assert not (place.folder / "run/encoder.keras").exists()
     assert "dgn_tf.amortise" not in place("--data=folder:pics", epochs=3).out
-
-
-def killed(*_, **__):
-    """In the place of a function, the end of the process."""
-    raise KeyboardInterrupt
 
 
 def test_a_change_that_was_cut_short_is_taken_up_again(place, monkeypatch):

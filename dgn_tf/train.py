@@ -21,7 +21,7 @@ COMMON = {
     "What is learned": ("preset", "data", "side", "limit", "mirror", "validation"),
     "Where it goes": ("run_dir", "fresh"),
     "The model": ("model", "appearance_dim", "geometry_dim"),
-    "The training": ("epochs", "batch_size", "langevin_steps", "proposals", "seed", "log"),
+    "The training": ("epochs", "batch_size", "langevin_steps", "seed"),
 }
 
 

@@ -31,9 +31,6 @@ from dgn_tf.training.chains import read_chains
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.training.signals import SIGNALS
 
-# Nor is it worth while to rewrite their graphs; the processes that tests start do it, as all do.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
 # Whatever a shell starts in the background ignores Ctrl-C, and under nohup the end of the terminal;
 # so do the processes of its own.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -55,6 +55,7 @@ def infer(model: "Generator", inference: Any, examples: Examples, batch_size: in
 
 def edit(model: "Generator", z: Latents, steps: Mapping[str, Any]) -> Latents:
     """Latents after steps along directions; arguments and errors as of `Generator.edit`."""
+    _require_latents(z)
     table = model.directions
     edits = table.edits(steps)
     directions = {}
@@ -71,8 +72,9 @@ def paint(network: LatentModel, z: Latents) -> Images:
     """The images or clips of latents.
 
     Raises:
-        InputError: they are of another model.
+        InputError: there are none, or they are of another model.
     """
+    _require_latents(z)
     clips = isinstance(network, ClipModel)
     dims = {name: values.shape[1] for name, values in z.groups.items()}
     # Clips may be longer than those that a model has learned from.
@@ -80,6 +82,13 @@ def paint(network: LatentModel, z: Latents) -> Images:
         raise InputError(f"`z` has {dims}, and the model {network.latent_dims}.")
     made, _ = decode_clips(network, z.groups) if clips else decode(network, z.groups)
     return Images(as_bytes(made), z.names, z)
+
+
+def _require_latents(z: Any) -> None:
+    if not isinstance(z, Latents):
+        raise InputError(f"`z` must be Latents, as `infer` gives them; it is {type(z).__name__}.")
+    if not len(z):
+        raise InputError("`z` holds no latents: give those of at least one image.")
 
 
 def sample(model: "Generator", count: int, seed: int, source: str) -> Images:

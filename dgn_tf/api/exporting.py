@@ -44,6 +44,8 @@ def save(
     target = user_path(path)
     if target.suffix != ".keras":
         raise InputError(f"`filepath={path}`: must end in .keras, or begin with {HUB}.")
+    if target.is_dir():
+        raise InputError(f"`filepath={path}` is a folder: name a file.")
     if target.exists() and not overwrite:
         raise InputError(f"`filepath={path}` is there: name another, or give overwrite=True.")
     with atomic_write(target) as partial:

@@ -122,10 +122,13 @@ class Images:
             The path.
 
         Raises:
-            InputError: another suffix, or what writes MP4 is not installed.
+            InputError: another suffix, a folder in the place of a file, or what writes MP4 is not
+                installed.
         """
         target = user_path(path)
         suffix = target.suffix.lower()
+        if suffix in (*_MOVING, *_STILL) and target.is_dir():
+            raise InputError(f"`path={path}` is a folder: name a file.")
         if suffix in _MOVING:
             check_format(suffix.removeprefix("."))
             save_animation(target, self._frames(), self.rate)

@@ -1,6 +1,7 @@
 """Generators from files: of Keras, runs, exports and the Hugging Face Hub."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import keras
@@ -43,6 +44,8 @@ def load(path: str | os.PathLike) -> Generator:
     if not place.exists():
         raise InputError(f"`path={text}`: there is no such file or folder.")
     if place.is_file() or any((place / name).is_file() for name in _WEIGHTS):
+        if place.is_file() and not zipfile.is_zipfile(place):
+            raise InputError(f"`path={text}` cannot be read: it is no .keras file, or is cut off.")
         return _of_keras(str(place))
     return _of_trained(_trained(place, text))
 

@@ -140,10 +140,10 @@ def with_optimizer(config: Config, optimizer: Any) -> Config:
     return changed(config, {"optimizer": text})
 
 
-def near(name: str, names: Iterable[str]) -> str:
+def near(name: object, names: Iterable[str]) -> str:
     """The end of a message about an unknown name: those that are near, or all."""
     known = list(names)
-    found = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    found = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     if found:
         return f"; did you mean {' or '.join(found)}?"
     return f"; there are {', '.join(known)}." if len(known) <= 20 else "."

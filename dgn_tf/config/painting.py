@@ -94,12 +94,14 @@ def check_output(output: str, overwrite: bool, suffixes: Sequence[str] = SUFFIXE
     """Check that a file can be painted: its suffix, and that none is lost.
 
     Raises:
-        InputError: another suffix, a file that is there, or MP4 without what writes it.
+        InputError: another suffix, a folder or file that is there, or MP4 without what writes it.
     """
     path = user_path(output)
     if path.suffix not in suffixes:
         raise InputError(f"`output={output}`: must end in one of {', '.join(suffixes)}.")
-    if path.is_dir() or (path.exists() and not overwrite):
+    if path.is_dir():
+        raise InputError(f"`output={output}` is a folder: name a file.")
+    if path.exists() and not overwrite:
         raise InputError(f"`output={output}` exists: name another file, or give `overwrite`.")
     check_format(path.suffix.removeprefix("."), "output")
 

@@ -66,7 +66,7 @@ def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: float = _R
         frames: uint8 [T, H, W, 3]; H and W even for MP4.
         rate: frames a second; a GIF has whole hundredths of a second for each.
     """
-    write = {".gif": _write_gif, ".mp4": _write_mp4}[Path(path).suffix]
+    write = {".gif": _write_gif, ".mp4": _write_mp4}[Path(path).suffix.lower()]
     with atomic_write(path) as partial:
         write(str(partial), np.ascontiguousarray(frames), rate)
 

@@ -54,6 +54,7 @@ def test_an_edit_moves_by_standard_deviations(trained, z):
         ({"geometry": {"widn": 1}}, "'widn'.* there is no such direction"),
         ({"sidelong": 1}, "`sidelong`: there is no such direction"),
         ({"geometri": {1: 1}}, "`geometri`: the model has no such group; did you mean geometry"),
+        ({"geometry": {1.5: 1}}, r"`geometry=.1.5: ....`: there is no such direction"),
         ({"geometry": {1: "x"}}, "a step must be a finite number, not 'x'"),
         ({"geometry": {1: np.nan}}, "a step must be a finite number"),
     ],
@@ -61,6 +62,15 @@ def test_an_edit_moves_by_standard_deviations(trained, z):
 def test_a_wrong_edit_names_it(trained, z, steps, message):
     with pytest.raises(InputError, match=message):
         trained.model.edit(z, **steps)
+
+
+def test_what_are_no_latents_is_said(trained, z):
+    model = trained.model
+    for asked in (model.paint, lambda given: model.edit(given, geometry={1: 1})):
+        with pytest.raises(InputError, match="`z` must be Latents, .* it is ndarray"):
+            asked(z["geometry"])
+        with pytest.raises(InputError, match="`z` holds no latents"):
+            asked(z[[]])
 
 
 def test_swapping_takes_the_geometry_of_another(trained, z):
@@ -175,9 +185,14 @@ def test_images_are_saved_as_they_are_asked_for(tmp_path, pixels):
     assert sorted(os.listdir(tmp_path / "folder")) == ["ann.png", "ben.png", "eve.png"]
     with pytest.raises(InputError, match="`path=.*x.tiff`: must end in one of .png"):
         images.save(tmp_path / "x.tiff")
+    for name in ("taken.gif", "taken.png"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(InputError, match="`path=.*taken.* is a folder: name a file"):
+            images.save(tmp_path / name)
+    assert images.save(tmp_path / "b.MP4").stat().st_size
     clips = dgn.Images(pixels.reshape(2, 4, 32, 32, 3))
     assert repr(clips) == "Images(2 clips of 4 frames, 32x32x3)" and "<img" in clips._repr_html_()
-    with Image.open(clips.save(tmp_path / "clips.gif")) as animation:
+    with Image.open(clips.save(tmp_path / "clips.GIF")) as animation:
         assert animation.n_frames == 4 and animation.size == (280, 148)
 
 

@@ -115,11 +115,17 @@ def test_what_is_none_of_these_is_said(trained, tmp_path):
     for path, message in (
         (tmp_path / "nowhere", "there is no such file or folder"),
         (tmp_path, "holds neither a run nor an export"),
-        (tmp_path / "broken.keras", "cannot be read"),
+        (tmp_path / "broken.keras", "cannot be read: it is no .keras file, or is cut off"),
         (trained.folder / "model.keras", "networks alone .*give the folder of the run"),
     ):
         with pytest.raises(InputError, match=f"`path=.*{message}"):
             dgn.load(path)
+
+
+def test_a_folder_is_no_place_for_a_file(trained, tmp_path):
+    (tmp_path / "a.keras").mkdir()
+    with pytest.raises(InputError, match="`filepath=.*a.keras` is a folder: name a file"):
+        trained.model.save(tmp_path / "a.keras")
 
 
 def test_files_for_devices_and_for_the_web(trained, tmp_path):

@@ -36,7 +36,10 @@ def quiet_libraries() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_logs() -> Iterator[None]:
-    """In here TensorFlow and absl log nothing but errors: deprecations, and what they have done."""
+    """In here TensorFlow and absl log nothing but errors: deprecations, and what they have done.
+
+    What this package warns of is logged as before.
+    """
     if not _is_silent():
         yield
         return
@@ -48,6 +51,10 @@ def quiet_logs() -> Iterator[None]:
     # TensorFlow has a logger of its own, whose level is lower in notebooks.
     logger, verbosity = logging.getLogger("tensorflow"), absl_logging.get_verbosity()
     level = logger.level
+    # In programs of absl its verbosity is the level of all loggers that have none of their own.
+    ours = logging.getLogger("dgn_tf")
+    our_level = ours.level
+    ours.setLevel(ours.getEffectiveLevel())
     absl_logging.set_verbosity(absl_logging.ERROR)
     logger.setLevel(logging.ERROR)
     try:
@@ -55,6 +62,7 @@ def quiet_logs() -> Iterator[None]:
     finally:
         absl_logging.set_verbosity(verbosity)
         logger.setLevel(level)
+        ours.setLevel(our_level)
 
 
 def _is_silent() -> bool:

@@ -171,7 +171,9 @@ def test_the_camera_is_mirrored_and_what_it_shows_is_guessed(page, painted):
 def test_sliders_move_the_picture_of_the_camera(page):
     page.select_option("#mode", "warp")
     start_camera(page)
-    # Without a step it is what the camera sees.
+    # Both pictures are of one frame. Without a step it is what the camera sees.
+    page.evaluate("live.video.pause()")
+    page.wait_for_function("live.video.paused && !live.video.seeking")
     difference = """() => {
       const { width, height } = warpedCamera();
       const bytes = moved.getContext("2d").getImageData(0, 0, width, height).data;

@@ -74,3 +74,21 @@ def test_what_tensorflow_logs_goes_nowhere_unless_it_is_asked_for(monkeypatch):
             assert logger.isEnabledFor(logging.WARNING) == told
             assert (absl_logging.get_verbosity() > absl_logging.ERROR) == told
         assert (logger.level, absl_logging.get_verbosity()) == (logging.INFO, before)
+
+
+def test_what_the_package_warns_of_is_heard_in_programs_of_absl():
+    program = (
+        "import logging\nfrom absl import app\nfrom dgn_tf.cli.log import warnings_as_lines\n"
+        "from dgn_tf.utils.quiet import quiet_logs\ndef main(_):\n"
+        "  with warnings_as_lines(str), quiet_logs():\n"
+        "    logging.getLogger('tensorflow').warning('noise')\n"
+        "    logging.getLogger('dgn_tf.training').warning('a line is damaged')\napp.run(main)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.stderr == "warning: a line is damaged\n"

@@ -47,15 +47,20 @@ def exif(orientation, order="<", kind=3):
     return b"Exif\0\0" + head + entry + bytes(4)
 
 
-def check(file, most=1.0):
-    """The served image is Pillow's, and squares are the product's up to `most` levels."""
+def check(file, usual=1.0, most=2.0):
+    """The served image is Pillow's, and squares are the product's up to `most` levels.
+
+    Only in a pixel of a hundred, where roundings add up, they differ by more than the usual.
+    """
     image = Image.open(io.BytesIO(file))
     whole = np.asarray(eight_bits(ImageOps.exif_transpose(image)).convert("RGB"))
     np.testing.assert_array_equal(upright(file).numpy(), whole)
     for channels, function in SQUARES.items():
         wanted = square(decode(io.BytesIO(file))[0], SIDE, channels)
         found = 255 * function([file]).numpy()[0]
-        assert np.abs(found - wanted).max() <= most + 1e-3
+        difference = np.abs(found - wanted)
+        assert difference.max() <= most + 1e-3
+        assert np.mean(difference > usual + 1e-3) <= 0.01
 
 
 @settings(max_examples=40, deadline=None)
@@ -127,7 +132,7 @@ def test_exif_is_found_behind_other_segments():
 
 def test_a_large_image_is_read_nearly_as_the_product_reads_it():
     # The product averages blocks first.
-    check(file_of(drawing(700, 900)), 4.0)
+    check(file_of(drawing(700, 900)), usual=4.0, most=4.0)
 
 
 @pytest.mark.parametrize(

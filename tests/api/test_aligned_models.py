@@ -111,6 +111,7 @@ def test_a_photograph_without_a_face_is_told_or_refused(model, found, tmp_path, 
         model.infer([photograph(5)], align="eyes")
 
 
+@pytest.mark.slow
 def test_a_driven_face_and_its_video_are_cut_alike(model, monkeypatch):
     asked = []
 

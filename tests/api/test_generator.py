@@ -217,6 +217,7 @@ def test_a_summary_has_the_networks_with_their_parameters(trained):
         eval(place.rstrip(",").replace("summary", "count_params"), {"model": trained.model})
 
 
+@pytest.mark.slow
 def test_a_model_of_clips_has_the_same_calls(pixels, tmp_path):
     clips = dgn.load_clips(pixels.reshape(4, 2, 32, 32, 3), side=32, frames=2)
     settings = {"alpha": 0.1, "appearance_dim": 2, "geometry_dim": 2, "geometry_noise_dim": 1}

@@ -31,6 +31,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.slow
 def test_both_steps_are_timed(run_app, tmp_path):
     said = run_app(benchmark, *TINY, f"--output={tmp_path}/clips.json")
     assert said.status == 0, said.err

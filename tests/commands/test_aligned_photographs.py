@@ -121,6 +121,7 @@ def videos(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_video_and_its_photograph_are_treated_alike(
     run_app, model, photos, videos, asked, tmp_path
 ):

@@ -130,6 +130,7 @@ def test_the_others_begin_with_it_if_they_are_not_told_otherwise(amortised, run_
     assert refused.status == 2 and "cannot be read" in refused.err
 
 
+@pytest.mark.slow
 def test_an_export_holds_it_and_answers_with_it(amortised, run_app, tmp_path):
     out = f"--output_dir={tmp_path}"
     said = run_app(export, f"--run_dir={amortised}", out, "--name=tiny")

@@ -63,6 +63,7 @@ def test_tensorboard_has_the_curve_the_settings_and_the_sheets(trained):
     assert step == 4 and image.shape[:2] == (int(height), int(width))
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_measures_what_one_without_a_break_does(run_app, trained, tmp_path):
     root, command, _ = trained
     run = f"--run_dir={tmp_path}/run"

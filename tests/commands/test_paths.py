@@ -58,6 +58,7 @@ def test_a_run_goes_on_whatever_its_folder_is_called(run_app, tiny_run, tmp_path
     assert len(read_metrics(run / "metrics.jsonl")) == 1
 
 
+@pytest.mark.slow
 def test_every_other_program_takes_such_folders(run_app, tiny_run, tmp_path, photographs):
     odd = tmp_path / "a[1] *?\\b"
     for decoy in ("a1 Xb", "a1 XY\\b"):
@@ -99,6 +100,7 @@ def test_every_other_program_takes_such_folders(run_app, tiny_run, tmp_path, pho
     succeeds(said)
 
 
+@pytest.mark.slow
 def test_a_tilde_is_the_home_folder_in_every_path(
     run_app, tiny_run, tmp_path, photographs, monkeypatch
 ):

@@ -385,6 +385,7 @@ def test_a_model_with_an_encoder_trains_and_goes_on_exactly(run_app, tiny_run, t
     assert read_metrics(tmp_path / "once" / "metrics.jsonl")[-1]["divergence"] > 0
 
 
+@pytest.mark.slow
 def test_a_dynamic_model_begins_with_a_model_of_stills_and_its_encoder(run_app, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32), dtype=np.uint8)
     clip, frame = np.divmod(np.arange(12), 3)

@@ -62,6 +62,7 @@ def hostile(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_the_numbers_are_the_same_whatever_keras_is_told(hostile):
     started = [start(PROGRAM), start(PROGRAM, **hostile)]
     (plain, _), (told, said) = [process.communicate(timeout=300) for process in started]

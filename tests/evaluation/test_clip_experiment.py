@@ -252,6 +252,7 @@ def test_a_run_on_clips_goes_on_exactly(clip_run, run_app, tensors, tmp_path):
     assert all(once[name].tobytes() == twice[name].tobytes() for name in once)
 
 
+@pytest.mark.slow
 def test_the_program_measures_clips(clip_run, run_app):
     root, _ = clip_run
     given = (f"--run_dir={root}/run", "--steps=10", "--starts=2")
@@ -268,6 +269,7 @@ def test_the_program_measures_clips(clip_run, run_app):
     assert not (root / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_program_recognizes_beside_a_rival(clip_run, run_app):
     root, command = clip_run
     rival = f"{root}/rival"

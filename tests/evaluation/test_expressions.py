@@ -41,6 +41,7 @@ def test_motions_are_told_apart_on_persons_never_seen(clips):
     assert sorted(set(fold)) == [0, 1]
 
 
+@pytest.mark.slow
 def test_what_says_nothing_is_near_chance_and_the_report_counts(clips):
     described, labels, persons = clips
     keep = persons < 3
@@ -86,6 +87,7 @@ def test_large_maps_are_averaged_down_to_64_pixels():
     assert _shrunk(np.ones((2, 32, 32, 2))).shape == (2, 2048)
 
 
+@pytest.mark.slow
 def test_who_it_is_does_not_matter_where_it_stays_the_same(clips):
     described, labels, persons = clips
     # As loud as can be, but the same in every frame.

@@ -145,6 +145,7 @@ def test_settings_that_do_not_go_with_labels_are_refused():
     assert Config(DataConfig(label="digit"), SETTINGS).data.label == "digit"
 
 
+@pytest.mark.slow
 def test_a_labeled_run_from_training_to_measuring(run_app, tmp_path):
     examples = digits(12)
     for name, rows in (("train", slice(0, 8)), ("test", slice(8, 12))):

@@ -1,5 +1,6 @@
 """Class folders keep the numbers that a run began with."""
 
+import pytest
 from PIL import Image
 from tiny import TINY
 
@@ -21,6 +22,7 @@ def classes_of(run):
     return load_chains(run)["appearance"].argmax(axis=1).tolist()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_numbered_by_text_goes_on_with_its_numbers(tmp_path, run_app, monkeypatch):
     for number in range(CLASSES):
         (tmp_path / "in" / str(number)).mkdir(parents=True)

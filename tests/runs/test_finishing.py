@@ -159,6 +159,7 @@ def test_a_run_of_before_finds_them_in_its_chains(again):
     assert equal_directions(stored(again.folder), found)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_makes_them_anew(again):
     mark(again.folder)
     first = stored(again.folder)

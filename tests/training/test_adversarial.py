@@ -308,6 +308,7 @@ def test_settings_that_do_not_go_with_a_discriminator_are_refused():
             TrainingConfig(**{name: value})
 
 
+@pytest.mark.slow
 def test_the_flagfile_of_large_faces_trains(run_app, monkeypatch, tmp_path):
     # Its sheets, of hundreds of images, would take longer than all else.
     monkeypatch.setattr(SampleSheets, "write", lambda *_: None)

@@ -8,7 +8,7 @@ from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
-from dgn_tf.cli.paths import require_paths, require_run, require_writable
+from dgn_tf.cli.paths import require_paths, require_run, require_writable, run_config
 from dgn_tf.config import InferenceConfig, experiments
 from dgn_tf.config.evaluate import EVALUATION, EvaluationData
 from dgn_tf.utils.errors import InputError
@@ -19,7 +19,7 @@ FLAGS = absl_flags.FLAGS
 # The short help.
 COMMON = {
     "What is measured": ("run_dir", "experiment"),
-    "On which images": ("data", "limit", "where"),
+    "On which images": ("data", "limit", "where", "align"),
     "The inference": ("steps", "starts", "amortised", "seed"),
 }
 
@@ -52,25 +52,31 @@ def main(argv: list[str]) -> None:
     inference = settings_from_flags(InferenceConfig, FLAGS)
     require_paths(settings)
     # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
+    from dgn_tf.data.measured import measured_on
     from dgn_tf.data.sources import require_data
 
     require_data(data)
     require_data(settings)
+    config = run_config(FLAGS.run_dir)
+    held = "clips" if config.data.frames else "images"
+    if held != described.HOLDS:
+        raise InputError(
+            f"--experiment={name} is for {described.HOLDS}, but --run_dir={FLAGS.run_dir} holds a "
+            f"model of {held}: give --experiment={' or '.join(experiments.holding(held))}."
+        )
+    if not experiments.own_data(name):
+        measured_on(config.data, data)
     folder = user_path(FLAGS.run_dir) / EVALUATION / name
     require_writable(f"the report, {folder},", folder)
     from dgn_tf.evaluation.experiments import find
     from dgn_tf.evaluation.report import check_folder, show, write_report
     from dgn_tf.runs.evaluated import EvaluatedRun
 
-    subject = EvaluatedRun(FLAGS.run_dir, name, inference, data.data_dir)
-    held = "clips" if subject.config.data.frames else "images"
-    if held != described.HOLDS:
-        raise InputError(
-            f"--experiment={name} is for {described.HOLDS}, but --run_dir={FLAGS.run_dir} holds a "
-            f"model of {held}: give --experiment={' or '.join(experiments.holding(held))}."
-        )
     check_folder(folder)
+    subject = EvaluatedRun(FLAGS.run_dir, name, inference, data.data_dir)
     report = find(name).run(subject, data, settings)
+    if subject.faces:
+        print(f"{subject.faces}.")
     # The numbers first: what took the time is seen even where it cannot be written.
     show(report)
     write_report(folder, report, subject.origin)

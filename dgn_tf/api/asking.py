@@ -24,6 +24,7 @@ from dgn_tf.runs.restoring import given_latents
 from dgn_tf.types import ClipModel, LatentArrays, LatentModel, has_geometry
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
+from dgn_tf.utils.words import counted
 from dgn_tf.visualize.clips import decode_clips
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.editing import apply_edits
@@ -140,17 +141,33 @@ def mean_latents(model: "Generator") -> LatentArrays:
 
 
 def evaluate(
-    model: "Generator", inference: Any, test: Examples, train: Examples | None, seed: int
+    model: "Generator",
+    inference: Any,
+    test: Examples,
+    train: Examples | None,
+    seed: int,
+    named: str,
 ) -> Report:
-    """A report on held-out examples; arguments and errors as of `Generator.evaluate`."""
+    """A report on examples; arguments and errors as of `Generator.evaluate`.
+
+    Args:
+        model: that is measured.
+        inference: of the latents.
+        test: the examples.
+        train: what it has learned from, or None.
+        seed: decides who is recombined with whom.
+        named: path of the examples; empty for others.
+    """
+    what = counted(len(test), "image" if test.frames is None else "clip")
+    what = f"{what} of {named}" if named else what
     network = model.network
     latents = infer(model, inference, test, 100).groups
     if test.frames is not None:
         if not isinstance(network, DynamicDeformableGenerator):
             raise InputError("`evaluate` of clips is for `model=dynamic`.")
-        return clips(network, train, test, latents, seed)
+        return clips(network, train, test, latents, seed, what)
     config = model.config
     labels = None
     if config.model.appearance == "categorical" and config.data.label in test.factors:
         labels = class_labels(test, config.data.label)
-    return held_out(network, train, test, latents, seed, labels)
+    return held_out(network, train, test, latents, seed, labels, what)

@@ -388,7 +388,14 @@ class Generator(keras.Model):
         return self.known.directions
 
     @quiet_logs()
-    def evaluate(self, held_out: Source, train: Source | None = None, seed: int = 0) -> Report:
+    def evaluate(
+        self,
+        held_out: Source,
+        train: Source | None = None,
+        seed: int = 0,
+        *,
+        align: str | None = "auto",
+    ) -> Report:
         """Measure the model on images or clips that it has not learned from.
 
         Args:
@@ -396,6 +403,7 @@ class Generator(keras.Model):
             train: what it has learned from, which baselines are fitted on; known where it was
                 trained in this process, else the report has no baselines.
             seed: decides who is recombined with whom.
+            align: of images, whether faces are cut out of photographs, as of `infer`.
 
         Returns:
             A report, with `numbers`, tables and figures, which a notebook shows and `save` keeps.
@@ -404,9 +412,14 @@ class Generator(keras.Model):
             InputError: an argument cannot be used, or the model is not trained.
         """
         self._require_trained("evaluate")
-        examples = self._examples(held_out, "held_out")
+        faces = self._face_cutter(align)
+        examples = self._examples(held_out, "held_out", faces)
+        if faces:
+            faces.tell()
         known = self.known.train if train is None else self._examples(train, "train")
-        return asking.evaluate(self, self._inference(InferenceConfig()), examples, known, seed)
+        inference = self._inference(InferenceConfig())
+        named = os.fspath(held_out) if isinstance(held_out, str | os.PathLike) else ""
+        return asking.evaluate(self, inference, examples, known, seed, named)
 
     # Keeping.
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dgn_tf.config import Config
 from dgn_tf.config.painting import SUFFIXES, check_output
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
@@ -52,6 +53,25 @@ def require_run(run_dir: str | None, name: str = "run_dir") -> None:
         raise InputError(f"`{name}` is needed: the folder of a training run.")
     if not holds_run(run_dir):
         raise InputError(f"`{name}={run_dir}` holds no run: it has no {_SETTINGS}.")
+
+
+def run_config(run_dir: str | os.PathLike) -> Config:
+    """The settings of a run, read without TensorFlow.
+
+    Raises:
+        InputError: there is no run here, or its settings cannot be read.
+    """
+    folder = user_path(run_dir)
+    path = folder / _SETTINGS
+    if not path.exists():
+        raise InputError(f"`run_dir={folder}` holds no run: it has no {_SETTINGS}.")
+    try:
+        return Config.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: {error}. If it is damaged, delete it and give the dgn_tf.train command "
+            f"--flagfile={folder / 'flags.cfg'}: it goes on from there."
+        ) from None
 
 
 def require_paths(settings: Any) -> None:

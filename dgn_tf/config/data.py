@@ -61,9 +61,9 @@ class DataConfig:
     faces: str = setting(
         "",
         "How faces were cut out of photographs for these data: eyes or none, as --align of "
-        "prepare, perhaps with its --margin as in eyes:0.1. Photographs that infer, morph, drive "
-        "and explore are given later are cut like that. By default what prepare has noted beside "
-        "its crops.",
+        "prepare, perhaps with its --margin as in eyes:0.1. Photographs that infer, morph, drive, "
+        "evaluate and explore are given later are cut like that. By default what prepare has noted "
+        "beside its crops.",
         fixed=False,
     )
 

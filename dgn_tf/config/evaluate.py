@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import require_at_least, setting
+from dgn_tf.config.alignment import align_setting
+from dgn_tf.config.fields import require_at_least, require_choice, setting
 
 # Where the reports on a run are, in its folder.
 EVALUATION = "evaluation"
@@ -15,20 +16,23 @@ class EvaluationData:
 
     data: str = setting(
         "",
-        "Held-out images, in a form of --data of dgn_tf.train; for a run on heads, heads:test "
-        "if not given. expressions: any labeled clips; the run's own, with the latents inferred "
-        "in its training, if not given. geometry: where directions come from; likewise.",
+        "Images that the run was not trained on, in a form of --data of dgn_tf.train; if not "
+        "given, those that it has held out (--validation) or, for a run on heads, heads:test. "
+        "expressions: any labeled clips; the run's own, with the latents inferred in its "
+        "training, if not given. geometry: where directions come from; likewise.",
         reads="data",
     )
     where: str = setting("", "LABEL=VALUE: of --data, only examples with this label.")
     limit: int | None = setting(
         None,
-        "Use the first LIMIT held-out examples, 0 for all; 500 if not given (expressions: all).",
+        "Use the first LIMIT of these examples, 0 for all; 500 if not given (expressions: all).",
     )
     data_dir: str = setting("", "Folder of prepared TFDS data sets; else the run's.")
+    align: str = align_setting()
 
     def __post_init__(self) -> None:
-        """Check the range."""
+        """Check the ranges."""
+        require_choice(self, "align")
         if self.limit is not None:
             require_at_least(0, self, "limit")
 

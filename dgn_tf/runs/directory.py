@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dgn_tf.cli.paths import run_config
 from dgn_tf.config import Config
 from dgn_tf.config.optimizer_words import in_words
 from dgn_tf.config.serialization import flagfile
@@ -292,15 +293,7 @@ class Run:
         Raises:
             InputError: there is no run here, or its settings cannot be read.
         """
-        if not self.exists:
-            raise InputError(f"{self.flag} holds no run: it has no config.json.")
-        try:
-            return Config.from_json((self / CONFIG).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{self / CONFIG}: {error}. If it is damaged, delete it and give the "
-                f"dgn_tf.train command --flagfile={self / FLAGS}: it goes on from there."
-            ) from None
+        return run_config(self.folder)
 
 
 def _told(name: str, before: Any, now: Any) -> str:

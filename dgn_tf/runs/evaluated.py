@@ -8,9 +8,12 @@ import numpy as np
 
 from dgn_tf.config import Config, InferenceConfig
 from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.data.cropping.cutting import FaceCutter, face_cutter
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import class_labels
-from dgn_tf.data.sources import load, may_share, other_data, source_of, with_kind
+from dgn_tf.data.measured import Measured, measured_on, not_trained_on
+from dgn_tf.data.sources import load, other_data, source_of
+from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
 from dgn_tf.runs.data_note import same_data
@@ -41,6 +44,8 @@ class EvaluatedRun:
         inference: the given one, resolved.
         on_heads: whether it was trained on heads.
         held_out_heads: the test split of the kind of heads it was trained on, or empty.
+        tested: what `test` has given; before that nothing.
+        faces: what was done about faces in these, a sentence or empty.
         origin: what made the report, filled as data are loaded.
 
     Raises:
@@ -53,6 +58,7 @@ class EvaluatedRun:
     ) -> None:
         self.run_dir, self._data_dir, self._experiment = run_dir, data_dir, experiment
         self._wanted = inference
+        self.tested, self.faces = Measured("", "", "image"), ""
         self.config, self.model = load_run(run_dir)
         source, _ = source_of(self.config.data.data)
         self.on_heads, self.held_out_heads = source.drawn, source.held_out
@@ -68,28 +74,41 @@ class EvaluatedRun:
             "config": dataclasses.asdict(self.config),
         }
 
-    def test(self, data: EvaluationData) -> Examples:
-        """The held-out examples to measure on.
+    def test(self, data: EvaluationData, cut: bool = True) -> Examples:
+        """The examples to measure on, as of `measured_on`; `tested` says what they are.
 
-        By default they are those that the run has held out (`validation`), else the test split of
-        the run's heads.
+        Args:
+            data: what is given.
+            cut: whether faces may be cut out of photographs, as `data.align` says.
 
         Raises:
-            InputError: none are given and the run has none, or `held_out` refuses them.
+            InputError: none are given and the run has none, or they cannot be used.
         """
-        spec = data.data or self.held_out_heads
-        if self.config.data.validation and not data.data:
-            return self._validation(data)
+        self.tested = measured_on(self.config.data, data)
+        spec = self.tested.spec
+        faces = self._face_cutter(data.align, cut)
         if not spec:
-            raise InputError(
-                "`data` is needed: images that the run was not trained on, for example folder:PATH."
-            )
-        return self.held_out("data", spec, data.count(), data.where)
+            if data.align == "eyes":
+                raise InputError("`align` is for photographs: give them with `data`.")
+            return self._validation(data)
+        examples = self._read("data", spec, data.count(), data.where, faces)
+        self.faces = faces.told() if faces else ""
+        self.origin["data"] |= {"align": data.align, "faces": self.faces} if faces else {}
+        return examples
+
+    def _face_cutter(self, align: str, cut: bool) -> FaceCutter | None:
+        """What cuts the faces out of photographs; None where none are looked for."""
+        data = self.config.data
+        if data.frames or not cut:
+            if align == "eyes":
+                raise InputError(
+                    f"`align=eyes`: `experiment={self._experiment}` takes its data as they are."
+                )
+            return None
+        return face_cutter(align, data.faces, data.side, data.channels)
 
     def _validation(self, data: EvaluationData) -> Examples:
-        """The examples that the run has held out, as `data` chooses from them."""
-        if data.where:
-            raise InputError("`where` chooses from `data`: give that too.")
+        """The examples that the run has held out, as many as `data` wants."""
         _, examples = run_examples(self._training_config())
         assert examples is not None
         if data.count():
@@ -110,19 +129,23 @@ class EvaluatedRun:
         Raises:
             InputError: the run was trained on them, or `load` refuses them.
         """
-        spec, trained = with_kind(spec), self.config.data
-        if overlap((spec, where), (trained.data, trained.where)):
-            raise InputError(
-                f"`{name}={spec}` is what the run was trained on: give held-out images."
-            )
-        examples = self.load(spec, limit, where)
+        spec = not_trained_on(self.config.data, name, spec, where)
+        return self._read(name, spec, limit, where)
+
+    def _read(
+        self, name: str, spec: str, limit: int, where: str, faces: FaceCutter | None = None
+    ) -> Examples:
+        """Examples, which `origin` then tells of."""
+        examples = self.load(spec, limit, where, faces)
         self.origin[name] = {"data": spec, "examples": len(examples)}
         if where:
             self.origin[name]["where"] = where
         return examples
 
-    def train(self) -> Examples:
-        """The examples that the run was trained on."""
+    def train(self) -> Examples | None:
+        """The examples that the run was trained on; None where a Python program has given them."""
+        if source_of(self.config.data.data)[0] is MEMORY:
+            return None
         examples, _ = run_examples(self._training_config())
         self._given(examples)
         return examples
@@ -132,8 +155,10 @@ class EvaluatedRun:
         data = dataclasses.replace(data, data_dir=self._data_dir or data.data_dir)
         return dataclasses.replace(self.config, data=data)
 
-    def load(self, spec: str, limit: int, where: str = "") -> Examples:
-        """`Examples` in the run's size and channels.
+    def load(
+        self, spec: str, limit: int, where: str = "", faces: FaceCutter | None = None
+    ) -> Examples:
+        """`Examples` in the run's size and channels, with their faces cut out by `faces`.
 
         Raises:
             InputError: they cannot be read, or lack the labels that a labeled model is given.
@@ -141,7 +166,7 @@ class EvaluatedRun:
         data = other_data(self.config.data, spec, limit, where)
         data = dataclasses.replace(data, data_dir=self._data_dir or data.data_dir)
         with progress_bar(f"Reading {spec}") as report:
-            examples = load(data, report)
+            examples = load(data, report, faces)
         # Labels that are missing are missed now, not after the inference of other data.
         self._given(examples)
         return examples
@@ -224,10 +249,3 @@ class EvaluatedRun:
         raise InputError(
             f"`rival={rival.run_dir}` was learned from other {clips} than `run_dir` ({told})."
         )
-
-
-def overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether two (data set, where) may share examples, as far as their names tell."""
-    (spec, where), (other_spec, other_where) = one, other
-    same = bool(spec and other_spec) and may_share(spec, other_spec)
-    return same and (where == other_where or not where or not other_where)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import dgn_tf as dgn
+from dgn_tf.api import asking
 from dgn_tf.api.settings import changed
 from dgn_tf.data.cropping import crops, detection
 from dgn_tf.data.cropping.detection import Face
@@ -80,7 +81,9 @@ def test_crops_of_the_command_say_how_they_were_made(found, tmp_path):
     assert dgn.load_images(np.asarray(photograph(0)), side=32).faces == ""
 
 
-def test_photographs_are_cut_and_crops_left_whatever_they_are_given_as(model, found, tmp_path):
+def test_photographs_are_cut_and_crops_left_whatever_they_are_given_as(
+    model, found, tmp_path, monkeypatch
+):
     image, crop = photograph(5), photograph(6, (32, 32))
     image.save(tmp_path / "a.png")
     crop.save(tmp_path / "b.png")
@@ -92,6 +95,11 @@ def test_photographs_are_cut_and_crops_left_whatever_they_are_given_as(model, fo
     for align in (None, "none"):
         np.testing.assert_array_equal(model.infer(image, align, steps=10).images[0], middle)
     assert len(model.predict(tmp_path / "a.png", align=None)) == 1
+    measured = []
+    monkeypatch.setattr(asking, "held_out", lambda network, train, test, *_: measured.append(test))
+    for align in ("auto", None):
+        model.evaluate(tmp_path / "a.png", align=align)
+    np.testing.assert_array_equal([test.images[0] for test in measured], [wanted, middle])
     with pytest.raises(InputError, match="`align=nose`: must be one of auto, eyes, none"):
         model.infer(image, "nose")
     # Its own data are as it learned them.

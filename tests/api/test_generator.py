@@ -116,7 +116,7 @@ def test_a_warp_keeps_the_size_of_the_image(trained, tmp_path):
 def test_a_report_is_shown_printed_and_saved(trained, tmp_path):
     report = trained.model.evaluate(trained.held_out)
     assert report.numbers["reconstruction"]["msre_mean_image"] > 0
-    assert repr(report).startswith("Report(2 held-out images, error ")
+    assert repr(report).startswith("Report(2 images, error ")
     assert "reconstruction error" in str(report) and "<table>" in report._repr_html_()
     assert "val_msre of a training is usually a little higher" in str(report)
     with pytest.raises(InputError, match="`folder=.*report.pdf`: a report is a folder"):

@@ -1,16 +1,23 @@
 """Numbers on held-out images: of models whose numbers are known, and as the app reports."""
 
+import dataclasses
 import functools
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from dgn_tf import evaluate
 from dgn_tf.config import Config, DataConfig, ModelConfig
+from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.data.cropping import detection
+from dgn_tf.data.cropping.detection import Face
 from dgn_tf.data.examples import Examples, as_float
+from dgn_tf.data.measured import Measured, measured_on, overlap
 from dgn_tf.data.sources import load
 from dgn_tf.data.synthetic import heads
 from dgn_tf.evaluation.experiments.held_out import reconstruction
@@ -202,7 +209,7 @@ def test_the_report_of_a_run_on_images(plain_run, run_app):
     assert fit["msre"] > 10
     assert fit["pca_components"] == 3
     lines = said.out.splitlines()
-    assert lines[0] == "4 held-out images"
+    assert lines[0] == f"4 images of npz:{plain_run}/test.npz"
     assert lines[2] == "Errors are sums of squares per image on [0, 1]"
     assert lines[3].split() == ["reconstruction", "error", f"{fit['msre']:.2f}"]
     assert lines[5].split()[-1] == f"{mean_image:.2f}"
@@ -256,6 +263,7 @@ def test_the_report_of_a_run_on_heads_has_the_numbers_of_disentanglement(heads_r
     folder = heads_run / "evaluation" / "held_out"
     report = json.loads((folder / "report.json").read_text())
     assert report["origin"]["data"] == {"data": "heads:test", "examples": 10}
+    assert said.out.splitlines()[0] == "10 held-out images"
     numbers = report["numbers"]
     assert set(numbers["r2"]) == {*heads.APPEARANCE, *heads.GEOMETRY}
     assert all(set(values) == {"appearance", "geometry"} for values in numbers["r2"].values())
@@ -326,9 +334,71 @@ def test_landmarks_that_cannot_be_are_named_before_the_inference(
 
 
 def test_a_part_of_the_training_file_that_was_left_out_may_be_tested_on():
-    overlap = evaluated.overlap
     assert not overlap(("npz:a", "is_test=1"), ("npz:a", "is_test=0"))
     assert overlap(("npz:a", "is_test=1"), ("npz:a", "is_test=1"))
     assert overlap(("npz:a", "is_test=1"), ("npz:a", ""))
     assert overlap(("heads", ""), ("heads:train", ""))
     assert not overlap(("heads:test", ""), ("heads", ""))
+
+
+@pytest.mark.parametrize(
+    ("trained", "given", "wanted"),
+    [
+        ({"data": "heads"}, {}, "1 held-out image"),
+        ({"data": "heads"}, {"data": "heads:test"}, "1 held-out image"),
+        ({"data": "{0}/train.npz", "where": "a=1"}, {"data": "{0}/train.npz", "where": "a=0"}, ""),
+        ({"data": "{0}/train.npz", "validation": 0.1}, {}, "1 held-out image"),
+        ({"data": "{0}/train.npz"}, {"data": "{0}/test.npz"}, "1 image of {0}/test.npz"),
+        ({"data": "{0}/train.npz"}, {"data": "heads:test"}, "1 image of heads:test"),
+        ({"data": "memory"}, {"data": "{0}/test.npz"}, "1 image of {0}/test.npz"),
+    ],
+)
+def test_what_is_known_to_be_held_out_is_called_so(plain_run, trained, given, wanted):
+    trained, given = (
+        {n: v.format(plain_run) if isinstance(v, str) else v for n, v in each.items()}
+        for each in (trained, given)
+    )
+    found = measured_on(DataConfig(**trained), EvaluationData(**given))
+    assert found.said(1) == (wanted or "1 held-out image").format(plain_run)
+    assert Measured("", "", "clip").said(2000) == "2,000 held-out clips"
+
+
+@pytest.fixture
+def memory_run(plain_run, tmp_path):
+    """`plain_run`, as if a Python program had given it its images, whose faces were cut out."""
+    shutil.copytree(plain_run / "run", tmp_path / "run")
+    config = Run(tmp_path / "run").config()
+    data = dataclasses.replace(config.data, data="memory", faces="eyes:0.2")
+    (tmp_path / "run/config.json").write_text(dataclasses.replace(config, data=data).to_json())
+    return f"--run_dir={tmp_path}/run"
+
+
+def test_a_run_on_arrays_of_a_program_is_measured_on_what_is_given(plain_run, memory_run, run_app):
+    said = run_app(evaluate, memory_run, f"--data={plain_run}/test.npz", *QUICK)
+    assert said.status == 0, said.err
+    assert said.out.splitlines()[0] == f"5 images of {plain_run}/test.npz"
+
+
+def test_faces_are_cut_out_of_photographs_as_the_run_learned_them(
+    plain_run, memory_run, run_app, monkeypatch, tmp_path
+):
+    asked = []
+
+    def detect(image):
+        asked.append(image.size)
+        return [Face((0.0, 0.0, 40.0, 40.0), 0.99, ((12.0, 16.0), (28.0, 16.0)))]
+
+    monkeypatch.setattr(detection, "load_detector", lambda *settings: detect)
+    (tmp_path / "photos").mkdir()
+    for number, side in enumerate((60, 32)):
+        pixels = np.random.default_rng(number).integers(0, 256, (side, side, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"photos/{number}.png")
+    command = (memory_run, f"--data={tmp_path}/photos", *QUICK)
+    said = run_app(evaluate, *command)
+    assert said.status == 0, said.err
+    told = "faces were found and cut out as for the training images"
+    assert said.out.splitlines()[0] == f"{told}." and asked == [(60, 60)]
+    report = json.loads((tmp_path / "run/evaluation/held_out/report.json").read_text())
+    assert report["origin"]["data"]["faces"] == told
+    said = run_app(evaluate, *command, "--align=none")
+    assert said.status == 0 and told not in said.out and len(asked) == 1

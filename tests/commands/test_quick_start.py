@@ -1,12 +1,13 @@
 """Help and mistakes are answered before TensorFlow is imported, which takes seconds."""
 
+import dataclasses
 import os
 import subprocess
 import sys
 
 import pytest
 
-from dgn_tf.config import Config
+from dgn_tf.config import Config, DataConfig
 
 SLOW = {"tensorflow", "keras", "tensorflow_datasets", "sklearn", "matplotlib"}
 # What each command needs at least, for mistakes that come after it.
@@ -49,6 +50,9 @@ def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("place")
     (root / "run").mkdir()
     (root / "run" / "config.json").write_text(Config().to_json())
+    memory = dataclasses.replace(Config(), data=DataConfig(data="memory"))
+    (root / "memory").mkdir()
+    (root / "memory" / "config.json").write_text(memory.to_json())
     (root / "photos").mkdir()
     (root / "photos" / "a.png").write_bytes(b"")
     (root / "file").write_text("")
@@ -164,6 +168,9 @@ NOT_THERE = [
         ["evaluate", "--run_dir=run", "--experiment=basis", "--views=missing"],
         "missing does not exist: give a folder of images",
     ),
+    (["evaluate", "--run_dir=memory"], "--data is needed: this run learned from arrays in memory"),
+    (["evaluate", "--run_dir=run", "--experiment=clips"], "--experiment=clips is for clips, but"),
+    (["evaluate", "--run_dir=run", "--data=heads"], "--data=heads is what the run was trained on"),
     (changed("transfer", "--data=missing"), "missing does not exist: give a folder of images"),
     (changed("transfer", "--target=missing"), "missing does not exist: give a folder of images"),
     (changed("transfer", "--run_dir=file/new"), "--run_dir=file/new cannot be written: "),

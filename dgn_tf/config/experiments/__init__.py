@@ -20,6 +20,7 @@ class Described(Protocol):
     Attributes:
         SUMMARY: half a sentence for the help of --experiment.
         HOLDS: "images" or "clips", what the model of the run is for.
+        OWN_DATA: True where it finds data of its own if none are given; may be left out.
         Settings: a frozen dataclass whose fields `dgn_tf.config.fields.setting` has declared.
     """
 
@@ -45,6 +46,11 @@ def find(name: str) -> Described:
             "is a program of its own: dgn_tf.transfer.)"
         )
     return cast(Described, importlib.import_module(f"{__name__}.{name}"))
+
+
+def own_data(name: str) -> bool:
+    """Whether an experiment finds data of its own where none are given (`OWN_DATA`)."""
+    return getattr(find(name), "OWN_DATA", False)
 
 
 def holding(kind: str) -> list[str]:

@@ -18,6 +18,7 @@ from dgn_tf.inference.statistics import prior_latents
 from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.words import counted
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import principal_directions
 from dgn_tf.visualize.grids import draw_grid
@@ -34,7 +35,7 @@ Models = Mapping[str, tuple[LatentModel, LatentArrays]]
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
-    """Compare a run learned with a discriminator with held-out images, and with its rival.
+    """Compare a run learned with a discriminator with other images, and with its rival.
 
     Raises:
         InputError: a run has no geometry, was learned in another way, or from other data.
@@ -53,7 +54,13 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     features = load_face_features()
     test, train = subject.test(data), subject.train()
     models = {name: (each.model, each.infer(test)) for name, each in subjects.items()}
-    return adversarial(models, train, test, features, subject.inference.seed)
+    if train is None:
+        raise InputError(
+            "`experiment=adversarial` needs the images that the run learned from, which a Python "
+            "program gave it: give `experiment=held_out`."
+        )
+    seed = subject.inference.seed
+    return adversarial(models, train, test, features, seed, subject.tested.said(len(test)))
 
 
 def adversarial(
@@ -62,6 +69,7 @@ def adversarial(
     test: Examples,
     features: FaceFeatures | None,
     seed: int = 0,
+    what: str = "",
 ) -> Report:
     """Experiment E3 (Fig. 9 to 11), with numbers for what the paper shows.
 
@@ -70,14 +78,15 @@ def adversarial(
             latents of `test`, [N, d] for each group, under `OURS`; under `RIVAL` those of a run
             without a discriminator, if there is one.
         train: what they were trained on.
-        test: held-out examples.
+        test: examples to measure on.
         features: of KID; None leaves it out.
         seed: of the samples, and of the subsets of KID.
+        what: the examples of `test` are, with their number, for the title.
 
     Returns:
         A report with the numbers `models`: for each reconstruction error (`msre`), that over the
         mean image's, sharpness of reconstructions and of samples over the images', and `kid` of
-        samples against held-out images; and `training`: what images that were trained on have
+        samples against those of `test`; and `training`: what images that were trained on have
         in the place of samples.
     """
     x = as_float(test.images)
@@ -87,7 +96,7 @@ def adversarial(
     seen = features(test.images[:]) if features else None
 
     def generated(images: np.ndarray) -> dict[str, Any]:
-        """Numbers of images that stand for held-out ones."""
+        """Numbers of images that stand for those of `test`."""
         kid = None
         if features and seen is not None:
             kid = kernel_distance(features(images), seen, seed=seed)
@@ -107,7 +116,7 @@ def adversarial(
     chosen = np.random.default_rng(seed).permutation(len(train))[: len(test)]
     training = generated(as_float(train.images[chosen]))
     return Report(
-        f"With a discriminator, on {len(test)} held-out images (E3)",
+        f"With a discriminator, on {what or counted(len(test), 'image')} (E3)",
         {"models": numbers, "training": training, "kid_features": NAME},
         (_table(numbers, training, features is not None),),
         tuple(_figures(models, test, seed)),
@@ -141,7 +150,7 @@ def _table(
     ]
     note = (
         f"KID, {NAME}: not the usual Inception's, so comparable within this report only; mean and "
-        "standard deviation over random subsets, against held-out images. "
+        "standard deviation over random subsets, against the images. "
         if has_features
         else f"{HINT} It is left out. "
     )

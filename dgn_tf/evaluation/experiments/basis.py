@@ -27,6 +27,7 @@ from dgn_tf.evaluation.report import Report, Table
 from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.words import counted
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import principal_directions, unnamed_directions
 
@@ -35,8 +36,8 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     """Measure what the latents of a run stand for.
 
     Raises:
-        InputError: the model has no geometry or a discrete appearance, there are no held-out
-            images, or the views have no labels.
+        InputError: the model has no geometry or a discrete appearance, there are no images
+            to measure on, or the views have no labels.
     """
     subject.require_geometry()
     if subject.config.model.appearance != "continuous":
@@ -45,7 +46,8 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     latents = subject.infer(test)
     seen = (subject.infer(views[0]), views[1]) if views else None
     seed = subject.inference.seed
-    return basis(subject.model, test, latents, seen, gamma=settings.gamma, seed=seed)
+    gamma, what = settings.gamma, subject.tested.said(len(test))
+    return basis(subject.model, test, latents, seen, gamma=gamma, seed=seed, what=what)
 
 
 def _views(
@@ -77,17 +79,19 @@ def basis(
     *,
     gamma: float = 10.0,
     seed: int = 0,
+    what: str = "",
 ) -> Report:
     """Experiment E1 (Section 5.1, Fig. 2 to 7).
 
     Args:
         model: a trained model with the groups "appearance" and "geometry".
-        test: held-out examples.
+        test: examples to measure on.
         latents: their inferred latents, [N, d] for each group.
         views: inferred latents [M, d] for each group and the view labels [M] of examples whose
             views are known; without them Eq. 21 is left out.
         gamma: single latents run from -gamma to gamma.
         seed: of the recombined pairs and of the random forests of DCI.
+        what: the examples are, with their number, for the title.
 
     Returns:
         A report with the numbers `directions` (names and standard deviations of the principal
@@ -120,7 +124,7 @@ def basis(
     figures += unit_figures(model, latents, order, gamma, by_view=views is not None)
     figures += direction_figures(model, latents, directions)
     figures += faces_figures(model, latents, leading, names, views)
-    title = f"Basis functions, from {len(test)} held-out images (E1)"
+    title = f"Basis functions, from {what or counted(len(test), 'image')} (E1)"
     return Report(title, numbers, tuple(_tables(numbers)), tuple(figures))
 
 

@@ -18,6 +18,7 @@ from dgn_tf.evaluation.report import Cell, Report, Table
 from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays
+from dgn_tf.utils.words import counted
 from dgn_tf.visualize.clips import decode_clips, rows_of
 
 # Frames that principal components are fitted on, at most.
@@ -26,15 +27,16 @@ _NOTE = "val_msre of a training is of whole clips, and takes fewer steps of infe
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
-    """Measure a run on held-out clips.
+    """Measure a run on clips.
 
     Raises:
-        InputError: the run holds another model, or there are no held-out clips.
+        InputError: the run holds another model, or there are no clips to measure on.
     """
     del settings
     subject.require_model("dynamic")
     test, train = subject.test(data), subject.train()
-    return clips(subject.model, train, test, subject.infer(test), subject.inference.seed)
+    latents, seed = subject.infer(test), subject.inference.seed
+    return clips(subject.model, train, test, latents, seed, subject.tested.said(len(test)))
 
 
 def clips(
@@ -43,6 +45,7 @@ def clips(
     test: Examples,
     latents: LatentArrays,
     seed: int = 0,
+    what: str = "",
 ) -> Report:
     """Reconstruction, recombination, editing of the shape, and free generation.
 
@@ -50,9 +53,10 @@ def clips(
         model: a trained model.
         train: the clips it was trained on, [N, T + 1, S, S, C]; None where they are not known, and
             baselines are left out.
-        test: held-out clips.
+        test: clips to measure on.
         latents: inferred packed latents of `test`, by group.
         seed: of the pairs and of the noises of free generation.
+        what: the examples are, with their number, for the title.
 
     Returns:
         A report with the numbers `reconstruction` (errors a frame), `field` and, for clips
@@ -84,7 +88,9 @@ def clips(
         for name, caption in zip(("identity", "motion"), captions, strict=True):
             tables.append(r2_table(numbers[name], f"{caption}, from"))
     figures = clip_figures(model, test, latents, _persons(test), seed)
-    return Report(f"{len(test)} held-out clips (E6)", numbers, tuple(tables), tuple(figures))
+    return Report(
+        f"{what or counted(len(test), 'clip')} (E6)", numbers, tuple(tables), tuple(figures)
+    )
 
 
 def _baselines(fit: dict[str, Any]) -> list[tuple[Cell, ...]]:

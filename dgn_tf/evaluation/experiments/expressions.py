@@ -11,6 +11,7 @@ from dgn_tf.config.evaluate import EvaluationData
 from dgn_tf.config.experiments.expressions import Settings
 from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import labels_of, read_labels
+from dgn_tf.data.measured import nothing_given
 from dgn_tf.data.sources import source_of, with_kind
 from dgn_tf.data.synthetic.motion import EXPRESSIONS
 from dgn_tf.evaluation.figures.confusions import confusion_chart
@@ -85,6 +86,8 @@ def _labeled_clips(
             f"`labels={settings.labels}` belongs to clips:PATH; {spec} brings its own."
         )
     clips = subject.load(spec, 0, data.where) if data.data else subject.train()
+    if clips is None:
+        raise nothing_given(subject.config.data)
     rows = np.arange(len(clips))
     if settings.labels:
         rows, found = read_labels(settings.labels, names, clips)

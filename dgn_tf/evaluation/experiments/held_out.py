@@ -20,6 +20,7 @@ from dgn_tf.evaluation.report import Cell, Figure, Report, Table
 from dgn_tf.ops.jacobian import folded_fraction
 from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry, one_hot_groups
+from dgn_tf.utils.words import counted
 from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.sheets import recombination_board
 from dgn_tf.visualize.traversals import class_sheet
@@ -31,15 +32,18 @@ _NOTE = "val_msre of a training is usually a little higher: it takes fewer steps
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
-    """Measure a run on held-out images.
+    """Measure a run on images.
 
     Raises:
-        InputError: there are no held-out images.
+        InputError: there are no images to measure on.
     """
     del settings
     test, train = subject.test(data), subject.train()
     labels, seed = subject.class_labels(test), subject.inference.seed
-    return held_out(subject.model, train, test, subject.infer(test), seed, labels)
+    latents = subject.infer(test)
+    return held_out(
+        subject.model, train, test, latents, seed, labels, subject.tested.said(len(test))
+    )
 
 
 def held_out(
@@ -49,16 +53,18 @@ def held_out(
     latents: LatentArrays,
     seed: int = 0,
     labels: np.ndarray | None = None,
+    what: str = "",
 ) -> Report:
     """Reconstruction and, where the truth can be drawn, recombination and what each group knows.
 
     Args:
         model: a trained model.
         train: what it was trained on; None where that is not known, and baselines are left out.
-        test: held-out examples.
+        test: examples to measure on.
         latents: inferred latents of `test`, [N, d] for each group.
         seed: decides who is recombined with whom.
         labels: [N], that classes found without labels are compared with.
+        what: the examples are, with their number, for the title.
 
     Returns:
         A report with the numbers `reconstruction`, `clustering` (`clustering_accuracy`) and, for
@@ -86,7 +92,8 @@ def held_out(
     if one_hot_groups(model):
         caption = "Canonical image of each class, and the class in other geometries (Fig. 13)"
         figures.append(Figure("classes", caption, class_sheet(model, latents)))
-    return Report(f"{len(test)} held-out images", numbers, tuple(tables), tuple(figures))
+    title = what or counted(len(test), "image")
+    return Report(title, numbers, tuple(tables), tuple(figures))
 
 
 def _rows(numbers: dict[str, Any]) -> tuple[tuple[Cell, ...], ...]:
@@ -118,7 +125,7 @@ def reconstruction(
     Args:
         model: the trained model.
         train: what it was trained on, or None.
-        test: held-out examples.
+        test: examples to measure on.
         latents: inferred latents of `test`, [N, d] for each group.
 
     Returns:

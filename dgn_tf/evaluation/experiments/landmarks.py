@@ -8,6 +8,7 @@ from dgn_tf.config.evaluate import EvaluationData
 from dgn_tf.config.experiments.landmarks import FEWEST, Settings
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.landmarks import POINTS, landmarks_of, read_landmarks
+from dgn_tf.data.measured import overlap
 from dgn_tf.data.sources import source_of, with_kind
 from dgn_tf.evaluation.figures.landmarks import landmark_figure
 from dgn_tf.evaluation.metrics.landmarks import (
@@ -21,9 +22,10 @@ from dgn_tf.evaluation.metrics.landmarks import (
     read_positions,
 )
 from dgn_tf.evaluation.report import Report, Table
-from dgn_tf.runs.evaluated import EvaluatedRun, overlap
+from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.words import counted
 
 # Percent of the inter-ocular distance on MAFL. Regressors, crops and training data differ.
 QUOTED = (
@@ -46,7 +48,7 @@ Inferred = tuple[Examples, LatentArrays, np.ndarray]
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
-    """Fit regressors on the fields of labeled images, and test them on held-out ones.
+    """Fit regressors on the fields of labeled images, and test them on others.
 
     Raises:
         InputError: the model has no geometry, images lack landmarks, or the regressors would be
@@ -72,9 +74,10 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     read = subject.load(spec, 0 if settings.landmarks else settings.labelled, where)
     train = _first_of(_with_points(read, spec, settings.landmarks), settings.labelled)
     subject.origin["train_data"] = {"data": spec, "where": where, "examples": len(train[0])}
-    test = _with_points(subject.test(data), tested, settings.landmarks)
+    test = _with_points(subject.test(data, cut=False), tested, settings.landmarks)
     inferred = [(examples, subject.infer(examples), points) for examples, points in (train, test)]
-    return landmarks(subject.model, *inferred, seed=subject.inference.seed)
+    seed, what = subject.inference.seed, subject.tested.said(len(inferred[1][0]))
+    return landmarks(subject.model, *inferred, seed=seed, what=what)
 
 
 def _with_points(examples: Examples, spec: str, table: str) -> Labeled:
@@ -91,7 +94,9 @@ def _first_of(labeled: Labeled, count: int) -> Labeled:
     return examples.subset(np.arange(min(count, len(examples)))), points[:count]
 
 
-def landmarks(model: LatentModel, train: Inferred, test: Inferred, seed: int = 0) -> Report:
+def landmarks(
+    model: LatentModel, train: Inferred, test: Inferred, seed: int = 0, what: str = ""
+) -> Report:
     """Experiment E5: five landmarks regressed from frozen displacement fields.
 
     Two regressors, each on the fields and on the leading principal components of the pixels: the
@@ -102,8 +107,9 @@ def landmarks(model: LatentModel, train: Inferred, test: Inferred, seed: int = 0
         model: a trained model with the groups "appearance" and "geometry".
         train: N labeled examples to fit the regressors on, at least 20; their inferred latents,
             [N, d] for each group; and their landmarks [N, 5, 2], (x, y) in pixels, eyes first.
-        test: M held-out examples, likewise.
+        test: M other examples, likewise.
         seed: of the networks' initialization, validation shares and batches.
+        what: the examples of `test` are, with their number, for the title.
 
     Returns:
         A report with the numbers `error` (mean error in percent of the inter-ocular distance:
@@ -144,7 +150,8 @@ def landmarks(model: LatentModel, train: Inferred, test: Inferred, seed: int = 0
         "test": len(examples_test),
         "components": components,
     }
-    title = f"Landmarks of {len(examples_test)} held-out images from {count} labeled ones (E5)"
+    tested = what or counted(len(examples_test), "image")
+    title = f"Landmarks of {tested} from {count} labeled ones (E5)"
     figure = landmark_figure(model, examples_test, latents_test, points_test, best)
     return Report(title, numbers, _tables(numbers), (figure,))
 

@@ -158,6 +158,10 @@ def _prepare(builder: tfds.core.DatasetBuilder, spec: str) -> None:
         with _without_banners(bars=bool(hosts) and is_watched()):
             builder.download_and_prepare()
     except Exception as error:
+        if (builder.data_path / "dataset_info.json").exists():
+            # Another process was quicker: what it has made is complete, and the same.
+            builder.info.read_from_directory(builder.data_path)
+            return
         # Builders are foreign code: downloads, licenses to accept, missing extra packages.
         reason = " ".join(str(error).split())[:500]
         raise InputError(

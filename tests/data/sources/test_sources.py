@@ -163,6 +163,21 @@ def test_damaged_prepared_data_is_named(prepared, tmp_path, load_data):
         load_data("heads", 9, 3, data_dir=str(tmp_path))
 
 
+def test_two_processes_may_prepare_a_set_at_once(tmp_path, monkeypatch, load_data):
+    """The second to finish cannot put its folder where that of the first lies, and reads that."""
+    prepare, found = tfds.core.DatasetBuilder.download_and_prepare, []
+
+    def prepare_beside_another(builder):
+        monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", prepare)
+        found.append(load_data("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path)))
+        raise FileExistsError("Cannot rename incomplete.ABC: destination already exists.")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", prepare_beside_another)
+    found.append(load_data("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path)))
+    np.testing.assert_array_equal(found[0].images, found[1].images)
+    assert found[0].names == found[1].names
+
+
 def test_a_set_to_download_fails_at_once_when_offline(tmp_path, monkeypatch, load_data):
     def refuse(address, timeout):
         raise OSError("no network")

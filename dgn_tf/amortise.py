@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
-from dgn_tf.cli.paths import require_run, require_writable
+from dgn_tf.cli.paths import require_run, require_writable, run_config
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write
 from dgn_tf.utils.progress import progress_bar
@@ -31,7 +31,10 @@ def main(_argv: Sequence[str]) -> None:
     """Learns the encoder and writes it into the run as encoder.keras."""
     require_run(FLAGS.run_dir)
     require_writable(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
-    # Only now, since it takes seconds to import what needs TensorFlow.
+    # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
+    from dgn_tf.data.sources import require_data
+
+    require_data(run_config(FLAGS.run_dir).data)
     import keras
 
     from dgn_tf.data.examples import as_float

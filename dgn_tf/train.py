@@ -1,16 +1,26 @@
 """Learn a generator from images or clips.
 
 Usage: dgn train --preset=quickstart --run_dir=runs/quickstart
+       dgn train --run_dir=runs/quickstart --epochs=50    goes on, with its own settings
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import config_from_flags, define_config_flags
-from dgn_tf.cli.paths import holds_run, require_run, require_text, require_writable
+from dgn_tf.cli.paths import (
+    holds_run,
+    require_run,
+    require_text,
+    require_writable,
+    run_config,
+)
 from dgn_tf.cli.presets import define_preset_flag
+from dgn_tf.config import Config
+from dgn_tf.config.going_on import require_fixed
 from dgn_tf.config.output import require_trackers
 from dgn_tf.utils.errors import InputError
 
@@ -30,7 +40,10 @@ def define_flags() -> None:
     define_preset_flag()
     define_config_flags()
     absl_flags.DEFINE_string(
-        "run_dir", "", "Folder of the run; the same command goes on with a run that is there."
+        "run_dir",
+        "",
+        "Folder of the run. A run that is there goes on, with its own settings where flags are not "
+        "given: by the same command, or by --epochs alone.",
     )
     absl_flags.DEFINE_bool(
         "fresh",
@@ -53,9 +66,11 @@ def define_flags() -> None:
 
 def main(_argv: Sequence[str]) -> int:
     """Trains, or describes what would be trained; returns the exit status."""
-    config = config_from_flags(FLAGS)
-    begins = FLAGS.fresh or not holds_run(FLAGS.run_dir)
-    if config.learning.init_from and begins:
+    before = None if FLAGS.fresh or not holds_run(FLAGS.run_dir) else run_config(FLAGS.run_dir)
+    config = _config(before)
+    if before:
+        require_fixed(before, config, f"`run_dir={FLAGS.run_dir}`", FLAGS.data_changed)
+    elif config.learning.init_from:
         require_run(config.learning.init_from, "init_from")
     # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
     from dgn_tf.data.sources import require_data
@@ -73,6 +88,17 @@ def main(_argv: Sequence[str]) -> int:
         describe(config)
         return 0
     return train(config, FLAGS.run_dir, FLAGS.fresh, FLAGS.data_changed)
+
+
+def _config(before: Config | None) -> Config:
+    """The settings: flags that are not given are as in the run that goes on, if one does."""
+    if before is None:
+        return config_from_flags(FLAGS)
+    config = config_from_flags(FLAGS, {n: value for n, (value, _) in before.settings().items()})
+    if config.data.data:
+        return config
+    # Presets for images of one's own leave the data to the command.
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, data=before.data.data))
 
 
 def main_cli() -> None:

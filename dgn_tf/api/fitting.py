@@ -22,6 +22,8 @@ from dgn_tf.runs.training import Caller, Weights, run_training
 from dgn_tf.training.callbacks import ProgressReport, read_metrics
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
+from dgn_tf.utils.progress import tell
+from dgn_tf.utils.words import counted
 
 # Of metrics.jsonl: what is no number of an epoch.
 _PLACES = ("epoch", "step")
@@ -83,6 +85,12 @@ def fit(
         weights=weights,
     )
     ended = run_training(config, folder, fresh=fresh, caller=caller)
+    if ended.finished and verbose:
+        tell(
+            f"Nothing to do: {folder} is trained for {counted(ended.finished, 'epoch')}. Give more "
+            "`epochs` to go on, or fresh=True to start over.",
+            sys.stderr,
+        )
     trained = load_trained(folder, None)
     history = _history(Run(folder), trained.model)
     return Fitted(trained, ended.weights, history, ended.stopped_by)

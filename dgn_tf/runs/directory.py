@@ -8,10 +8,11 @@ from typing import Any
 
 from dgn_tf.cli.paths import run_config
 from dgn_tf.config import Config
-from dgn_tf.config.optimizer_words import in_words
+from dgn_tf.config.going_on import require_fixed
 from dgn_tf.config.serialization import flagfile
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.matching import Identity
+from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.runs import contents
 from dgn_tf.runs.contents import (
     CHECKPOINTS,
@@ -42,6 +43,7 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path, write_text
 from dgn_tf.utils.locks import lock_folder
 from dgn_tf.utils.ownership import shortened
+from dgn_tf.utils.words import counted
 
 __all__ = [
     "CHECKPOINTS",
@@ -54,9 +56,6 @@ __all__ = [
     "TENSORBOARD",
     "Run",
 ]
-
-# Settings that choose examples.
-_CHOOSING = {"limit", "where"}
 
 
 class Run:
@@ -115,22 +114,7 @@ class Run:
                     "new or empty folder."
                 )
         elif not fresh:
-            self._require_settings(config, data_changed)
-
-    def _require_settings(self, config: Config, data_changed: bool) -> None:
-        before, now = self.config().settings(), config.settings()
-        changed = {
-            name: _told(name, before[name][0], value)
-            for name, (value, field) in now.items()
-            if field.metadata["fixed"] and before[name][0] != value
-        }
-        choosing = changed.keys() <= _CHOOSING
-        if changed and not (choosing and data_changed):
-            other = "`data_changed` to go on with other examples, " if choosing else ""
-            raise InputError(
-                f"{self.flag} was begun with other settings ({'; '.join(changed.values())}): "
-                f"use the same, {other}another `run_dir`, or `fresh` to start over."
-            )
+            require_fixed(self.config(), config, self.flag, data_changed)
 
     def lock(self) -> None:
         """Keep other processes from writing here until this one ends, and record what is a run's.
@@ -225,13 +209,23 @@ class Run:
         return same
 
     def _others(self, config: Config, then: int, now: int) -> str:
-        data = config.data.data
+        """What is said of other examples than the `then` that the run began with."""
+        data, twice = config.data.data, 1 + config.data.mirror
+        noun = "clip" if config.data.frames else "image"
         known = self.config().data.data if self.exists else data
-        what = "has changed since" if data == known else f"is not {known}, with which"
+        began = f"the run in {self.folder} began"
+        ways = f"`data_changed` to go on with those of the {noun}s that are still there, "
+        if data == MEMORY.kind:
+            what, ways = f"the {noun}s are not those with which {began}", "the same ones, "
+        elif data == known:
+            what = f"`data={data}` has changed since {began}"
+        else:
+            what = f"`data={data}` is not {known}, with which {began}"
+        before = counted(then // twice, noun)
+        counts = "other ones now" if now == then else f"{now // twice:,} now"
         return (
-            f"`data={data}` {what} the run in {self.folder} began ({then} examples then, {now} "
-            "now): its chains no longer fit. Give `data_changed` to go on with those of the "
-            "examples that are still there, another `run_dir`, or `fresh` to start over."
+            f"{what} ({before} then, {counts}), and a run keeps the latents of each of its "
+            f"{noun}s. Give {ways}another `run_dir`, or `fresh` to start over."
         )
 
     @property
@@ -259,8 +253,8 @@ class Run:
         if began["fingerprint"] != examples.fingerprint():
             raise InputError(
                 f"{self.flag}: its data have changed since it was trained "
-                f"({began['examples']} examples then, {len(examples)} now): its chains no longer "
-                "fit."
+                f"({began['examples']:,} examples then, {len(examples):,} now), and the latents "
+                "that it keeps are of those. Train it on these first, with `data_changed`."
             )
 
     def described(self) -> dict[str, Any]:
@@ -294,13 +288,6 @@ class Run:
             InputError: there is no run here, or its settings cannot be read.
         """
         return run_config(self.folder)
-
-
-def _told(name: str, before: Any, now: Any) -> str:
-    """What a setting is and was."""
-    if name == "optimizer":
-        return f"`optimizer`: {in_words(before, now)} there, {in_words(now, before)} now"
-    return f"`{name}={before}` there, {now} now"
 
 
 def _holds(read: Any) -> bool:

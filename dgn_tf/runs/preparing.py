@@ -18,6 +18,7 @@ from dgn_tf.runs.restoring import given_latents
 from dgn_tf.training.memory import step_memory
 from dgn_tf.types import EncodedModel, LatentArrays
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.words import counted
 
 
 def given_training_latents(
@@ -83,14 +84,18 @@ def summary(
         discriminator: that judges its images, if there is one.
         encoder: that proposes latents, if there is one.
     """
-    kind = "images" if examples.frames is None else f"clips of {examples.frames} frames"
+    noun = "image" if examples.frames is None else "clip"
+    count = counted(len(examples) // (1 + config.data.mirror), noun)
+    if config.data.mirror:
+        count += " and their mirror images"
+    kind = "" if examples.frames is None else f" of {counted(examples.frames, 'frame')}"
     networks = " + ".join(
         f"{network.count_params():,} ({name}{'' if network.trainable else ', frozen'})"
         for name, network in model.networks.items()
     )
     lines = [
         textwrap.fill(f"settings: {changed_settings(config)}", 120, subsequent_indent="  "),
-        f"data: {len(examples)} {kind} of {examples.side}x{examples.side}x{examples.channels}",
+        f"data: {count}{kind} of {examples.side}x{examples.side}x{examples.channels}",
         f"parameters: {networks}",
     ]
     if discriminator is not None:
@@ -102,7 +107,7 @@ def summary(
     gpus = tf.config.list_logical_devices("GPU")
     device = ", ".join(gpu.name for gpu in gpus) or f"CPU, {os.cpu_count()} cores"
     lines += [
-        f"steps: {config.learning.epochs} epochs of {per_epoch}",
+        f"steps: {counted(config.learning.epochs, 'epoch')} of {per_epoch:,}",
         f"memory: about {memory / 1e9:.1f} GB for a step",
         f"device: {device}",
     ]

@@ -43,6 +43,7 @@ from dgn_tf.training.validation import Validation
 from dgn_tf.types import LatentArrays, Learner
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.ownership import shortened
+from dgn_tf.utils.words import counted
 from dgn_tf.visualize.callback import SampleSheets
 
 _log = logging.getLogger(__name__)
@@ -96,10 +97,12 @@ class Ended:
     Attributes:
         weights: of the model, averaged if the run averages them, after the last callback.
         stopped_by: the signal that has stopped it, or None.
+        finished: the epochs that it had already learned where there was nothing to do, else 0.
     """
 
     weights: list[np.ndarray]
     stopped_by: signal.Signals | None = None
+    finished: int = 0
 
 
 @dataclasses.dataclass
@@ -386,10 +389,10 @@ def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> 
             if not is_finished(run):
                 finish(run, learner, examples, sheets, epochs)
             caller.say(
-                f"Nothing to do: {run.folder} is trained for {epochs} epochs. Raise --epochs to go "
-                "on."
+                f"Nothing to do: {run.folder} is trained for {counted(epochs, 'epoch')}. Raise "
+                "--epochs to go on."
             )
-        return Ended(_used_weights(learner))
+        return Ended(_used_weights(learner), finished=epochs)
     callbacks: list[keras.callbacks.Callback] = []
     if devices.chief:
         for line in past.told_settings(config) if past else []:

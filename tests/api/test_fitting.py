@@ -70,7 +70,7 @@ def test_a_mistake_in_settings_names_them(make, message):
         make()
 
 
-def test_a_run_that_goes_on_is_the_same_as_one_that_was_not_interrupted(gray, tmp_path):
+def test_a_run_that_goes_on_is_the_same_as_one_that_was_not_interrupted(gray, tmp_path, capsys):
     whole, parts = plain(), plain()
     history = whole.fit(gray, epochs=3, verbose=0)
     parts.fit(gray, epochs=1, run_dir=tmp_path / "run", verbose=0)
@@ -81,8 +81,14 @@ def test_a_run_that_goes_on_is_the_same_as_one_that_was_not_interrupted(gray, tm
     for one, other in zip(model.get_weights(), whole.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     # All is done: nothing is trained, and the numbers are there.
-    nothing = plain().fit(gray, epochs=3, run_dir=tmp_path / "run", verbose=0)
+    capsys.readouterr()
+    nothing = plain().fit(gray, epochs=3, run_dir=tmp_path / "run", verbose=2)
     assert nothing.epoch == [0, 1, 2]
+    told = f"Nothing to do: {tmp_path}/run is trained for 3 epochs. Give more `epochs` to go on"
+    assert capsys.readouterr().err.startswith(told)
+    others = gray.subset(range(len(gray) - 1))
+    with pytest.raises(InputError, match="the images are not those with which the run in .* began"):
+        plain().fit(others, epochs=3, run_dir=tmp_path / "run", verbose=0)
     with pytest.raises(InputError, match="`langevin_steps=1` there, 2 now"):
         plain(langevin_steps=2).fit(gray, epochs=3, run_dir=tmp_path / "run", verbose=0)
 

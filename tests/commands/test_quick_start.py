@@ -120,6 +120,9 @@ def changed(name, flag):
 NOT_THERE = [
     (changed("train", "--data=missing"), "missing does not exist: give a folder of images"),
     (changed("train", "--data=file"), "file holds no data: give a folder"),
+    (["train", "--run_dir=memory", "--epochs=9"], "--data=memory: this run learned from arrays"),
+    (["amortise", "--run_dir=memory"], "`data=memory`: this run learned from arrays"),
+    (["train", "--run_dir=run", "--side=32"], "--run_dir=run was begun with other settings (--si"),
     (changed("train", "--run_dir=file/new"), "--run_dir=file/new cannot be written: Not a dir"),
     (changed("train", "--run_dir=caf\udce9"), "--run_dir=caf\\udce9 is not UTF-8"),
     (changed("train", "--init_from=missing"), "--init_from=missing holds no run"),

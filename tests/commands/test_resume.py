@@ -11,9 +11,10 @@ from PIL import Image
 from dgn_tf import pack, train
 from dgn_tf.config import InferenceConfig
 from dgn_tf.data.examples import stable_id
+from dgn_tf.data.measured import overlap
 from dgn_tf.runs import training
 from dgn_tf.runs.directory import Run
-from dgn_tf.runs.evaluated import EvaluatedRun, overlap
+from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.runs.restoring import load_finished_run
 from dgn_tf.training.callbacks import read_metrics
 from dgn_tf.training.chains import read_chains
@@ -102,10 +103,10 @@ def test_other_data_are_told_from_those_of_before(place, begun):
     said = place("--data=folder:more")
     assert said.status == 2
     assert f"--data=folder:more is not folder:{begun[0]}/pics, with which" in said.err
-    assert "10 examples then, 12 now" in said.err
+    assert "(10 images then, 12 now), and a run keeps the latents of each" in said.err
     # The same names do not make the same data.
     write_images(place.folder / "others", [f"{n}.png" for n in range(10)], seed=1)
-    assert place("--data=folder:others").status == 2
+    assert "(10 images then, other ones now)" in place("--data=folder:others").err
     assert steps() == [3]
 
 

@@ -66,9 +66,10 @@ def test_a_finished_run_says_that_there_is_nothing_to_do(run_again, tensors):
     assert all(tensor.tobytes() == after[name].tobytes() for name, tensor in before.items())
 
 
-def test_more_epochs_go_on_from_the_end(run_again):
+def test_more_epochs_alone_go_on_from_the_end_with_the_settings_of_the_run(run_again, run_app):
     first = read_metrics(run_again.folder / "metrics.jsonl")
-    said = run_again("--epochs=5")
+    said = run_app(train, f"--run_dir={run_again.folder}", "--epochs=5")
+    assert said.status == 0, said.err
     assert said.out.splitlines()[-5].startswith("Trained: ")
     rows = read_metrics(run_again.folder / "metrics.jsonl")
     assert rows[:3] == first
@@ -254,7 +255,7 @@ def test_data_that_changed_is_named(run_app, run_again, tiny_run):
     described = json.loads(note.read_text())
     del described["checksum"]
     note.write_text(json.dumps(described | {"examples": 12, "fingerprint": "another"}))
-    refused(run_again(), "has changed since the run", "12 examples then, 10 now", "--fresh")
+    refused(run_again(), "has changed since the run", "12 images then, 10 now", "--fresh")
 
 
 def test_damaged_settings_are_made_again_from_the_flagfile(run_again):
@@ -307,7 +308,7 @@ def test_a_dry_run_describes_the_default_networks_and_writes_nothing(run_app, tm
     lines = said.out.splitlines()
     assert "parameters: 125,023 (appearance) + 238,994 (geometry)" in lines
     assert "data: 3 images of 64x64x3" in lines
-    assert "steps: 1000 epochs of 1" in lines
+    assert "steps: 1,000 epochs of 1" in lines
     assert "memory: about 0.2 GB for a step" in lines
     assert lines[-1].startswith("device: ")
     assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]

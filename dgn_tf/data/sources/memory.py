@@ -15,8 +15,9 @@ def _refuse(data: DataConfig, rest: str, progress: Progress | None = None) -> Ex
     """
     del data, rest, progress
     raise InputError(
-        "`data=memory`: the training examples of this run were given by a Python program, which "
-        "alone can read them again: go on, or measure, there (`fit` and `evaluate` of its model)."
+        "`data=memory`: this run learned from arrays that were given by a Python program, and "
+        "keeps none of them. Go on there, by `fit` with the same images and `run_dir`, or name the "
+        "files that they came from with `data`."
     )
 
 

@@ -169,14 +169,16 @@ def require_data(settings: Any) -> None:
         settings: of a dataclass whose fields `dgn_tf.config.fields.setting` has declared.
 
     Raises:
-        InputError: `source_of` does not know them.
+        InputError: `source_of` does not know them, or a Python program alone has them.
     """
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if field.metadata.get("reads") != "data":
             continue
         if value:
-            source_of(value)
+            source, _ = source_of(value)
+            if source is MEMORY:
+                MEMORY.load(DataConfig(data=value), "", None)
         elif field.default:
             # Others may be left out.
             raise InputError(f"`{field.name}` is needed: {_WANTED}")

@@ -12,7 +12,7 @@ from absl import app, flags
 from dgn_tf.cli.help import Common, brief_help, full_help, wanted_help
 from dgn_tf.cli.log import warnings_as_lines
 from dgn_tf.cli.presets import read_files
-from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason
+from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason, long_name
 from dgn_tf.utils.quiet import quiet_logs
 from dgn_tf.utils.terminal import at_the_terminal
 
@@ -105,6 +105,8 @@ def guarded(main: Main) -> Main:
             # Batches are read inside TensorFlow, which passes messages on in errors of its own.
             if told := re.search("InputError: (.+)", str(error)):
                 _fail(told[1])
+            if name := long_name(error):
+                _fail(f"the name {name} is longer than the file system takes: give a shorter one.")
             reason = disk_reason(error)
             if reason is None:
                 raise

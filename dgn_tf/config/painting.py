@@ -101,6 +101,8 @@ def check_output(output: str, overwrite: bool, suffixes: Sequence[str] = SUFFIXE
         raise InputError(f"`output={output}`: must end in one of {', '.join(suffixes)}.")
     if path.is_dir():
         raise InputError(f"`output={output}` is a folder: name a file.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"`output={output}` is a pipe or device: name a file.")
     if path.exists() and not overwrite:
         raise InputError(f"`output={output}` exists: name another file, or give `overwrite`.")
     check_format(path.suffix.removeprefix("."), "output")

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
-from dgn_tf.utils.folders import new_folder, partial_folder, require_replaceable, take_place
+from dgn_tf.utils.folders import (
+    holds_files,
+    new_folder,
+    partial_folder,
+    require_replaceable,
+    take_place,
+)
 from dgn_tf.utils.ownership import RESULTS, Ownership
 
 REPORT = "report.json"
@@ -38,7 +44,7 @@ def output_folder(
     target, flag = user_path(path).resolve(), f"`output_dir={path}`"
     if target.exists() and not target.is_dir():
         raise InputError(f"{flag} is a file: name a folder.")
-    occupied = target.is_dir() and any(target.iterdir())
+    occupied = holds_files(target)
     if occupied and not overwrite:
         raise InputError(f"{flag} is not empty: name another, or give `overwrite`.")
     owned = Ownership(target, RESULTS)

@@ -19,6 +19,13 @@ class WorkerLost(RuntimeError):
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
+def long_name(error: BaseException) -> str | None:
+    """What has a longer name than the file system takes; None for other errors."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return str(error.filename or error.strerror)
+    return None
+
+
 def disk_reason(error: BaseException | None) -> str | None:
     """Why a disk or its quota refused to write, in the system's words; None for other errors.
 

@@ -1,15 +1,19 @@
 """Files that appear whole or not at all, and paths as users write them."""
 
 import contextlib
+import errno
 import fnmatch
 import itertools
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 _PATTERN_MARKS = "[]*?\\"
+# Bytes of a name that something can be put in front of: file systems take 255.
+_LONGEST_NAME = 240
 _FILE = re.compile(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]*")
 
 
@@ -82,8 +86,14 @@ def _children(folder: Path, pattern: str) -> list[Path]:
 
 
 def partial_path(path: Path) -> Path:
-    """Where a file or folder is made before it takes its place: beside it, with the same suffix."""
-    return path.with_name(f".partial-{path.name}")
+    """Where a file or folder is made before it takes its place: beside it, with the same suffix.
+
+    Of a name that leaves no room for more, only the end is kept.
+    """
+    kept = path.name
+    if len(os.fsencode(kept)) > _LONGEST_NAME:
+        kept = kept.encode(errors="ignore")[-_LONGEST_NAME:].decode(errors="ignore")
+    return path.with_name(f".partial-{kept}")
 
 
 def free_path(path: Path) -> Path:
@@ -119,16 +129,23 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """A path to write a file to, which takes the place of `path` at the end.
 
     It lies in the same folder, which is made if need be, and has the same suffix. After an error it
-    is removed, and what was at `path` before is still there.
+    is removed, and what was at `path` before is still there. A link keeps pointing to where it did,
+    and who may read the file stays as it was.
 
     Raises:
-        OSError: the file cannot be written or put in place.
+        OSError: the file cannot be written or put in place, or is a pipe or device.
     """
     path = user_path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "is a pipe or device, which no file replaces", str(path))
     partial = partial_path(path)
     with parents_made(path):
         try:
             yield partial
+            with contextlib.suppress(OSError):
+                shutil.copymode(path, partial)
             os.replace(partial, path)
         except BaseException:
             partial.unlink(missing_ok=True)

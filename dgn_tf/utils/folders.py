@@ -73,9 +73,27 @@ def new_folder(folder: Path, refusal: str) -> Iterator[None]:
 def partial_folder(folder: Path) -> Path:
     """Where a folder is filled before it takes its place; nothing is there yet.
 
-    Several processes may fill a folder of one name: each has its own.
+    Several processes may fill a folder of one name: each has its own. It is beside the folder, or
+    in one that has to stay where it is.
     """
-    return free_path(folder.with_name(f"{_PARTIAL}{os.getpid()}-{folder.name}"))
+    folder = Path(os.path.realpath(folder))
+    name = f"{_PARTIAL}{os.getpid()}-{folder.name}"
+    return free_path(folder / name if _must_stay(folder) else folder.with_name(name))
+
+
+def _must_stay(folder: Path) -> bool:
+    """Whether no other folder can take the place of one.
+
+    A disk may be mounted there, the folder above it may belong to others, and a shell that is in it
+    would be nowhere.
+    """
+    if not folder.is_dir():
+        return False
+    try:
+        within = Path.cwd().is_relative_to(folder)
+    except OSError:
+        within = False
+    return within or os.path.ismount(folder) or not os.access(folder.parent, os.W_OK)
 
 
 def require_replaceable(owned: Ownership, name: str) -> None:
@@ -89,11 +107,16 @@ def require_replaceable(owned: Ownership, name: str) -> None:
         InputError: it holds files, and no record that this program has written that kind of folder.
     """
     folder = owned.folder
-    if folder.is_dir() and any(folder.iterdir()) and not owned.recorded:
+    if holds_files(folder) and not owned.recorded:
         raise InputError(
             f"{name} is not empty, and holds no {RECORD} that says it is {owned.kind} of this "
             "program: nothing there is replaced. Name another folder, or remove it yourself."
         )
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether there is anything in a folder but what is being filled there."""
+    return folder.is_dir() and any(not path.name.startswith(_PARTIAL) for path in folder.iterdir())
 
 
 def _tell_interrupted(folder: Path, new: Path) -> None:
@@ -103,7 +126,11 @@ def _tell_interrupted(folder: Path, new: Path) -> None:
         folder: that takes its place now.
         new: where it was filled.
     """
-    for name in sorted(os.listdir(folder.parent)):
+    try:
+        names = sorted(os.listdir(folder.parent))
+    except OSError:
+        return
+    for name in names:
         path = folder.with_name(name)
         if not name.endswith(f"-{folder.name}") or path == new:
             continue
@@ -127,10 +154,11 @@ def take_place(new: Path, owned: Ownership) -> None:
     """Put a new folder in the place of another.
 
     What this program has not written moves from the old folder into the new one. A file whose name
-    the new one has too stays in a folder beside it, which a warning names.
+    the new one has too stays in a folder beside it, which a warning names. Where the old folder is
+    empty, or has to stay, it is filled instead.
 
     Args:
-        new: a whole folder beside the other; all that is in it gets recorded.
+        new: a whole folder, of `partial_folder`; all that is in it gets recorded.
         owned: the folder to replace: missing, empty, or with a record.
 
     Raises:
@@ -140,6 +168,11 @@ def take_place(new: Path, owned: Ownership) -> None:
     # A link keeps pointing to where it did.
     folder = Path(os.path.realpath(owned.folder))
     _tell_interrupted(folder, Path(os.path.realpath(new)))
+    if new.parent == folder or (folder.is_dir() and not holds_files(folder)):
+        _fill(folder, new, owned.kind)
+        return
+    with contextlib.suppress(OSError):
+        shutil.copymode(folder, new)
     before = free_path(folder.with_name(f"{_REPLACED}{os.getpid()}-{folder.name}"))
     with contextlib.suppress(FileNotFoundError):
         os.replace(folder, before)
@@ -151,6 +184,33 @@ def take_place(new: Path, owned: Ownership) -> None:
         raise
     if before.exists():
         _keep_strangers(Ownership(before, owned.kind), folder)
+
+
+def _fill(folder: Path, new: Path, kind: str) -> None:
+    """Move all of a new folder into one that stays, in place of what is recorded there."""
+    if holds_files(folder):
+        Ownership(folder, kind).remove()
+    kept = [name for name in files_under(folder) if not name.startswith(_PARTIAL)]
+    # The record first: of what a killed process has moved it is known whose it is.
+    moved = [RECORD, *(name for name in files_under(new) if name != RECORD)]
+    for name in moved:
+        place = folder / name
+        for path in (*reversed(Path(name).parents), Path(name)):
+            _move_aside(folder / path, is_folder=folder / path != place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(new / name, place)
+    shutil.rmtree(new, ignore_errors=True)
+    if kept:
+        _log.warning("%s: kept what this program did not write: %s.", folder, shortened(kept))
+
+
+def _move_aside(place: Path, is_folder: bool) -> None:
+    """Rename what is in the way of a file, or of a folder that files are moved into."""
+    if not os.path.lexists(place) or (is_folder and place.is_dir() and not place.is_symlink()):
+        return
+    aside = free_path(place.with_name(f"{_REPLACED}{place.name}"))
+    os.replace(place, aside)
+    _log.warning("%s was not written by this program, and is now %s.", place, aside)
 
 
 def _keep_strangers(owned: Ownership, folder: Path) -> None:

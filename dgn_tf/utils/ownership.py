@@ -92,15 +92,18 @@ def remove_files(folder: Path, names: Iterable[str]) -> None:
 
     Args:
         folder: the folder, which goes too if nothing is left in it.
-        names: paths inside it; those that are not there are passed over.
+        names: paths inside it; those that are not there are passed over, and so are those in a
+            linked folder, which someone has put in the place of ours.
     """
     emptied = {folder}
     for name in names:
         path = folder / name
-        if path.is_dir() and not path.is_symlink():
+        inside = {parent for parent in path.parents if parent.is_relative_to(folder)}
+        linked = any(parent.is_symlink() for parent in inside - {folder})
+        if linked or path.is_dir() and not path.is_symlink():
             continue
         path.unlink(missing_ok=True)
-        emptied |= {parent for parent in path.parents if parent.is_relative_to(folder)}
+        emptied |= inside
     for place in sorted(emptied, key=lambda place: len(place.parts), reverse=True):
         # It is not empty, or a link that someone has made.
         with contextlib.suppress(OSError):

@@ -186,6 +186,11 @@ def test_an_input_error_of_the_app_is_one_line_and_any_other_error_is_not_hidden
         run_app(app(crash))
 
 
+def test_a_name_that_is_too_long_is_told(run_app, tmp_path):
+    said = run_app(app(lambda argv: (tmp_path / ("n" * 300)).write_text("")))
+    assert said.status == 2 and "longer than the file system takes" in said.err
+
+
 def test_settings_that_the_library_names_become_flags(run_app):
     def refuse(argv):
         raise InputError("`side=48` and `fps` are wrong for `zebra=1`: see `frames`.")

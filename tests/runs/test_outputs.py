@@ -126,3 +126,77 @@ def test_a_run_is_not_overwritten_by_results(tmp_path):
     Run(tmp_path / "run").lock()
     with pytest.raises(InputError, match="nothing there is replaced"):
         write(tmp_path / "run", "new", overwrite=True)
+
+
+def test_an_empty_output_folder_stays_the_same_folder(tmp_path, monkeypatch):
+    # Its owner may have allowed others nothing, and a shell may be in it.
+    (tmp_path / "out").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path / "out")
+    before = os.stat(tmp_path / "out")
+    write(".", "one")
+    after = os.stat(tmp_path / "out")
+    assert (before.st_ino, before.st_mode) == (after.st_ino, after.st_mode)
+    assert files_under(Path()) == [RECORD, "images/one.png", "report.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def mounted(monkeypatch, folder):
+    """Let a disk be mounted at a folder: nothing can take its place."""
+    replace, ismount = os.replace, os.path.ismount
+
+    def refusing(source, target):
+        if folder in (Path(source), Path(target)):
+            raise OSError(16, "Device or resource busy")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refusing)
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == folder or ismount(path))
+
+
+def test_results_are_written_onto_a_mounted_disk(tmp_path, monkeypatch, caplog):
+    out = tmp_path / "out"
+    out.mkdir()
+    mounted(monkeypatch, out)
+    write(out, "old")
+    (out / "images/new.png").write_text("mine")
+    (out / "notes.txt").write_text("mine")
+    (tmp_path / "thesis").mkdir()
+    write(out, "new", overwrite=True)
+    assert files_under(out) == [
+        RECORD,
+        "images/.replaced-new.png",
+        "images/new.png",
+        "notes.txt",
+        "report.json",
+    ]
+    assert (out / "images/.replaced-new.png").read_text() == "mine"
+    assert "is now" in caplog.text and "did not write: images/new.png, notes.txt" in caplog.text
+    with atomic_folder(out, RESULTS) as partial:
+        (partial / "report.json").write_text("newer")
+    assert (out / "report.json").read_text() == "newer" and (out / "notes.txt").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "thesis"]
+
+
+def test_overwriting_reaches_through_no_link_into_a_folder_of_others(tmp_path, monkeypatch):
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    for stays in (False, True):
+        out = tmp_path / f"out {stays}"
+        write(out, "same")
+        (out / "images/same.png").unlink()
+        (out / "images").rmdir()
+        (out / "images").symlink_to(thesis)
+        (thesis / "same.png").write_text("mine")
+        if stays:
+            mounted(monkeypatch, out)
+        write(out, "same", overwrite=True)
+        assert (thesis / "same.png").read_text() == "mine"
+        assert [p.name for p in thesis.iterdir()] == ["same.png"]
+        assert (out / "images/same.png").read_text() == "same"
+
+
+def test_who_may_see_results_stays_when_they_are_overwritten(tmp_path):
+    write(tmp_path / "out", "old")
+    (tmp_path / "out").chmod(0o700)
+    write(tmp_path / "out", "new", overwrite=True)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700

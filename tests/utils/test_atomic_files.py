@@ -104,3 +104,36 @@ def test_a_pattern_names_what_matches_below_a_folder_with_marks_in_its_name(tmp_
     assert matching_paths(root / "*") == [root / "part-0", root / "part-1"]
     assert matching_paths(tmp_path / "run[12]") == [tmp_path / "run1"]
     assert matching_paths(tmp_path / "none/*") == []
+
+
+def test_a_link_keeps_pointing_to_the_file_that_is_written(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk/a.json").write_text("old")
+    for name in ("a.json", "new.json"):
+        link = tmp_path / name
+        link.symlink_to(tmp_path / "disk" / name)
+        write_text(link, "new")
+        assert link.is_symlink() and (tmp_path / "disk" / name).read_text() == "new"
+    assert names(tmp_path / "disk") == ["a.json", "new.json"]
+
+
+def test_who_may_read_a_file_stays_when_it_is_replaced(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    path.chmod(0o600)
+    write_text(path, "new")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_file_takes_the_place_of_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(OSError, match="is a pipe or device"):
+        write_text(tmp_path / "pipe.json", "x")
+    assert (tmp_path / "pipe.json").is_fifo() and names(tmp_path) == ["pipe.json"]
+
+
+def test_the_longest_name_that_a_file_system_takes_can_be_written(tmp_path):
+    # Of two bytes each, so that none is cut in half.
+    path = tmp_path / ("ü" * 125 + ".json")
+    write_text(path, "x")
+    assert path.read_text() == "x" and names(tmp_path) == [path.name]

@@ -16,12 +16,14 @@ export DGN_DOCS_EXECUTE = $(if $(EXECUTE),true,false)
 # How long `make soak` lasts.
 MINUTES ?= 30
 
+.DEFAULT_GOAL := help
 .PHONY: help quickstart test test-slow soak lint docs clean check-python
 
 help:
 	@echo "make quickstart   train a small model and evaluate it, into runs/quickstart"
 	@echo "make test         run the unit tests"
 	@echo "make test-slow    run the long tests: many processes, restarts, inputs, a browser"
+	@echo "make tables       train and measure what docs/results.md has of rendered heads: 10 hours"
 	@echo "make soak         kill runs and damage files for MINUTES=30"
 	@echo "make lint         check style, docstrings, format and types"
 	@echo "make docs         build the site, into site/ (EXECUTE=1: with what the tutorials paint)"
@@ -84,3 +86,5 @@ check-python:
 	[ ! -x $(RUN) ] || $(RUN) -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')" || { \
 	  echo ".venv was made with another Python than $(PYTHON) ($$version): run 'make clean' first." >&2; \
 	  exit 1; }
+
+include docs/tables.mk

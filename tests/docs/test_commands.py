@@ -5,6 +5,8 @@ import contextlib
 import importlib
 import io
 import re
+import shlex
+import subprocess
 
 import pytest
 from absl import flags as absl_flags
@@ -91,6 +93,16 @@ def test_what_no_test_can_run_says_what_it_needs(block):
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "python"], ids=str)
 def test_blocks_of_python_are_python(block):
     ast.parse(block.text)
+
+
+def test_the_rows_of_the_tables_are_commands(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    said = subprocess.run(["make", "-n", "tables"], capture_output=True, text=True, check=True)
+    rows = [line for line in said.stdout.splitlines() if " -m dgn_tf " in line]
+    assert len(rows) > 20
+    for row in rows:
+        name, *arguments = shlex.split(row)[3:]
+        assert read_flags(name, arguments) == "", row
 
 
 def test_a_wrong_flag_is_found(monkeypatch):

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 
 from dgn_tf import __version__
@@ -65,6 +66,16 @@ def main_cli() -> None:
         # Programs show this as their name.
         sys.argv = [f"dgn {name}", *rest]
         importlib.import_module(f"dgn_tf.{module}").main_cli()
+
+
+def program() -> None:
+    """What dgn-train and its like are: the command after "dgn-" in the name of the program.
+
+    A Ctrl-C while the command is imported is one line too.
+    """
+    with at_the_terminal():
+        name = os.path.basename(sys.argv[0]).removeprefix("dgn-").partition(".")[0]
+        importlib.import_module(f"dgn_tf.{ALIASES.get(name, name)}").main_cli()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The one command: it names all others, passes on to them, and says nothing of its own."""
 
+import configparser
 import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -33,19 +35,41 @@ def test_alone_it_shows_all_commands_on_a_screen(monkeypatch, capsys, arguments)
     assert all(f"\n  {name} " in out for name in files)
 
 
-def test_ctrl_c_while_a_command_is_imported_is_one_line():
-    program = """
+@pytest.mark.parametrize(
+    ("words", "entry"), [(["dgn", "train"], "main_cli"), (["/bin/dgn-train"], "program")]
+)
+def test_ctrl_c_while_a_command_is_imported_is_one_line(words, entry):
+    program = f"""
 import importlib, signal, sys
 from dgn_tf import __main__ as dgn
 signal.signal(signal.SIGINT, signal.default_int_handler)
 importlib.import_module = lambda name: signal.raise_signal(signal.SIGINT)
-sys.argv = ["dgn", "train"]
-dgn.main_cli()
+sys.argv = {words}
+dgn.{entry}()
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted.\n")
+
+
+def test_every_command_has_a_program_of_its_own(monkeypatch):
+    setup = configparser.ConfigParser()
+    setup.read(ROOT.parent / "setup.cfg")
+    lines = setup["options.entry_points"]["console_scripts"].strip().splitlines()
+    programs = dict(line.split(" = ") for line in lines)
+    assert programs.pop("dgn") == "dgn_tf.__main__:main_cli"
+    assert set(programs.values()) == {"dgn_tf.__main__:program"}
+    called = []
+    monkeypatch.setattr(
+        dgn.importlib,
+        "import_module",
+        lambda name: types.SimpleNamespace(main_cli=lambda: called.append(name)),
+    )
+    for name in programs:
+        monkeypatch.setattr(sys, "argv", [f"/venv/bin/{name}"])
+        dgn.program()
+    assert sorted(called) == sorted(f"dgn_tf.{name}" for name in dgn.COMMANDS)
 
 
 def test_a_typo_is_answered_with_the_near_command(monkeypatch, capsys):

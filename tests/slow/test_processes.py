@@ -167,8 +167,8 @@ def test_tensorboard_has_the_losses_of_the_metrics(runs_side_by_side):
 
 
 def test_help_shows_settings_and_flags_of_the_app():
-    # A console script is a file of another name that calls main_cli.
-    script = "import sys; sys.argv[0] = 'dgn-train'; from dgn_tf.train import main_cli; main_cli()"
+    # A console script is a file of another name that calls this.
+    script = "import sys; sys.argv[0] = 'dgn-train'; from dgn_tf.__main__ import program; program()"
     programs = (["-m", "dgn_tf.train"], ["-c", script])
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     asked = [subprocess.Popen([sys.executable, *p, "--help=all"], **pipes) for p in programs]

@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from dgn_tf.api.images import Images
 from dgn_tf.api.latents import Latents
+from dgn_tf.api.loading import Source
 from dgn_tf.api.settings import near
+from dgn_tf.data.decoding import upright
 from dgn_tf.data.examples import Examples, as_bytes, as_float
 from dgn_tf.data.labels import class_labels
 from dgn_tf.data.sources.arrays import stored_bytes
 from dgn_tf.data.sources.files import load_photograph
+from dgn_tf.data.squares import whole
 from dgn_tf.evaluation.experiments.clips import clips
 from dgn_tf.evaluation.experiments.held_out import held_out
 from dgn_tf.evaluation.inferring import edited_field
@@ -106,7 +110,7 @@ def sample(model: "Generator", count: int, seed: int, source: str) -> Images:
     return paint(network, Latents(latents))
 
 
-def warp(model: "Generator", source: str | os.PathLike | np.ndarray, steps: Mapping) -> Images:
+def warp(model: "Generator", source: Source, steps: Mapping) -> Images:
     """An image that is moved; arguments and errors as of `Generator.warp`."""
     network = model.network
     if not has_geometry(network):
@@ -122,6 +126,11 @@ def warp(model: "Generator", source: str | os.PathLike | np.ndarray, steps: Mapp
     if isinstance(source, str | os.PathLike):
         names = (os.path.basename(source),)
         photograph = load_photograph(os.fspath(source))
+    elif isinstance(source, Image.Image):
+        try:
+            photograph = whole(upright(source), channels=3)
+        except ValueError as error:
+            raise InputError(f"`source`: {error}.") from None
     else:
         values = np.asarray(source)
         if values.ndim != 3 or values.shape[-1] != 3 or values.size == 0:

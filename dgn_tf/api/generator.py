@@ -328,11 +328,12 @@ class Generator(keras.Model):
         return self.paint(self.infer(x, align, batch_size=batch_size))
 
     @quiet_logs()
-    def warp(self, source: str | os.PathLike | np.ndarray, **steps: Any) -> Images:
+    def warp(self, source: Source, **steps: Any) -> Images:
         """An image of anything, at its own size, moved as an edit moves the mean geometry.
 
         Args:
-            source: an image file, or an array [H, W, 3], uint8 or floats in [0, 1].
+            source: an image file, an image of Pillow, or an array [H, W, 3], uint8 or floats in
+                [0, 1].
             steps: as of `edit`, of the geometry alone.
 
         Raises:

@@ -15,6 +15,7 @@ from dgn_tf.config.data import faces_text, parse_faces
 from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.cropping.noted import noted_faces
+from dgn_tf.data.decoding import upright
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources import load, paths_of, source_of
 from dgn_tf.data.sources.arrays import stored_bytes
@@ -54,7 +55,7 @@ def load_images(
         source: a folder of images, an image file, an .npz file, a ZIP archive, or whatever else
             `--data` of `dgn train` takes, such as "heads:test"; a list of image files; an array
             [N, H, W], [N, H, W, 1 or 3] or [H, W, 3], uint8 or floats in [0, 1]; a list of such
-            images, or of images of Pillow.
+            images, or of images of Pillow, which are turned as their EXIF orientation says.
         side: of the squares, in pixels: 32, 64, 128 or 256.
         align: "eyes" finds the largest face of each image, and turns and scales it so that the eyes
             lie at the same places in all of them; "eyes:0.2" leaves another margin around it than
@@ -228,7 +229,7 @@ def _items(source: Source) -> list[Any]:
         if not source:
             raise InputError("is empty: give at least one image.")
         return list(source)
-    values = np.asarray(source)
+    values = _array(source)
     if values.dtype.kind not in "uif":
         raise InputError(
             f"must be a path, a list of paths, or an array of images; it is {_kind_of(source)}."
@@ -247,6 +248,20 @@ def _items(source: Source) -> list[Any]:
     return list(stored_bytes(values, "its values"))
 
 
+def _array(source: Source) -> np.ndarray:
+    """What numpy makes of something that holds numbers.
+
+    Raises:
+        InputError: its parts have different shapes, or some of it is masked.
+    """
+    if np.ma.is_masked(source):
+        raise InputError("has masked values: fill them, as in source.filled(0).")
+    try:
+        return np.asarray(source)
+    except ValueError:
+        raise InputError("has parts of different shapes: give them the same.") from None
+
+
 def _kind_of(source: Source) -> str:
     """What something is that holds no images, for a message."""
     name = type(source).__name__
@@ -257,10 +272,10 @@ def _pixels(item: Any) -> np.ndarray:
     """An image of an array or of Pillow, uint8 [H, W] or [H, W, C]."""
     if isinstance(item, Image.Image):
         try:
-            return np.asarray(eight_bits(item))
+            return np.asarray(eight_bits(upright(item)))
         except ValueError as error:
             raise InputError(f"{error}: give an array of floats in [0, 1].") from None
-    image = np.asarray(item)
+    image = _array(item)
     shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] in (1, 3))
     if not shaped or image.size == 0:
         raise InputError(
@@ -299,7 +314,7 @@ def _of_arrays(
 
 
 def _of_clips(source: Source, data: DataConfig) -> Examples:
-    values = np.asarray(source)
+    values = _array(source)
     if values.dtype.kind not in "uif":
         raise InputError(
             f"must be a path, a list of paths, or an array of clips; it is {_kind_of(source)}."

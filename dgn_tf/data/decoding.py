@@ -32,6 +32,8 @@ ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# A tag of TIFF, and one of its values.
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 # What Pillow warns of is damage to metadata, which is told here for all files together.
 warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")
 # Python's filters of warnings belong to all threads.
@@ -93,7 +95,7 @@ def decode(file: File, side: int = 0, most_pixels: int = 0) -> Decoded:
         orientation, ignored = (1, "") if bare else _orientation(image)
         if orientation > 1:
             return Decoded(image.transpose(ORIENTATIONS[orientation]), ignored)
-        return Decoded(image.copy(), ignored)
+        return Decoded(_black_is_zero(image), ignored)
 
     decoded, ignored = _open(file, whole)
     return decoded._replace(ignored=ignored or decoded.ignored)
@@ -163,6 +165,25 @@ def open_image(content: BinaryIO) -> ImageFile.ImageFile:
     except UnidentifiedImageError:
         # Pillow's own text names an object of Python.
         raise UnidentifiedImageError("is no image, or its header is damaged") from None
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """An image that a program has opened, turned as its EXIF orientation says."""
+    # Some decoders turn it themselves.
+    image.load()
+    orientation = _orientation(image)[0]
+    return image.transpose(ORIENTATIONS[orientation]) if orientation > 1 else image
+
+
+def _black_is_zero(image: Image.Image) -> Image.Image:
+    """A copy of an image; of a gray TIFF of 16 bits whose zero is white, its negative.
+
+    Pillow does so for 8 bits alone.
+    """
+    if image.format == "TIFF" and image.mode.startswith("I;16"):
+        if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+            return image.convert("I").point(lambda value: value * -1 + 65535)
+    return image.copy()
 
 
 def _draft(image: Image.Image, side: int) -> tuple | None:

@@ -7,7 +7,7 @@ import numpy as np
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.label_values import described, label_of, number_label_of
 from dgn_tf.data.rows import match, named, read_table
-from dgn_tf.data.sources.walking import natural
+from dgn_tf.data.sources.walking import composed, natural
 from dgn_tf.utils.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -183,7 +183,8 @@ def _read(table: str, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
         raise InputError(f"`labels={table}`: two columns of {','.join(header)} have one name.")
     found: dict[str, dict[str, str]] = {}
     for line, cells in rows:
-        row = dict(zip(header, cells, strict=True))
+        # Blanks around a word, and how its accents are written, are seen by nobody.
+        row = {title: composed(cell.strip()) for title, cell in zip(header, cells, strict=True)}
         clip = named(row["clip"])
         if not all((clip, *(row[name] for name in names))):
             raise InputError(f"`labels={table}`, line {line}: {clip} lacks a label.")

@@ -60,12 +60,20 @@ def whole(image: Image.Image, channels: int, pixel_aspect: float = 1) -> np.ndar
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """Returns the opaque 8-bit image, "L" or "RGB"; what shows through is white."""
+    """Returns the opaque 8-bit image, "L" or "RGB"; what shows through is white.
+
+    Raises:
+        ValueError: the image is of floating-point numbers, or of others than 16 bits have.
+    """
     if image.mode == "F":
         raise ValueError("a floating-point image states no range of values")
     if image.mode == "I" or image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255; 65535 / 257 is exactly 255.
-        values = np.clip(np.asarray(image.convert("I")), 0, 65535)
+        values = np.asarray(image.convert("I"))
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(
+                "whole numbers beyond 0 to 65535: the image states no range of values"
+            )
         return Image.fromarray(np.rint(values / 257).astype(np.uint8))
     if image.has_transparency_data:
         color = image.convert("RGBA")

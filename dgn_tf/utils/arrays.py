@@ -8,7 +8,7 @@ import numpy as np
 from dgn_tf.utils.errors import InputError
 
 # Resizing and rounding may leave a range by so much.
-_ROUNDING = 1e-3
+ROUNDING = 1e-3
 
 
 def checked_images(
@@ -33,7 +33,7 @@ def checked_images(
         raise InputError(f"{wanted}, not {array.dtype}: bytes from 0 to 255 become so by {scale}.")
     array = checked_numbers(name, array, shape)
     least, most = float(array.min()), float(array.max())
-    if least < low - _ROUNDING or most > high + _ROUNDING:
+    if least < low - ROUNDING or most > high + ROUNDING:
         raise InputError(f"{wanted}; these go from {least:g} to {most:g}.")
     return array
 

@@ -108,6 +108,12 @@ def test_a_warp_keeps_the_size_of_the_image(trained, tmp_path):
     assert np.asarray(moved).shape == (1, 40, 60, 3) and moved.names == ("cat.png",)
     np.testing.assert_array_equal(moved, trained.model.warp(image / 255.0, geometry={1: 2}))
     np.testing.assert_array_equal(trained.model.warp(image, geometry={1: 0.0})[0], image[None])
+    # As telephones store it: lying, with a word on how it is turned.
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(np.rot90(image)).save(tmp_path / "cat.png", exif=turned)
+    again = trained.model.warp(Image.open(tmp_path / "cat.png"), geometry={1: 2})
+    np.testing.assert_array_equal(again, moved)
     for settings, message in (({"appearance": {1: 1}}, "only the geometry"), ({}, "needs a step")):
         with pytest.raises(InputError, match=message):
             trained.model.warp(image, **settings)

@@ -48,6 +48,17 @@ def test_a_single_image_is_one_whatever_it_is_given_as(folder):
     assert dgn.load_images(PIXELS[2, ..., 0], side=32, channels=1).channels == 1
 
 
+def test_an_image_that_a_program_has_opened_is_upright_too(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for name in ("a.png", "a.tiff"):
+        Image.fromarray(PIXELS[2]).save(tmp_path / name, exif=turned)
+        wanted = dgn.load_images(tmp_path / name, side=32).images[0]
+        np.testing.assert_array_equal(wanted, np.rot90(PIXELS[2], -1))
+        for source in (Image.open(tmp_path / name), [Image.open(tmp_path / name)]):
+            np.testing.assert_array_equal(dgn.load_images(source, side=32).images[0], wanted)
+
+
 def test_limits_and_labels(folder):
     assert len(dgn.load_images(folder, side=32, limit=2)) == 2
     assert len(dgn.load_images(PIXELS, side=32, limit=2)) == 2
@@ -66,6 +77,7 @@ def test_limits_and_labels(folder):
         (PIXELS.astype(int), {}, "`source`: its values: must be uint8, or floats in [0, 1]"),
         ({"a": 1}, {}, "`source`: must be a path, a list of paths, or an array of images"),
         (PIXELS > 9, {}, "or an array of images; it is ndarray of bool"),
+        (np.ma.masked_equal(PIXELS, 9), {}, "`source`: has masked values"),
         ([Image.new("F", (32, 32))], {}, "`source`: a floating-point image states no range"),
         ("nowhere", {}, "`source`: nowhere does not exist"),
         (["nowhere.jpg"], {}, "`source`: nowhere.jpg does not exist"),
@@ -164,3 +176,9 @@ def test_a_split_holds_out_a_fraction_and_repeats_itself():
             examples.split(fraction, seed)
     with pytest.raises(InputError, match="at least two examples"):
         examples.subset([0]).split(0.5)
+
+
+def test_clips_of_different_lengths_are_refused():
+    clips = [np.zeros([length, 32, 32, 3], np.uint8) for length in (3, 2)]
+    with pytest.raises(InputError, match="`source`: has parts of different shapes"):
+        dgn.load_clips(clips, side=32, frames=2)

@@ -296,3 +296,23 @@ def test_any_metadata_leave_the_pixels_as_they_are(kind, data):
         turned.shape == found.shape and (turned == found).all()
         for turned in (turn(expected) for turn in STORE.values())
     )
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_gray_tiff_may_say_that_zero_is_white(bits):
+    values = np.array([[0, 200], [90, 255]], np.uint8)
+    stored = values if bits == 8 else values.astype(np.uint16) * 257
+    content = bytearray(saved(stored, "TIFF"))
+    (place,) = struct.unpack_from("<I", content, 4)
+    rows = range(place + 2, len(content), 12)
+    said = next(row for row in rows if content[row : row + 2] == struct.pack("<H", 262))
+    content[said + 8] = 0
+    shown = square(read(bytes(content)).image, 2, 1)[..., 0]
+    np.testing.assert_array_equal(shown, 255 - values)
+
+
+@pytest.mark.parametrize("values", [[-1000, 3000], [0, 70000]])
+def test_whole_numbers_beyond_16_bits_state_no_range(values):
+    content = saved(np.array([values], np.int32), "TIFF")
+    with pytest.raises(ValueError, match="the image states no range"):
+        square(read(content).image, 2, 1)

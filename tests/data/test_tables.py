@@ -86,3 +86,15 @@ def test_names_in_tables_open_no_other_files(tmp_path):
     mine = {path for path in opened if path.startswith(str(tmp_path))}
     record = f"{tmp_path}/in/{RECORD}"
     assert mine - {record} == {f"{tmp_path}/t.csv", f"{tmp_path}/in/a"}
+
+
+def test_one_label_is_one_however_it_is_written(tmp_path):
+    names = ("x.mp4#000", "y.mp4#000", "z.mp4#000")
+    clips = Examples(np.zeros((3, 2, 8, 8, 1), np.uint8), np.arange(3), names)
+    text = "clip, who\nx.mp4, Zo\u00eb\ny.mp4,Zo\u00eb \nz.mp4,Zoe\u0308\n"
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    _, labels = read_labels(str(tmp_path / "a.csv"), ("who",), clips)
+    assert labels["who"].tolist() == ["Zo\u00eb"] * 3
+    (tmp_path / "a.csv").write_text("clip,who\nx.mp4, \n")
+    with pytest.raises(InputError, match="line 2: x.mp4 lacks a label"):
+        read_labels(str(tmp_path / "a.csv"), ("who",), clips)

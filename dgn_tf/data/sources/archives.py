@@ -27,6 +27,8 @@ MOST_BYTES = 1 << 28
 _ENCRYPTED = 1
 # What macOS adds for itself.
 _FOREIGN = "__MACOSX"
+# Systems whose programs may write a backslash between folders: DOS, NTFS and VFAT.
+_BACKSLASHED = (0, 10, 14)
 
 
 def load_archive(
@@ -95,7 +97,12 @@ def _path_and_folder(rest: str) -> tuple[str, str]:
     if user_path(rest).exists() or ":" not in rest:
         return rest, ""
     path, _, folder = rest.rpartition(":")
-    return path, folder.strip("/")
+    return path, "/".join(_parts(folder))
+
+
+def _parts(path: str) -> list[str]:
+    """The parts of a path in an archive. Nothing is written: it leads nowhere."""
+    return [part for part in path.split("/") if part not in ("", ".", "..")]
 
 
 def _members(name: str, archive: zipfile.ZipFile, folder: str) -> dict[str, zipfile.ZipInfo]:
@@ -104,10 +111,12 @@ def _members(name: str, archive: zipfile.ZipFile, folder: str) -> dict[str, zipf
     others: list[str] = []
     inside = f"{folder}/" if folder else ""
     for info in archive.infolist():
-        # Nothing is written: where a path would lead to does not matter.
-        parts = [part for part in info.filename.split("/") if part not in ("", ".", "..")]
+        written = info.filename
+        if info.create_system in _BACKSLASHED and "/" not in written:
+            written = written.replace("\\", "/")
+        parts = _parts(written)
         path = "/".join(parts)
-        if info.is_dir() or not path.startswith(inside):
+        if not parts or written.endswith("/") or not path.startswith(inside):
             continue
         path = path.removeprefix(inside)
         if parts[0] == _FOREIGN or any(part.startswith(".") for part in path.split("/")):

@@ -9,6 +9,7 @@ from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.windows import cut, name_of
 from dgn_tf.data.squares import square_array, to_square
+from dgn_tf.utils.arrays import ROUNDING
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.npz_files import npz_headers, read_npz
@@ -110,6 +111,11 @@ def _arrays(rest: str) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
         raise InputError(f"{where}: is {list(values.shape)}, not [N, H, W] or [N, H, W, 1 or 3]")
     if 0 in values.shape:
         raise InputError(f"{where}: is empty, {list(values.shape)}")
+    if values.ndim == 3 and values.shape[2] in (1, 3):
+        raise InputError(
+            f"{where}: is {list(values.shape)}, which is one image [H, W, 1 or 3]: give [N, H, W, "
+            "1 or 3]"
+        )
     return where, values, arrays
 
 
@@ -153,7 +159,7 @@ def _numbers(found: np.ndarray | None, name: str, where: str, count: int) -> np.
 
 
 def stored_bytes(values: np.ndarray, where: str) -> np.ndarray:
-    """uint8 values as they are and floats in [0, 1] scaled to 0..255.
+    """uint8 values as they are and floats in [0, 1], which rounding may leave, scaled to 0..255.
 
     Args:
         values: of any shape, not empty.
@@ -167,9 +173,9 @@ def stored_bytes(values: np.ndarray, where: str) -> np.ndarray:
     if values.dtype.kind != "f":
         raise InputError(f"{where}: must be uint8, or floats in [0, 1]; is {values.dtype}")
     low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 1):
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
         raise InputError(f"{where}: floats must lie in [0, 1]; found [{low:g}, {high:g}]")
-    return np.rint(values * values.dtype.type(255)).astype(np.uint8)
+    return np.rint(np.clip(values, 0, 1) * values.dtype.type(255)).astype(np.uint8)
 
 
 def _is_npz(path: str) -> bool:

@@ -60,6 +60,9 @@ def load(
     Raises:
         InputError: the data cannot be used.
     """
+    source, rest = source_of(data.data)
+    spec = with_kind(data.data)
+    _check_frames(source, spec, data)
     if data.stills:
         # As many clips as have the images that are wanted; `where` chooses among clips.
         clips = load(
@@ -69,11 +72,8 @@ def load(
             progress,
             faces,
         )
-        images = clips.stills(source_of(data.data)[0].moving)
+        images = clips.stills(source.moving)
         return images.subset(np.arange(min(data.limit, len(images)))) if data.limit else images
-    source, rest = source_of(data.data)
-    spec = with_kind(data.data)
-    _check_frames(source, spec, data)
     folder = str(user_path(data.data_dir)) if data.data_dir else ""
     named = dataclasses.replace(data, data=spec, data_dir=folder)
     read = _reader(source, rest, spec, faces)
@@ -205,12 +205,13 @@ def other_data(trained: DataConfig, spec: str, limit: int = 0, where: str = "") 
 
 def _check_frames(source: Source, spec: str, data: DataConfig) -> None:
     """Refuse settings of frames that the source cannot follow."""
-    if data.frames and not source.clips:
+    wanted = f"`stills={data.stills}`" if data.stills else f"`frames={data.frames}`"
+    if (data.stills or data.frames) and not source.clips:
         raise InputError(
-            f"`frames={data.frames}`: {spec} holds images; clips come from a folder of videos or "
+            f"{wanted}: {spec} holds images; clips come from a folder of videos or "
             "of folders of frames. `dgn train --help=all` lists all, at --data."
         )
-    if not data.frames and not source.images:
+    if not (data.stills or data.frames or source.images):
         raise InputError(
             f"{spec} holds clips: give `frames`, how many frames each has, or `stills` to take "
             "the frames as images."

@@ -188,3 +188,28 @@ def test_a_table_gives_landmarks_of_images_in_an_archive(tmp_path, load):
         kept, points = read_landmarks(str(tmp_path / "t.csv"), spec, images)
         assert kept.tolist() == [1]
         np.testing.assert_allclose(points[0], (face + 0.5) / 2 - 0.5)
+
+
+def named_by(system, path, names):
+    """An archive of images whose names stand there as a program of a system has written them."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            info = zipfile.ZipInfo("x")
+            info.filename, info.create_system = name, system
+            archive.writestr(info, image_bytes(number))
+    return path
+
+
+def test_folders_may_be_written_with_backslashes_where_programs_do_so(tmp_path, load):
+    names = ["cat\\a.png", "dog\\", "dog\\b.png"]
+    found = load(named_by(0, tmp_path / "windows.zip", names))
+    assert found.names == ("cat/a.png", "dog/b.png")
+    assert found.factors["label"].tolist() == [0, 1]
+    # Elsewhere it is part of a name, as in a folder.
+    assert load(named_by(3, tmp_path / "unix.zip", names[:1])).names == ("cat\\a.png",)
+
+
+def test_entries_that_name_nothing_lose_no_others(tmp_path, load):
+    path = named_by(3, tmp_path / "x.zip", ["..", ".", "", "a/b.png"])
+    assert load(path).names == ("a/b.png",)
+    assert load(f"{path}:./a//").names == ("b.png",)

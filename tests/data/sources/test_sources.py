@@ -303,6 +303,17 @@ def test_npz_of_floats(tmp_path, kind, load_data):
     np.testing.assert_array_equal(gray.images, np.repeat(values, 3, axis=3))
 
 
+def test_npz_of_floats_that_rounding_has_left_outside(tmp_path, load_data):
+    values = np.array([-1e-4, 0.5, 1 + 1e-6, 1]).reshape(1, 2, 2, 1)
+    examples = load_data(save(tmp_path / "x.npz", a=values), 2, 1)
+    np.testing.assert_array_equal(examples.images.ravel(), [0, 128, 255, 255])
+
+
+def test_npz_of_one_image_is_no_stack_of_narrow_ones(tmp_path, load_data):
+    with pytest.raises(InputError, match=r"is \[8, 9, 3\], which is one image"):
+        load_data(save(tmp_path / "x.npz", images=np.zeros((8, 9, 3), np.uint8)), 8, 3)
+
+
 def test_npz_key(tmp_path, load_data):
     first, second = np.zeros((2, 4, 4), np.uint8), np.ones((2, 4, 4), np.uint8)
     spec = save(tmp_path / "x.npz", first=first, second=second)

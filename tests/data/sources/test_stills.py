@@ -71,3 +71,8 @@ def test_images_have_none_and_settings_that_contradict_are_refused(path):
         settings(path, stills=-1)
     with pytest.raises(InputError, match="or `stills` to take the frames as images"):
         load(DataConfig(data="heads_clips", side=32))
+
+
+def test_images_are_no_stills_and_the_setting_that_was_given_is_named():
+    with pytest.raises(InputError, match="`stills=2`: tfds:mnist holds images"):
+        load(DataConfig(data="tfds:mnist", side=32, stills=2))

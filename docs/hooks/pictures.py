@@ -1,17 +1,15 @@
-"""Paints the pictures of README.md with the models that come with the project.
+"""Paints the pictures of README.md, of people who do not exist, with the model that ships.
 
 Usage: python docs/hooks/pictures.py, in the project's folder. They are kept in docs/images.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dgn_tf.config import DataConfig, InferenceConfig
 from dgn_tf.config.edits import parse_edit
-from dgn_tf.data.sources import load
-from dgn_tf.inference.encoder import make_inference
 from dgn_tf.runs.trained import load_trained
 from dgn_tf.types import LatentArrays
 from dgn_tf.visualize.decoding import decode
@@ -23,22 +21,24 @@ from dgn_tf.visualize.sheets import recombine
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
-TRAINED = load_trained(None, str(ROOT / "saved_models" / "heads64"))
-MODEL, FACTOR = TRAINED.model, 2
-# The first direction of the faces, by looking at it.
-_TURNED = "geometry:1=-2"
+FACES = load_trained(None, str(ROOT / "saved_models" / "portraits64"))
+assert FACES.statistics is not None and FACES.directions is not None
+MODEL, DIRECTIONS, FACTOR = FACES.model, FACES.directions, 2
+# The faces of the thumbnails, chosen by looking at them.
+SEEDS = (0, 2, 3, 5, 8, 16)
+# The geometric directions that are shown, from one end to the other.
+_MOVES = ("turn", "zoom", "widen")
 
 
-def inferred(images: np.ndarray) -> LatentArrays:
-    """Latents of bytes [N, 64, 64, 3]."""
-    encoder = TRAINED.encoder()
-    settings = InferenceConfig().resolved(TRAINED.config.learning, encoder is not None)
-    return make_inference(MODEL, settings, encoder)(images / np.float32(127.5) - 1)
+def sampled(*seeds: int) -> LatentArrays:
+    """Latents drawn as those of the training images are distributed."""
+    drawn = [FACES.statistics.sample(1, seed) for seed in seeds]
+    return {name: np.concatenate([z[name] for z in drawn]) for name in drawn[0]}
 
 
 def edited(z: LatentArrays, *edits: str) -> LatentArrays:
     """Latents moved as `--edit` moves them."""
-    return apply_edits(z, [parse_edit(text) for text in edits], TRAINED.directions or {})
+    return apply_edits(z, [parse_edit(text) for text in edits], DIRECTIONS)
 
 
 def painted(z: LatentArrays, factor: int = FACTOR) -> np.ndarray:
@@ -51,71 +51,51 @@ def row(z: LatentArrays, k: int) -> LatentArrays:
     return {name: value[k : k + 1] for name, value in z.items()}
 
 
-def hero(seeds: tuple[int, int]) -> None:
-    """A painted face, what it is made of, and what can be done with it; `dgn sample` shows more."""
-    faces = load_trained(None, str(ROOT / "saved_models" / "portraits64"))
-    statistics, directions = faces.statistics, faces.directions
-    assert statistics is not None and directions is not None
-    one, other = (statistics.sample(1, seed) for seed in seeds)
-
-    def face(z: LatentArrays) -> np.ndarray:
-        return as_images(decode(faces.model, z)[0], 3)
-
-    def moved(edit: str) -> np.ndarray:
-        return face(apply_edits(one, [parse_edit(edit)], directions))
-
-    made, parts = decode(faces.model, one)
+def hero(z: LatentArrays) -> None:
+    """Of two faces, what one is made of and what can be done with it; `dgn sample` shows more."""
+    one, other = row(z, 0), row(z, 1)
+    made, parts = decode(MODEL, one)
     panels = {
-        "painted": face(one),
+        "painted": painted(one, 3),
         "its appearance": as_images(parts["appearance"], 3),
         "its geometry": draw_grid(made, parts["geometry"], 3),
-        "turned": moved(_TURNED),
-        "wider": moved("geometry:widen=3"),
-        "another": face(other),
-        "its geometry here": face({**one, "geometry": other["geometry"]}),
+        "turned": painted(edited(one, "geometry:turn=-2"), 3),
+        "wider": painted(edited(one, "geometry:widen=3"), 3),
+        "another": painted(other, 3),
+        "its geometry here": painted({**one, "geometry": other["geometry"]}, 3),
     }
     save_png(
         IMAGES / "hero.png", lay_out([np.concatenate(list(panels.values()))], [""], list(panels))
     )
 
 
-def thumbnails(images: np.ndarray, z: LatentArrays) -> None:
+def thumbnails(z: LatentArrays) -> None:
     """Six squares for the table of README.md."""
-    made, parts = decode(MODEL, z)
-    chosen = slice(0, 3)
-    apart = np.concatenate(
-        [
-            np.concatenate(list(strip), axis=1)
-            for strip in (
-                as_images(images[chosen], FACTOR),
-                as_images(parts["appearance"][chosen], FACTOR),
-                draw_grid(made[chosen], parts["geometry"][chosen], FACTOR),
-            )
-        ]
+    made, parts = decode(MODEL, {name: value[:3] for name, value in z.items()})
+    strips = (
+        as_images(made, FACTOR),
+        as_images(parts["appearance"], FACTOR),
+        draw_grid(made, parts["geometry"], FACTOR),
     )
-    save_png(IMAGES / "apart.png", apart)
-    one = row(z, 0)
-    moved = [
-        [painted(edited(one, f"geometry:{name}={step}"))[0] for step in (-2, 0, 2)]
-        for name in ("rotate", "shift y", "widen")
-    ]
-    save_png(IMAGES / "edit.png", _tiled(moved))
+    save_png(IMAGES / "apart.png", _tiled(strips))
+    edits = [[f"geometry:{name}={step}" for step in (-2, 0, 2)] for name in _MOVES]
+    save_png(
+        IMAGES / "edit.png",
+        _tiled([[painted(edited(row(z, 0), e))[0] for e in line] for line in edits]),
+    )
     board = as_images(recombine(MODEL, {name: value[1:4] for name, value in z.items()}), FACTOR)
     save_png(IMAGES / "board.png", _tiled(board))
     shares = np.linspace(0, 1, 9)
     path = {n: np.stack([(1 - s) * v[0] + s * v[2] for s in shares]) for n, v in z.items()}
     save_png(IMAGES / "morph.png", _tiled(painted(path).reshape(3, 3, 128, 128, 3)))
     drawing = _cat(128)
-    mean = {
-        name: value.mean(axis=0, keepdims=True) for name, value in (TRAINED.chains or {}).items()
-    }
+    mean = {name: of_group.mean[None] for name, of_group in DIRECTIONS.items()}
     middle = decode(MODEL, mean)[1]["geometry"][0]
 
     def warped(edit: str) -> np.ndarray:
         field = decode(MODEL, edited(mean, edit))[1]["geometry"][0]
         return warp_photograph(drawing, field - middle)
 
-    edits = [[f"geometry:{n}={v}" for v in (-2, 0, 2)] for n in ("rotate", "shift y", "widen")]
     save_png(IMAGES / "warp.png", _tiled([[warped(edit) for edit in line] for line in edits]))
     with Image.open(IMAGES / "explorer.png") as page:
         edge = min(page.size)
@@ -124,7 +104,7 @@ def thumbnails(images: np.ndarray, z: LatentArrays) -> None:
     save_png(IMAGES / "explorer_small.png", np.asarray(small))
 
 
-def _tiled(rows: list[list[np.ndarray]] | np.ndarray) -> np.ndarray:
+def _tiled(rows: Iterable[Iterable[np.ndarray]]) -> np.ndarray:
     return np.concatenate([np.concatenate(list(strip), axis=1) for strip in rows])
 
 
@@ -158,11 +138,8 @@ def _cat(side: int) -> np.ndarray:
 
 def main() -> None:
     """Paint all of them."""
-    images = load(DataConfig(data="heads:test", side=64, limit=24)).images[:]
-    chosen = images[[12, 3, 6, 9, 20, 7]]
-    z = inferred(chosen)
-    hero((0, 16))
-    thumbnails(chosen, z)
+    hero(sampled(0, 16))
+    thumbnails(sampled(*SEEDS))
 
 
 if __name__ == "__main__":

@@ -85,5 +85,5 @@ HEADS_CLIPS = Source(
     refusal="is drawn frame by frame: leave out `stride` and `fps`",
     drawn=True,
     held_out="heads_clips:test",
-    moving=(*SWAY, *MOVED),
+    moving=("width", *SWAY, *MOVED),
 )

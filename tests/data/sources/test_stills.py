@@ -48,7 +48,7 @@ def test_colors_of_a_clip_are_not_taken_for_numbers_of_its_frames():
     clips = load(DataConfig(data="heads_clips:test", side=32, frames=3, limit=2))
     stills = load(DataConfig(data="heads_clips:test", side=32, stills=3, limit=6))
     np.testing.assert_array_equal(stills.factors["skin"], np.repeat(clips.factors["skin"], 3, 0))
-    for name in ("yaw", "pitch", "mouth_opening", "smile", "brow_raise"):
+    for name in ("width", "yaw", "pitch", "mouth_opening", "smile", "brow_raise"):
         assert stills.factors[name].shape == (6,), name
         np.testing.assert_array_equal(stills.factors[name], clips.factors[name].ravel())
 

@@ -15,6 +15,7 @@ from dgn_tf.cli.flags import define_settings_flags, define_source_flags, setting
 from dgn_tf.cli.paths import check_source, painted_file, require_paths
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.drive import SUFFIXES, DriveSettings, MotionSettings
+from dgn_tf.utils.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +68,8 @@ def main(_argv: Sequence[str]) -> None:
     told = faces.told() if faces else ""
     if told:
         print(f"{told}.")
+    if trained.told_training:
+        print(trained.told_training)
     encoder = trained.encoder(inference.amortised)
     driven = drive(trained.model, trained.config, encoder, still, film.frames, motion, inference)
     save_animation(
@@ -77,7 +80,7 @@ def main(_argv: Sequence[str]) -> None:
         (settings.video, (film.frames, driven.of_frames, driven.errors)),
     ):
         print(f"{path}: squared error {shown[-1].mean():.1f}{_unlike(trained, *shown)}")
-    print(f"{output}: {len(driven.images)} frames, {film.rate:g} a second.")
+    print(f"{output}: {counted(len(driven.images), 'frame')}, {film.rate:g} a second.")
 
 
 def _unlike(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FLAGS = absl_flags.FLAGS
 _TFLITE_FLAGS = ("part", "quantization")
+_KINDS = {"saved_model": "a SavedModel", "tflite": ".tflite files", "web": "a page"}
 # Samples that ranges of integers are measured on, where an export keeps no latents.
 _DRAWN = 500
 
@@ -105,6 +106,10 @@ def main(argv: list[str]) -> None:
     target = _target()
     require_text(f"`output_dir={FLAGS.output_dir}`", target)
     require_writable(f"`output_dir={FLAGS.output_dir}`", target)
+    # It takes half a minute, most of which shows nothing.
+    print(
+        f"Exporting {FLAGS.run_dir or FLAGS.saved_model} as {_KINDS[FLAGS.format]} ...", flush=True
+    )
     from dgn_tf.runs.trained import load_trained
 
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model, finished=True)
@@ -180,7 +185,8 @@ def _write_saved_model(target: Path, trained: "Trained") -> None:
         keep_latents=FLAGS.keep_latents,
     )
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.")
+    beside = "" if path.name == "1" else f" Version {path.name}: those before stay."
+    print(f"{path}: {size / 1e6:.2f} MB, checked against the Keras model.{beside}")
     mounted = shlex.quote(f"{target.resolve()}:/models/{target.name}")
     print(
         f"Serve it: docker run -p 8501:8501 -v {mounted} "

@@ -1,6 +1,6 @@
 """Latents, reconstructions and recombinations of images that a trained model has not seen.
 
-Usage: dgn infer --run_dir=runs/heads --data=photos --output_dir=out
+Usage: dgn infer ann.jpg ben.jpg --run_dir=runs/heads --output_dir=out
        dgn infer --run_dir=runs/heads --recombine=ann.jpg,ben.jpg --output_dir=out
        dgn infer --run_dir=runs/heads --warp_image=cat.jpg --edit=geometry:widen=2 --output_dir=out
 """
@@ -18,10 +18,12 @@ from dgn_tf.config.edits import parse_edit
 from dgn_tf.config.infer import InferenceTask
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.ownership import shortened
+from dgn_tf.utils.words import counted
 
 FLAGS = absl_flags.FLAGS
-# Settings of an inference with several values each, which are declared by hand.
+# Settings of an inference with several values each, which are declared by hand or have no flag.
 _LISTS = ("recombine", "edit")
+POSITIONALS = ("IMAGE...",)
 
 # The short help.
 COMMON = {
@@ -62,18 +64,21 @@ def define_flags() -> None:
     )
 
 
-def main(_argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Runs the inference that the flags describe."""
+    _, *files = argv
     check_source(FLAGS.run_dir, FLAGS.saved_model)
     if FLAGS.warp_image:
-        _check_warp_flags()
+        _check_warp_flags(files)
         _require_images("warp_image")
         _check_output()
         _warp()
     else:
-        task = settings_from_flags(InferenceTask, FLAGS)
+        task = settings_from_flags(InferenceTask, FLAGS, files=files)
         settings = settings_from_flags(InferenceConfig, FLAGS)
         _require_images("recombine")
+        for path in files:
+            require_path(path, path)
         # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
         from dgn_tf.data.sources import require_data
 
@@ -92,6 +97,9 @@ def _check_output() -> None:
     if not FLAGS.output_dir:
         raise InputError("--output_dir is needed: a folder for the results.")
     require_writable(f"`output_dir={FLAGS.output_dir}`", FLAGS.output_dir)
+    from dgn_tf.runs.outputs import require_output
+
+    require_output(FLAGS.output_dir, FLAGS.overwrite)
 
 
 def _warp() -> None:
@@ -101,21 +109,24 @@ def _warp() -> None:
 
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
     warp_images(trained, FLAGS.warp_image, FLAGS.edit, FLAGS.output_dir, FLAGS.overwrite)
-    print(f"{len(FLAGS.warp_image)} images: {FLAGS.output_dir}")
+    print(f"{counted(len(FLAGS.warp_image), 'image')}: {FLAGS.output_dir}")
 
 
 def _infer(task: InferenceTask, settings: InferenceConfig) -> None:
     from dgn_tf.evaluation.inferring import infer
     from dgn_tf.runs.trained import load_trained
+    from dgn_tf.types import has_geometry
 
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
     report = infer(trained, task, FLAGS.output_dir, settings, FLAGS.overwrite)
     if report["faces"]:
         print(f"{report['faces']}.")
     print(
-        f"{len(report['examples'])} images, mean squared reconstruction error "
+        f"{counted(len(report['examples']), 'image')}, mean squared reconstruction error "
         f"{report['msre']:.2f} (sum over an image, [0, 1] scale): {FLAGS.output_dir}"
     )
+    if trained.told_training:
+        print(trained.told_training)
     unlike = [
         f"{example['name']} ({', '.join(example['unlike'])})"
         for example in report["examples"]
@@ -123,10 +134,17 @@ def _infer(task: InferenceTask, settings: InferenceConfig) -> None:
     ]
     if unlike:
         print(f"Unlike anything that this model has learned: {len(unlike)}, {shortened(unlike)}")
+    if has_geometry(trained.model) and not (task.recombine or task.edit):
+        print(
+            "Next: --recombine=A.jpg,B.jpg paints every appearance in every geometry, and "
+            "--edit=geometry:1=2 moves along a direction; dgn morph A.jpg B.jpg goes between two."
+        )
 
 
-def _check_warp_flags() -> None:
+def _check_warp_flags(files: Sequence[str]) -> None:
     """Refuse what --warp_image makes no use of."""
+    if files:
+        raise InputError(f"--warp_image names its images itself: leave {files[0]} out.")
     names = [name for kind in (InferenceTask, InferenceConfig) for name in _names(kind)]
     others = [name for name in names if FLAGS[name].present and name != "edit"]
     if others or not FLAGS.edit:
@@ -139,13 +157,13 @@ def _check_warp_flags() -> None:
 
 
 def _names(kind: type) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind)]
+    return [field.name for field in dataclasses.fields(kind) if field.name != "files"]
 
 
 def main_cli() -> None:
     """The command dgn-infer."""
     define_flags()
-    run_app(main, common=COMMON)
+    run_app(main, POSITIONALS, COMMON)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from absl import flags as absl_flags
 from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, settings_from_flags
 from dgn_tf.config.prepare import CropSettings
+from dgn_tf.utils.words import counted
 
 POSITIONALS = ("SOURCE", "DEST")
 
@@ -35,8 +36,8 @@ def main(argv: Sequence[str]) -> None:
     known = f", {counts['known']} of them known from before" if counts["known"] else ""
     listed = " (skipped.csv says why)" if counts["skipped"] else ""
     print(
-        f"{counts['crops']} crops from {counts['images']} images{known}; "
-        f"{counts['skipped']} images skipped{listed}: {dest}"
+        f"{counted(counts['crops'], 'crop')} from {counted(counts['images'], 'image')}{known}; "
+        f"{counted(counts['skipped'], 'image')} skipped{listed}: {dest}"
     )
 
 

@@ -12,6 +12,7 @@ from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
 from dgn_tf.cli.paths import check_source, painted_file
 from dgn_tf.config.painting import SampleSettings, is_animation, parse_seeds
+from dgn_tf.utils.words import counted
 
 FLAGS = absl_flags.FLAGS
 # The short help.
@@ -49,7 +50,9 @@ def main(_argv: Sequence[str]) -> None:
     else:
         save_png(output, image_grid(model, latents, settings.columns))
     spread = "as the latents of the training images are" if source == "training" else "N(0, I)"
-    print(f"{output}: {len(seeds)} samples, drawn {spread} (--source={source}).")
+    if trained.told_training:
+        print(trained.told_training)
+    print(f"{output}: {counted(len(seeds), 'sample')}, drawn {spread} (--source={source}).")
 
 
 def main_cli() -> None:

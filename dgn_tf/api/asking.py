@@ -1,5 +1,6 @@
 """What a trained generator is asked: to infer, paint, draw, warp and be measured."""
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from dgn_tf.evaluation.experiments.held_out import held_out
 from dgn_tf.evaluation.inferring import edited_field
 from dgn_tf.evaluation.report import Report
 from dgn_tf.inference.energy import reconstruction_errors
-from dgn_tf.inference.statistics import SOURCES
+from dgn_tf.inference.statistics import HARDLY_TRAINED, SOURCES
 from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.runs.restoring import given_latents
 from dgn_tf.types import ClipModel, LatentArrays, LatentModel, has_geometry
@@ -37,6 +38,8 @@ from dgn_tf.visualize.photographs import warp_photograph
 
 if TYPE_CHECKING:
     from dgn_tf.api.generator import Generator
+
+_log = logging.getLogger(__name__)
 
 
 def infer(model: "Generator", inference: Any, examples: Examples, batch_size: int) -> Latents:
@@ -55,7 +58,20 @@ def infer(model: "Generator", inference: Any, examples: Examples, batch_size: in
     errors = reconstruction_errors(model.network, images, z)
     statistics = model.known.statistics
     typical = None if statistics is None else statistics.typical(images, z, errors)
+    _tell_training(model)
     return Latents(z, examples.names, images, errors, typical)
+
+
+def _tell_training(model: "Generator") -> None:
+    """Warn, once, of a model that is not trained, or hardly."""
+    known = model.known
+    if known.told:
+        return
+    if not known.trained:
+        _log.warning("This model is not trained: what it paints is that of new networks.")
+    elif known.statistics is not None and known.statistics.hardly_trained:
+        _log.warning("%s", HARDLY_TRAINED)
+    known.told = True
 
 
 def edit(model: "Generator", z: Latents, steps: Mapping[str, Any]) -> Latents:
@@ -104,6 +120,7 @@ def sample(model: "Generator", count: int, seed: int, source: str) -> Images:
         if value < least:
             raise InputError(f"`{name}={value}`: must be at least {least}.")
     network, statistics = model.network, model.known.statistics
+    _tell_training(model)
     # There is nothing that an untrained model could have learned of its latents.
     known = source if model.known.trained else "prior"
     latents = sample_latents(network, statistics, range(seed, seed + count), known)
@@ -169,14 +186,15 @@ def evaluate(
     """
     what = counted(len(test), "image" if test.frames is None else "clip")
     what = f"{what} of {named}" if named else what
+    mean = None if model.known.statistics is None else model.known.statistics.mean_image
     network = model.network
     latents = infer(model, inference, test, 100).groups
     if test.frames is not None:
         if not isinstance(network, DynamicDeformableGenerator):
             raise InputError("`evaluate` of clips is for `model=dynamic`.")
-        return clips(network, train, test, latents, seed, what)
+        return clips(network, train, test, latents, seed, what, mean)
     config = model.config
     labels = None
     if config.model.appearance == "categorical" and config.data.label in test.factors:
         labels = class_labels(test, config.data.label)
-    return held_out(network, train, test, latents, seed, labels, what)
+    return held_out(network, train, test, latents, seed, labels, what, mean)

@@ -147,9 +147,8 @@ class DirectionTable:
             return int(name) - 1
         if name in of_group.names:
             return of_group.names.index(name)
-        raise InputError(
-            f"`{group}={{{name!r}: ...}}`: there is no such direction{near(name, of_group.names)}"
-        )
+        known = near(name, of_group.names, _SHOWN)
+        raise InputError(f"`{group}={{{name!r}: ...}}`: there is no such direction{known}")
 
     def _named(self, key: str) -> tuple[str, int]:
         """The only direction of a name, of whatever group."""
@@ -166,5 +165,5 @@ class DirectionTable:
             )
         if not places:
             names = [n.replace(" ", "_") for g in self.groups.values() for n in g.names]
-            raise InputError(f"`{key}`: there is no such direction{near(key, names)}")
+            raise InputError(f"`{key}`: there is no such direction{near(key, names, _SHOWN)}")
         return places[0]

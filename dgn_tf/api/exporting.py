@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from dgn_tf.api.hub import HUB, hub_error
 from dgn_tf.api.settings import near
 from dgn_tf.config.export import ENCODER, FORMATS, QUANTIZATIONS
 from dgn_tf.explorer.web import write_web
@@ -21,7 +22,6 @@ from dgn_tf.utils.files import atomic_write, looks_like_file, user_path
 if TYPE_CHECKING:
     from dgn_tf.api.generator import Generator
 
-HUB = "hf://"
 _PLACES = (
     "there are NAME.tflite and folders, whose names have no suffix: a SavedModel or, with "
     '`format="web"`, a page. NAME.keras is written by `save`.'
@@ -36,10 +36,15 @@ def save(
     """Save a generator as Keras does; arguments and errors as of `Generator.save`."""
     path = os.fspath(filepath)
     if path.startswith(HUB):
+        if not overwrite:
+            raise InputError(
+                f"`overwrite=False` is for files: {HUB} keeps the versions before. Leave it out."
+            )
         try:
-            keras.saving.save_model(model, path, overwrite=overwrite, **options)
-        except ImportError as error:
-            raise InputError(f"`filepath={path}`: {error}") from None
+            keras.saving.save_model(model, path, **options)
+        # The libraries that reach the Hub raise errors of many kinds.
+        except Exception as error:
+            raise hub_error("filepath", path, error) from error
         return
     target = user_path(path)
     if target.suffix != ".keras":

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dgn_tf.api.settings import near
+from dgn_tf.api.settings import Langevin, near
 from dgn_tf.config import Config, ExecutionConfig, TrainingConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.runs.directory import Run
@@ -94,6 +94,29 @@ def fit(
     trained = load_trained(folder, None)
     history = _history(Run(folder), trained.model)
     return Fitted(trained, ended.weights, history, ended.stopped_by)
+
+
+def require_no_losses(langevin: Any, settings: Mapping[str, Any]) -> None:
+    """Check that nobody gives a loss or metrics, as Keras takes them.
+
+    Raises:
+        InputError: somebody does.
+    """
+    if langevin is not None and not isinstance(langevin, Langevin):
+        raise InputError(
+            f"`langevin={langevin!r}`: must be dgn.Langevin(...). There is no loss to choose: a "
+            "model learns by its likelihood, which `sigma` weighs."
+        )
+    if "loss" in settings:
+        raise InputError(
+            "`loss`: leave it out: a model learns by its likelihood, which `sigma` of dgn.Langevin "
+            "weighs, and by penalties among its settings, such as `fold_penalty`."
+        )
+    if {"metrics", "weighted_metrics"} & settings.keys():
+        raise InputError(
+            "`metrics`: leave them out: `msre` is measured at every step, `val_msre` of "
+            "`validation_data`, and all else by `evaluate` or by `callbacks` of `fit`."
+        )
 
 
 def require_training_settings(settings: Mapping[str, Any]) -> None:

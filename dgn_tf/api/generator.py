@@ -48,6 +48,7 @@ class Known:
         train: what it has learned from in this process, or None.
         trained: whether it has learned anything.
         name: for people.
+        told: whether it was said how little it has learned.
     """
 
     statistics: LatentStatistics | None = None
@@ -56,6 +57,7 @@ class Known:
     train: Examples | None = None
     trained: bool = False
     name: str = "model"
+    told: bool = False
 
 
 def _name_of(trained: Trained) -> str:
@@ -130,6 +132,7 @@ class Generator(keras.Model):
             folders=trained.folders,
             trained=True,
             name=_name_of(trained),
+            told=False,
         )
         self._inference.cache_clear()
 
@@ -149,6 +152,7 @@ class Generator(keras.Model):
         Raises:
             InputError: there is no such setting, or a value out of its range.
         """
+        fitting.require_no_losses(langevin, settings)
         if langevin is not None:
             chosen = {
                 "langevin_steps": langevin.steps,
@@ -430,11 +434,12 @@ class Generator(keras.Model):
 
         Args:
             filepath: NAME.keras, or "hf://USER/NAME" for the Hugging Face Hub.
-            overwrite: whether a file may be there.
+            overwrite: whether a file may be there; of files alone.
             options: of `keras.saving.save_model`.
 
         Raises:
-            InputError: another kind of path.
+            InputError: another kind of path, a file that is there, or the Hub cannot be reached or
+                refuses.
         """
         exporting.save(self, filepath, overwrite, options)
 
@@ -479,6 +484,20 @@ class Generator(keras.Model):
         return explore(self, port, open_browser, block)
 
     # As a model of Keras.
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As of Keras, for a tensor of each group; what else people may mean has names.
+
+        Raises:
+            InputError: it is called with something else.
+        """
+        given = args[0] if args else kwargs.get("latents")
+        if not isinstance(given, Mapping):
+            raise InputError(
+                "a model is called with a tensor for each group, as in model({'appearance': ...}): "
+                "of Latents call `paint(z)`, of images `infer` or `predict`."
+            )
+        return super().__call__(*args, **kwargs)
 
     def call(self, latents: LatentVectors) -> Tensor:
         """Images or clips in [-1, 1] of a tensor [B, d] for each group."""

@@ -11,10 +11,12 @@ import numpy as np
 from PIL import Image
 
 from dgn_tf.api.latents import Latents
+from dgn_tf.config.data import SIDES
 from dgn_tf.config.infer import check_format
 from dgn_tf.data.file_names import file_names
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write, user_path
+from dgn_tf.utils.words import counted
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.clips import shown_frames
 from dgn_tf.visualize.images import (
@@ -28,6 +30,8 @@ from dgn_tf.visualize.images import (
 
 _MOVING = (".gif", ".mp4")
 _STILL = (".png", ".jpg", ".jpeg", ".webp")
+# Pixels to which an image is enlarged that is alone, at most.
+_ALONE = 384
 # Frames a second of clips and of morphs.
 _RATE = 10
 
@@ -74,9 +78,9 @@ class Images:
 
     def __repr__(self) -> str:
         *_, height, width, channels = self.pixels.shape
-        many = "" if len(self) == 1 else "s"
-        kind = f"clip{many} of {self.pixels.shape[1]} frames" if self.moving else f"image{many}"
-        return f"Images({len(self)} {kind}, {width}x{height}x{channels})"
+        kind = counted(len(self), "clip" if self.moving else "image")
+        kind += f" of {counted(self.pixels.shape[1], 'frame')}" if self.moving else ""
+        return f"Images({kind}, {width}x{height}x{channels})"
 
     def __getitem__(self, key: Any) -> "Images":
         rows = np.atleast_1d(np.arange(len(self))[key])
@@ -104,7 +108,10 @@ class Images:
         if self.moving:
             rows = list(self._enlarged()[:, shown_frames(self.pixels.shape[1])])
         elif len(self) == 1:
-            return self._enlarged()[0]
+            side = self.pixels.shape[2]
+            # Photographs and sheets have a size of their own, and are shown and kept so.
+            painted = side == self.pixels.shape[1] and side in SIDES
+            return as_images(self.pixels, max(1, _ALONE // side) if painted else 1)[0]
         else:
             shown = self._enlarged()
             rows = in_square(shown)
@@ -114,9 +121,10 @@ class Images:
         """Write them to a file, or to a folder.
 
         Args:
-            path: NAME.png, .jpg or .webp: a single image as it is, several as a sheet; NAME.gif or
-                .mp4: an animation of all images in turn, or of the clips together; a path
-                without a suffix: a folder with a PNG file of each image, or a GIF of each clip.
+            path: NAME.png, .jpg or .webp: a single image, small ones enlarged, or several as a
+                sheet; NAME.gif or .mp4: an animation of all images in turn, or of the clips
+                together; a path without a suffix: a folder with a PNG file of each image at its
+                own size, or a GIF of each clip.
 
         Returns:
             The path.
@@ -133,15 +141,17 @@ class Images:
             check_format(suffix.removeprefix("."))
             save_animation(target, self._frames(), self.rate)
         elif suffix in _STILL:
-            single = len(self) == 1 and not self.moving
-            _save_still(target, self.pixels[0] if single else self.sheet())
+            _save_still(target, self.sheet())
         elif suffix:
             known = ", ".join((*_STILL, *_MOVING))
             raise InputError(f"`path={path}`: must end in one of {known}, or be a folder.")
         else:
             names = file_names(self.names or [f"{row:04d}" for row in range(len(self))])
             for name, image in zip(names, self, strict=True):
-                image.save(target / f"{name}{'.gif' if self.moving else '.png'}")
+                if self.moving:
+                    image.save(target / f"{name}.gif")
+                else:
+                    _save_still(target / f"{name}.png", image.pixels[0])
         return target
 
     def _enlarged(self) -> np.ndarray:

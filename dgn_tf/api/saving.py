@@ -6,9 +6,9 @@ from pathlib import Path
 
 import keras
 
-from dgn_tf.api.exporting import HUB
 from dgn_tf.api.generator import Generator
 from dgn_tf.api.generators import DeformableGenerator, DynamicGenerator
+from dgn_tf.api.hub import HUB, hub_error
 from dgn_tf.cli.paths import holds_run
 from dgn_tf.config import CLIP_MODELS
 from dgn_tf.runs.trained import Trained, load_trained
@@ -72,6 +72,8 @@ def _of_keras(path: str) -> Generator:
         model = keras.saving.load_model(path)
     # A broken file makes Keras raise nearly anything.
     except Exception as error:
+        if path.startswith(HUB):
+            raise hub_error("path", path, error) from error
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"`path={path}` cannot be read: {reason[0][:300]}") from error
     if not isinstance(model, Generator):

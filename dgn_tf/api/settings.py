@@ -140,13 +140,22 @@ def with_optimizer(config: Config, optimizer: Any) -> Config:
     return changed(config, {"optimizer": text})
 
 
-def near(name: object, names: Iterable[str]) -> str:
-    """The end of a message about an unknown name: those that are near, or all."""
+def near(name: object, names: Iterable[str], listed: int = 0) -> str:
+    """The end of a message about an unknown name: those that are near, or all.
+
+    Args:
+        name: that is not known.
+        names: that are.
+        listed: of more than 20, how many are listed.
+    """
     known = list(names)
     found = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     if found:
         return f"; did you mean {' or '.join(found)}?"
-    return f"; there are {', '.join(known)}." if len(known) <= 20 else "."
+    if len(known) <= 20:
+        return f"; there are {', '.join(known)}."
+    shown = ", ".join(known[:listed])
+    return f"; there are {shown} and {len(known) - listed} more." if listed else "."
 
 
 def _of_type(name: str, value: Any, kind: Any) -> Any:

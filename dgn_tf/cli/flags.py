@@ -48,7 +48,10 @@ def define_settings_flags(
 
 
 def settings_from_flags(
-    kind: type[Settings], values: flags.FlagValues, defaults: Mapping[str, Any] | None = None
+    kind: type[Settings],
+    values: flags.FlagValues,
+    defaults: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Settings:
     """An instance of a dataclass with what the flags say; settings without a flag keep defaults.
 
@@ -56,6 +59,7 @@ def settings_from_flags(
         kind: the dataclass.
         values: the flags.
         defaults: for flags that are not given, in place of what they were declared with.
+        more: settings that have no flag.
 
     Raises:
         InputError: a value out of its range.
@@ -65,7 +69,7 @@ def settings_from_flags(
     for name, value in (defaults or {}).items():
         if name in given and not values[name].present:
             given[name] = value
-    return kind(**given)
+    return kind(**given, **more)
 
 
 def define_config_flags(

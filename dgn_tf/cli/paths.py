@@ -95,11 +95,21 @@ def check_source(run_dir: str | None, saved_model: str | None) -> None:
         InputError: none or both are given, or it holds no run or no exported model.
     """
     if bool(run_dir) == bool(saved_model):
-        raise InputError("give either `run_dir`, a training run, or `saved_model`, an export.")
+        raise InputError(
+            f"give either `run_dir`, a training run, or `saved_model`, an export{_such_as()}."
+        )
     if run_dir:
         require_run(run_dir)
     if saved_model:
         version_folder(user_path(saved_model))
+
+
+def _such_as() -> str:
+    """Names the model that comes with the project, where it is there."""
+    try:
+        return f", such as {os.path.relpath(default_model())}"
+    except InputError:
+        return ""
 
 
 def default_model() -> str:

@@ -16,7 +16,7 @@ class EvaluationData:
 
     data: str = setting(
         "",
-        "Images that the run was not trained on, in a form of --data of dgn_tf.train; if not "
+        "Images that the run was not trained on, in a form of --data of dgn_tf.train. If not "
         "given, those that it has held out (--validation) or, for a run on heads, heads:test. "
         "expressions: any labeled clips; the run's own, with the latents inferred in its "
         "training, if not given. geometry: where directions come from; likewise.",

@@ -39,6 +39,7 @@ class InferenceTask:
 
     Attributes:
         recombine: instead of `data`, two or more image files, whose recombinations are written.
+        files: instead of `data`, image files.
         edit: GROUP:DIRECTION=VALUE texts, see `parse_edit`.
     """
 
@@ -61,6 +62,7 @@ class InferenceTask:
     recombine: Sequence[str] = ()
     edit: Sequence[str] = ()
     align: str = align_setting()
+    files: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model."""
@@ -69,9 +71,12 @@ class InferenceTask:
         require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
         in_range = 0 <= self.board <= _MOST_ON_BOARD
         require(in_range, "board", self.board, f"from 0 to {_MOST_ON_BOARD}")
-        if bool(self.data) == bool(self.recombine):
-            raise InputError("give either `data`, a data set, or `recombine`, image files.")
-        if self.recombine and (self.limit or self.data_dir):
+        if sum(map(bool, (self.data, self.recombine, self.files))) != 1:
+            raise InputError(
+                "give either image files, as in dgn infer ann.jpg, or `data`, a data set, or "
+                "`recombine`, image files."
+            )
+        if not self.data and (self.limit or self.data_dir):
             raise InputError("`limit` and `data_dir` choose from `data`: leave them out here.")
         if self.recombine and not 2 <= len(self.recombine) <= _MOST_RECOMBINED:
             raise InputError(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.words import counted
 
 _BLOCK = 1024
 
@@ -67,7 +68,7 @@ class Examples:
         Examples(20 images, 32x32x3)
         >>> train, held_out = faces.split(0.1, seed=0)
         >>> len(train), held_out[:1]
-        (18, Examples(1 images, 32x32x3))
+        (18, Examples(1 image, 32x32x3))
 
     Attributes:
         images: uint8 [N, S, S, C] or, clips, [N, F, S, S, C], 0..255, C is 1 or 3: an array, or
@@ -125,8 +126,10 @@ class Examples:
         return self.subset(np.atleast_1d(np.arange(len(self))[key]))
 
     def __repr__(self) -> str:
-        kind = "images" if self.frames is None else f"clips of {self.frames} frames"
-        return f"Examples({len(self)} {kind}, {self.side}x{self.side}x{self.channels})"
+        frames = self.frames
+        kind = counted(len(self), "image" if frames is None else "clip")
+        kind += "" if frames is None else f" of {counted(frames, 'frame')}"
+        return f"Examples({kind}, {self.side}x{self.side}x{self.channels})"
 
     @property
     def side(self) -> int:

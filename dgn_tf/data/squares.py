@@ -71,9 +71,7 @@ def eight_bits(image: Image.Image) -> Image.Image:
         # Pillow's own conversion clips at 255; 65535 / 257 is exactly 255.
         values = np.asarray(image.convert("I"))
         if values.min() < 0 or values.max() > 65535:
-            raise ValueError(
-                "whole numbers beyond 0 to 65535: the image states no range of values"
-            )
+            raise ValueError("whole numbers beyond 0 to 65535: the image states no range of values")
         return Image.fromarray(np.rint(values / 257).astype(np.uint8))
     if image.has_transparency_data:
         color = image.convert("RGBA")

@@ -27,6 +27,7 @@ from dgn_tf.runs.trained import Trained
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
+from dgn_tf.utils.words import counted
 from dgn_tf.visualize.animation import write_animations
 from dgn_tf.visualize.directions import Directions, principal_directions
 from dgn_tf.visualize.editing import apply_edits, check_edits, editable_dims, locate
@@ -85,6 +86,7 @@ def infer(
         numbers = _write_results(folder, trained, task, examples, latents, directions)
         source = {
             "data": task.data or None,
+            "files": list(task.files),
             "recombine": list(task.recombine),
             "edit": list(task.edit),
             "align": task.align,
@@ -138,17 +140,19 @@ def infer_files(
     examples = _load_files(trained.config, files, faces)
     latents = _infer_latents(trained.model, settings, encoder, examples, len(examples), {})
     errors = reconstruction_errors(trained.model, examples.images, latents)
+    unlike = _unlike(trained, examples, latents, errors) or [[] for _ in errors]
     told = faces.told() if faces else ""
-    return Inferred(latents, errors, _unlike(trained, examples, latents, errors), told)
+    return Inferred(latents, errors, unlike, told)
 
 
 def _unlike(
     trained: Trained, examples: Examples, latents: LatentArrays, errors: np.ndarray
-) -> list[list[str]]:
-    """By what each image is unlike those that a model has learned from, as far as that is known."""
-    if trained.statistics is None:
-        return [[] for _ in errors]
-    found = trained.statistics.unusual(examples.images[:], latents, errors)
+) -> list[list[str]] | None:
+    """By what each image is unlike those that were learned from; None where that is unknown."""
+    statistics = trained.statistics
+    found = statistics.unusual(examples.images[:], latents, errors) if statistics else {}
+    if not found:
+        return None
     return [[name for name in found if found[name][row]] for row in range(len(errors))]
 
 
@@ -188,7 +192,7 @@ def warp_images(
 
 def _sources(trained: Trained, task: InferenceTask) -> list[str | os.PathLike]:
     """What is read: nothing of it may be replaced by the results."""
-    return [trained.path, *task.recombine, *(paths_of(task.data) if task.data else ())]
+    return [trained.path, *task.recombine, *task.files, *(paths_of(task.data) if task.data else ())]
 
 
 def _write_report(folder: Path, report: dict) -> dict:
@@ -240,8 +244,8 @@ def _load_files(config: Config, files: Sequence[str], faces: FaceCutter | None) 
 
 
 def _load(config: Config, task: InferenceTask, faces: FaceCutter | None) -> Examples:
-    if task.recombine:
-        return _load_files(config, task.recombine, faces)
+    if files := task.recombine or task.files:
+        return _load_files(config, files, faces)
     data = other_data(config.data, task.data, task.limit)
     data = dataclasses.replace(data, data_dir=task.data_dir or config.data.data_dir)
     with progress_bar("Reading images") as report:
@@ -263,7 +267,7 @@ def _infer_latents(
     finite = np.all([np.isfinite(z).all(axis=1) for z in latents.values()], axis=0)
     if not finite.all():
         raise InputError(
-            f"the inference diverged for {np.sum(~finite)} images, the first "
+            f"the inference diverged for {counted(int(np.sum(~finite)), 'image')}, the first "
             f"{examples.names[np.argmin(finite)]}: give a `step_size` below "
             f"{settings.step_size:g}."
         )
@@ -279,8 +283,8 @@ def _write_results(
     directions: Mapping[str, Directions] | None,
 ) -> dict:
     """Writes latents, images, overviews and what else is asked for; returns the errors."""
-    model = trained.model
-    files = file_names([os.path.basename(name) for name in task.recombine] or examples.names)
+    model, named = trained.model, task.recombine or task.files
+    files = file_names([os.path.basename(name) for name in named] or examples.names)
     errors = results.write_reconstructions(folder, model, examples, latents, files)
     results.write_overviews(folder, model, examples, latents, len(task.recombine) or task.board)
     if task.recombine:

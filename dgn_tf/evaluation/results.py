@@ -134,7 +134,7 @@ def errors_report(
     examples: Examples,
     files: Sequence[str],
     errors: np.ndarray,
-    unlike: Sequence[Sequence[str]],
+    unlike: Sequence[Sequence[str]] | None,
 ) -> dict:
     """The part of the report that names examples and their errors.
 
@@ -142,13 +142,16 @@ def errors_report(
         examples: N examples.
         files: a file name without suffix for each.
         errors: `write_reconstructions` has returned.
-        unlike: by what each is unlike the images that the model has learned from.
+        unlike: by what each is unlike the images that the model has learned from; None where
+            nothing is known of that.
 
     Returns:
         "msre", the mean squared reconstruction error, and "examples" with the name, id, file and
-        error of each, whether it is typical, and by what it is unlike those learned from.
+        error of each, whether it is typical (None where that is not known), and by what it is
+        unlike those learned from.
     """
-    rows = zip(examples.names, examples.ids, files, errors, unlike, strict=True)
+    known = [None] * len(errors) if unlike is None else unlike
+    rows = zip(examples.names, examples.ids, files, errors, known, strict=True)
     return {
         "msre": float(np.mean(errors)),
         "examples": [
@@ -157,8 +160,8 @@ def errors_report(
                 "id": int(i),
                 "file": f"{file}.png",
                 "msre": float(error),
-                "typical": not other,
-                "unlike": list(other),
+                "typical": None if other is None else not other,
+                "unlike": list(other or ()),
             }
             for name, i, file, error, other in rows
         ],

@@ -21,8 +21,15 @@ QUANTILES = (0.5, 0.9, 0.995)
 # than those that were, and are a little sharper or softer.
 LATENT_FACTOR = ERROR_FACTOR = 1.5
 TEXTURE_FACTOR = 3.0
+# What is said once of a model that has learned less than the mean of its images.
+HARDLY_TRAINED = (
+    "This model is hardly trained: it paints its own training images no better than the mean of "
+    "them does. What it makes of others says little."
+)
 # The arrays of `Gaussian` in the file.
 _TEXTURE = ("texture_mean", "texture_covariance", "texture_distances")
+# What is known of the mean image; older files have neither.
+_OF_MEAN = ("mean_image", "mean_errors")
 # Where samples come from: the latents of the training examples, or N(0, I).
 SOURCES = ("training", "prior")
 
@@ -40,6 +47,9 @@ class LatentStatistics:
         distances: how far the training latents lie from their mean, float64 [3] by group, at
             `QUANTILES`, as of `Gaussian`; groups that are one-hot have none.
         texture: the distribution of the `texture` of training examples; None where it is not known.
+        mean_image: of the training examples, float32 [S, S, C] in [-1, 1]; None where it is not
+            known.
+        mean_errors: the errors that it makes of training examples, like `errors`.
     """
 
     means: LatentArrays
@@ -48,6 +58,15 @@ class LatentStatistics:
     errors: np.ndarray | None = None
     distances: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     texture: Gaussian | None = None
+    mean_image: np.ndarray | None = None
+    mean_errors: np.ndarray | None = None
+
+    @property
+    def hardly_trained(self) -> bool:
+        """Whether the model paints half of its training examples no better than their mean does."""
+        if self.errors is None or self.mean_errors is None:
+            return False
+        return not self.errors[0] < self.mean_errors[0]
 
     @classmethod
     def fit(
@@ -56,6 +75,7 @@ class LatentStatistics:
         errors: np.ndarray | None = None,
         one_hot: Collection[str] = (),
         images: np.ndarray | None = None,
+        mean_image: np.ndarray | None = None,
     ) -> "LatentStatistics":
         """The statistics of latents.
 
@@ -64,6 +84,7 @@ class LatentStatistics:
             errors: the reconstruction errors [M] of training examples, or None.
             one_hot: the groups whose latents are one-hot.
             images: training images or clips, uint8 [M, ...], or None.
+            mean_image: of all training examples, [S, S, C] in [-1, 1], or None.
 
         Raises:
             InputError: a latent or an error is not finite.
@@ -83,6 +104,12 @@ class LatentStatistics:
                 name: group.distances for name, group in groups.items() if name not in one_hot
             },
             texture=None if images is None else Gaussian.fit(texture(images), QUANTILES),
+            mean_image=mean_image,
+            mean_errors=(
+                None
+                if images is None or mean_image is None
+                else np.quantile(_squared_errors(images, mean_image), QUANTILES)
+            ),
         )
 
     def sample(self, count: int, seed: int = 0, source: str = "training") -> LatentArrays:
@@ -134,9 +161,12 @@ class LatentStatistics:
             errors: of the reconstructions, [N], as `errors` of this class.
 
         Returns:
-            bool [N] by name, of what is known; true also for what is not a number.
+            bool [N] by name, of what is known; true also for what is not a number. Nothing of a
+            model that is hardly trained.
         """
         found = {}
+        if self.hardly_trained:
+            return found
         if self.errors is not None:
             found["error"] = ~(np.asarray(errors) <= ERROR_FACTOR * self.errors[-1])
         for name, distances in self.distances.items():
@@ -170,6 +200,9 @@ class LatentStatistics:
         found |= {f"{name}/distances": each for name, each in self.distances.items()}
         if self.texture is not None:
             found |= {f"texture_{name}": each for name, each in vars(self.texture).items()}
+        for name in _OF_MEAN:
+            if (each := getattr(self, name)) is not None:
+                found[name] = each
         return found
 
     @classmethod
@@ -193,16 +226,20 @@ class LatentStatistics:
         # Older files have the errors alone.
         distances = {n: arrays[f"{n}/distances"] for n in groups if f"{n}/distances" in arrays}
         known = [arrays[n] for n in _TEXTURE if n in arrays]
-        quantiles = [*distances.values(), *known[2:], *([] if errors is None else [errors])]
+        mean_image, mean_errors = (arrays.get(name) for name in _OF_MEAN)
+        quantiles = [*distances.values(), *known[2:]]
+        quantiles += [each for each in (errors, mean_errors) if each is not None]
         if (
             not set(one_hot) <= set(groups)
             or len(known) not in (0, len(_TEXTURE))
             or (known and known[1].shape != 2 * known[0].shape)
             or any(each.shape != (len(QUANTILES),) for each in quantiles)
+            or (mean_image is not None and mean_image.ndim != 3)
         ):
             raise ValueError("its arrays do not go together")
+        of_texture = Gaussian(*known) if known else None
         return cls(
-            means, covariances, one_hot, errors, distances, Gaussian(*known) if known else None
+            means, covariances, one_hot, errors, distances, of_texture, mean_image, mean_errors
         )
 
     def save(self, path: str | os.PathLike) -> None:
@@ -224,6 +261,13 @@ class LatentStatistics:
                 f"{path} is damaged ({error}): delete it, and what can be known of the latents is "
                 "computed anew."
             ) from None
+
+
+def _squared_errors(images: np.ndarray, mean_image: np.ndarray) -> np.ndarray:
+    """Sums of squares [N] between uint8 [N, ..., S, S, C] and an image in [-1, 1], on [0, 1]."""
+    mean = (np.asarray(mean_image, np.float32) + 1.0) / 2.0
+    # One after the other: thousands at a time would be large.
+    return np.array([np.square(np.float32(image) / 255.0 - mean).sum() for image in images])
 
 
 def prior_latents(

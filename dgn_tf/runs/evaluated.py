@@ -16,8 +16,9 @@ from dgn_tf.data.sources import load, other_data, source_of
 from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.inference.encoder import EncoderInference, make_inference
 from dgn_tf.inference.posterior import Inference
+from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.runs.data_note import same_data
-from dgn_tf.runs.directory import Run
+from dgn_tf.runs.directory import STATISTICS, Run
 from dgn_tf.runs.examples import run_examples
 from dgn_tf.runs.restoring import find_encoder, given_latents, load_run
 from dgn_tf.types import LatentArrays, has_geometry
@@ -149,6 +150,12 @@ class EvaluatedRun:
         examples, _ = run_examples(self._training_config())
         self._given(examples)
         return examples
+
+    @property
+    def mean_image(self) -> np.ndarray | None:
+        """The mean of what the run was trained on, as its statistics have it; None without."""
+        path = Run(self.run_dir) / STATISTICS
+        return LatentStatistics.load(path).mean_image if path.is_file() else None
 
     def _training_config(self) -> Config:
         data = self.config.data

@@ -112,7 +112,8 @@ def run_statistics(
     chosen = {name: z[rows] for name, z in latents.items()}
     images = examples.images[rows]
     errors = reconstruction_errors(model, images, chosen)
-    return LatentStatistics.fit(latents, errors, one_hot_groups(model), images)
+    mean = examples.mean_image()
+    return LatentStatistics.fit(latents, errors, one_hot_groups(model), images, mean)
 
 
 def next_commands(run: Run, config: Config) -> list[str]:

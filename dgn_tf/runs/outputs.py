@@ -41,15 +41,9 @@ def output_folder(
         InputError: `path` is a file, is not empty (with `overwrite`: and holds no results, or what
             is read), or cannot be made.
     """
-    target, flag = user_path(path).resolve(), f"`output_dir={path}`"
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{flag} is a file: name a folder.")
-    occupied = holds_files(target)
-    if occupied and not overwrite:
-        raise InputError(f"{flag} is not empty: name another, or give `overwrite`.")
-    owned = Ownership(target, RESULTS)
-    require_replaceable(owned, flag)
-    require_apart(target, flag, sources if occupied else ())
+    owned, flag = require_output(path, overwrite), f"`output_dir={path}`"
+    target = owned.folder
+    require_apart(target, flag, sources if holds_files(target) else ())
     partial = partial_folder(target)
     with new_folder(partial, f"{flag} cannot be made"):
         yield partial
@@ -62,6 +56,25 @@ def output_folder(
         raise InputError(
             f"{flag} cannot be put in place ({reason}): the results are in {partial}."
         ) from None
+
+
+def require_output(path: str, overwrite: bool) -> Ownership:
+    """Check that results may be written into a folder, as `output_folder` does.
+
+    Returns:
+        The record of the folder.
+
+    Raises:
+        InputError: `path` is a file, or is not empty (with `overwrite`: and holds no results).
+    """
+    target, flag = user_path(path).resolve(), f"`output_dir={path}`"
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{flag} is a file: name a folder.")
+    if holds_files(target) and not overwrite:
+        raise InputError(f"{flag} is not empty: name another, or give `overwrite`.")
+    owned = Ownership(target, RESULTS)
+    require_replaceable(owned, flag)
+    return owned
 
 
 def require_apart(folder: Path, flag: str, sources: Sequence[str | os.PathLike]) -> None:

@@ -15,6 +15,7 @@ from dgn_tf.runs.restoring import load_run, weights_checksum
 from dgn_tf.training.course import Course, Progress
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
+from dgn_tf.utils.words import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +109,8 @@ def _told_changes(before: Config, now: Config) -> list[str]:
     if then != after and _follows_fractions(now):
         lines.append(
             f"Goes on with `epochs={after}` ({then} before): settings that change at fractions of "
-            f"the run change at those of {after} epochs from here on. A run of {after} epochs from "
-            "the start would have other numbers."
+            f"the run change at those of {counted(after, 'epoch')} from here on. A run of as many "
+            "from the start would have other numbers."
         )
     elif then != after:
         lines.append(

@@ -1,5 +1,6 @@
 """A trained model as a SavedModel, the way TF Serving looks for it."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -160,12 +161,14 @@ def export_saved_model(
         _require_equal(answers, answers_of(partial, requests))
         write_text(partial / CONFIG, config.to_json())
         if chains and keep_latents:
-            kept: dict[str, Any] = {name: z[:_KEPT_LATENTS] for name, z in chains.items()}
-            np.savez_compressed(partial / LATENTS, **kept)
+            first: dict[str, Any] = {name: z[:_KEPT_LATENTS] for name, z in chains.items()}
+            np.savez_compressed(partial / LATENTS, **first)
         if directions:
             write_directions(partial / DIRECTIONS, directions)
         if statistics:
-            statistics.save(partial / STATISTICS)
+            # The mean of a few images shows these.
+            kept = statistics if keep_latents else dataclasses.replace(statistics, mean_image=None)
+            kept.save(partial / STATISTICS)
         if encoder is not None:
             described = json.dumps(encoder_settings(encoder), indent=2)
             write_text(partial / ENCODER, described + "\n")

@@ -1,6 +1,7 @@
 """How far long work has come: a bar where a person watches, else lines now and then."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +38,17 @@ def make_bar(**settings: Any) -> Any:
     # Its kinds take a while to import.
     from tqdm.auto import tqdm
 
-    return tqdm(**settings)
+    return tqdm(**settings, **_size())
+
+
+def _size() -> dict[str, Any]:
+    """A usual size for a terminal that says it has none; nothing for others, which tqdm asks."""
+    try:
+        columns, rows = os.get_terminal_size(sys.stderr.fileno())
+    # It is no terminal.
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return {} if columns and rows else {"ncols": 80, "nrows": 24}
 
 
 @contextlib.contextmanager

@@ -104,6 +104,33 @@ def test_the_hub_through_keras_own_saving(trained, z, tmp_path, monkeypatch):
     assert (tmp_path / "ann" / "faces" / "model.weights.h5").is_file()
     same(trained.model, dgn.load("hf://ann/faces"), z)
     same(trained.model, dgn.load(tmp_path / "ann" / "faces"), z)
+    with pytest.raises(InputError, match="`overwrite=False` is for files: hf:// keeps"):
+        trained.model.save("hf://ann/faces", overwrite=False)
+
+    class LocalTokenNotFoundError(OSError):
+        """As of huggingface_hub, which is not installed for tests."""
+
+    def fail(error):
+        def call(*_, **__):
+            raise error
+
+        return call
+
+    for error, message in (
+        (LocalTokenNotFoundError("Token is required"), "you are not logged in: `hf auth login`"),
+        (
+            ConnectionError("[Errno -2] Name unknown\nMax retries"),
+            "the Hub cannot be reached: no n",
+        ),
+        (OSError("403 Client Error. (Request ID: 1)\n\nForbidden"), "you may not do that there"),
+        (OSError("500 Server Error"), "the Hub refuses .500 Server Error."),
+    ):
+        api = types.SimpleNamespace(create_repo=fail(error))
+        broken = types.SimpleNamespace(HfApi=lambda _=api, **__: _, snapshot_download=fail(error))
+        monkeypatch.setattr("keras.src.saving.saving_lib.huggingface_hub", broken)
+        for ask in (trained.model.save, dgn.load):
+            with pytest.raises(InputError, match=f"path=hf://ann/faces`: {message}"):
+                ask("hf://ann/faces")
     monkeypatch.setattr("keras.src.saving.saving_lib.huggingface_hub", None)
     for ask in (trained.model.save, dgn.load):
         with pytest.raises(InputError, match="hf://ann/faces.*huggingface_hub"):

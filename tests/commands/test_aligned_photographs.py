@@ -83,10 +83,15 @@ def test_recombined_and_morphed_files_too(run_app, model, photos, asked, tmp_pat
     ann, ben = str(photos / "ann.png"), str(photos / "ben.png")
     said = run_app(infer, model, *QUICK, f"--recombine={ann},{ben}", f"--output_dir={tmp_path}/out")
     assert (said.status, said.out.splitlines()[0]) == (0, f"{FACES}."), said.err
+    said = run_app(infer, ann, model, *QUICK, f"--output_dir={tmp_path}/one")
+    assert (said.status, said.out.splitlines()[0]) == (0, f"{FACES}."), said.err
+    assert said.out.splitlines()[1].startswith("1 image, mean squared reconstruction error ")
+    assert said.out.splitlines()[-1].startswith("Next: --recombine=A.jpg,B.jpg paints ")
+    assert (tmp_path / "one/reconstructions/ann.png").is_file()
     output = f"--output={tmp_path}/strip.png"
     said = run_app(morph, ann, ben, model, *QUICK, output)
     assert (said.status, said.out.splitlines()[0]) == (0, f"{FACES}."), said.err
-    assert sorted(asked) == [(90, 80)] * 2 + [(100, 80)] * 2
+    assert sorted(asked) == [(90, 80)] * 3 + [(100, 80)] * 2
 
 
 def test_what_is_not_wanted_is_not_done(run_app, served, model, photos, asked, tmp_path):

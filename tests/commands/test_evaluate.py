@@ -21,6 +21,7 @@ from dgn_tf.data.measured import Measured, measured_on, overlap
 from dgn_tf.data.sources import load
 from dgn_tf.data.synthetic import heads
 from dgn_tf.evaluation.experiments.held_out import reconstruction
+from dgn_tf.evaluation.metrics.errors import told_worse
 from dgn_tf.evaluation.metrics.r2 import factor_r2
 from dgn_tf.evaluation.metrics.recombination import recombination
 from dgn_tf.models.factory import make_model
@@ -117,6 +118,11 @@ def test_reconstruction_errors_beside_those_of_mean_and_principal_components():
     assert numbers["msre_pca"] == pytest.approx(0, abs=1e-5)
     assert numbers["pca_components"] == 2
     assert "folded" not in numbers
+    assert told_worse(numbers) == ""
+    dark = np.full([2, 2, 1], -1.0)
+    numbers = reconstruction(Constant(), None, gray(0, 5), {"appearance": np.zeros((2, 2))}, dark)
+    assert numbers["msre_mean_image"] == pytest.approx(4 * (5 / 255) ** 2 / 2, rel=1e-4)
+    assert told_worse(numbers).startswith("Worse than the mean of the training images")
 
 
 def test_too_few_training_images_for_the_components_give_none():

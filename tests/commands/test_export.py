@@ -107,7 +107,7 @@ def test_the_card_has_the_numbers_of_these_weights_alone(tiny_run, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "give either --run_dir, a training run, or --saved_model, an export."),
+        ((), "give either --run_dir, a training run, or --saved_model, an export"),
         (("--run_dir=a", "--saved_model=b"), "give either --run_dir"),
         (("--saved_model=none",), "--saved_model=none holds no exported model"),
     ],
@@ -219,7 +219,7 @@ def test_a_run_that_cannot_be_exported_says_why(tiny_run, run_app, tmp_path, cha
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "give either --run_dir, a training run, or --saved_model, an export."),
+        ((), "give either --run_dir, a training run, or --saved_model, an export"),
         (("--run_dir=a", "--saved_model=EXPORT"), "give either --run_dir, a training run"),
         (("--saved_model=EXPORT",), "is a SavedModel already: give --format=tflite"),
     ],

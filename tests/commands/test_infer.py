@@ -168,6 +168,15 @@ def test_images_unlike_those_learned_are_named_and_by_what(world, run_app, tmp_p
     assert "Unlike anything that this model has learned: 3, a/b.png (error" in said.out
     for example in json.loads((out / "report.json").read_text())["examples"]:
         assert example["unlike"][0] == "error" and example["typical"] is False
+    # A model that has learned less than the mean of its images says so, and judges none.
+    mean, errors = images[:].mean(axis=0) / 127.5 - 1, np.full(9, 1e9)
+    known = LatentStatistics.fit(latents, errors, images=images, mean_image=mean)
+    known.save(tmp_path / "run" / STATISTICS)
+    given = (data, "--steps=10", f"--output_dir={out}", "--overwrite")
+    said = run_app(command, f"--run_dir={tmp_path}/run", *given)
+    assert said.out.count("This model is hardly trained") == 1 and "Unlike" not in said.out
+    for example in json.loads((out / "report.json").read_text())["examples"]:
+        assert example["unlike"] == [] and example["typical"] is None
 
 
 def test_divergence_names_the_example_and_the_remedy(world, monkeypatch):

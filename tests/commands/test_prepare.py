@@ -182,7 +182,7 @@ def test_all_faces_aligned_as_jpeg(command, source, tmp_path):
 
 def test_the_middle_is_what_training_would_take(command, source, tmp_path):
     said = command(source, tmp_path / "out", "--crop=centre", "--side=32")
-    assert "6 crops from 6 images; 1 images skipped" in said.out
+    assert "6 crops from 6 images; 1 image skipped" in said.out
     ours = load_folder(str(tmp_path / "out/crops"), 32, 3).images
     np.testing.assert_array_equal(ours, load_folder(str(source), 32, 3).images)
     first = rows(tmp_path / "out/manifest.csv")[0]

@@ -100,6 +100,22 @@ def test_drawings_are_no_photographs():
     assert not known.unusual(clips, {}, [])["texture"].any()
 
 
+def test_a_model_that_does_no_better_than_the_mean_image_judges_nothing():
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    images[2:] = 255
+    mean = np.zeros((8, 8, 3), np.float32)
+    latents = {"geometry": np.random.default_rng(0).standard_normal((4, 2))}
+    # Half of the range away, in every value.
+    worse, better = (
+        LatentStatistics.fit(latents, np.full(4, error), (), images, mean) for error in (48.0, 47.9)
+    )
+    assert worse.mean_errors.tolist() == pytest.approx([48.0] * 3)
+    far = {"geometry": np.full((4, 2), 100.0)}
+    assert worse.hardly_trained and worse.unusual(images, far, np.full(4, 1e3)) == {}
+    assert worse.typical(images, far, np.full(4, 1e3)) is None
+    assert not better.hardly_trained and not better.typical(images, far, np.full(4, 1e3)).any()
+
+
 def test_distances_are_those_of_examples_that_were_left_out():
     values = np.random.default_rng(0).standard_normal((12, 3))
     found = held_out(Gaussian.fit(values, (0.5,)).distance(values))

@@ -5,7 +5,7 @@ import os
 import sys
 import types
 
-from dgn_tf.utils.progress import in_notebook, is_watched, progress_bar, tell
+from dgn_tf.utils.progress import in_notebook, is_watched, make_bar, progress_bar, tell
 
 
 def test_progress_prints_lines_apart_and_the_last_one(monkeypatch, capsys):
@@ -48,3 +48,12 @@ def test_a_notebook_is_watched_and_a_shell_of_ipython_is_not_one(monkeypatch):
         assert in_notebook() == is_watched() == found
     monkeypatch.delitem(sys.modules, "IPython")
     assert not in_notebook()
+
+
+def test_a_terminal_without_a_size_has_a_bar_too(monkeypatch):
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        monkeypatch.setattr(sys, "stderr", nowhere)
+        for size, wanted in (((0, 0), {"ncols": 80, "nrows": 24}), ((0, 50), {"ncols": 80})):
+            monkeypatch.setattr(os, "get_terminal_size", lambda _, size=size: size)
+            with make_bar(total=3, disable=False) as bar:
+                assert wanted.items() <= vars(bar).items()

@@ -10,7 +10,7 @@ from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.synthetic.heads_clips import render_clips
 from dgn_tf.data.synthetic.rendering import APPEARANCE, GEOMETRY
 from dgn_tf.evaluation.figures.clips import clip_figures
-from dgn_tf.evaluation.metrics.errors import beside_baselines, squared_errors
+from dgn_tf.evaluation.metrics.errors import beside_baselines, squared_errors, told_worse
 from dgn_tf.evaluation.metrics.fields import field_bound, field_health
 from dgn_tf.evaluation.metrics.r2 import factor_r2, r2_table
 from dgn_tf.evaluation.metrics.recombination import derangement, with_channels
@@ -36,7 +36,15 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     subject.require_model("dynamic")
     test, train = subject.test(data), subject.train()
     latents, seed = subject.infer(test), subject.inference.seed
-    return clips(subject.model, train, test, latents, seed, subject.tested.said(len(test)))
+    return clips(
+        subject.model,
+        train,
+        test,
+        latents,
+        seed,
+        subject.tested.said(len(test)),
+        subject.mean_image,
+    )
 
 
 def clips(
@@ -46,6 +54,7 @@ def clips(
     latents: LatentArrays,
     seed: int = 0,
     what: str = "",
+    mean_image: np.ndarray | None = None,
 ) -> Report:
     """Reconstruction, recombination, editing of the shape, and free generation.
 
@@ -57,15 +66,16 @@ def clips(
         latents: inferred packed latents of `test`, by group.
         seed: of the pairs and of the noises of free generation.
         what: the examples are, with their number, for the title.
+        mean_image: of what it was trained on, [S, S, C] in [-1, 1], where `train` is None; or None.
 
     Returns:
         A report with the numbers `reconstruction` (errors a frame), `field` and, for clips
         with the factors of heads_clips, `recombination`, `identity` and `motion`; and the figures.
     """
-    numbers = _reconstruction(model, train, test, latents)
+    numbers = _reconstruction(model, train, test, latents, mean_image)
     rows: list[tuple[Cell, ...]] = [
         ("reconstruction error a frame", numbers["reconstruction"]["msre"]),
-        *(_baselines(numbers["reconstruction"]) if train else ()),
+        *_baselines(numbers["reconstruction"]),
         ("folded cells of the field", f"{100 * numbers['field']['folded']:.2f}%"),
         ("mean displacement, pixels", numbers["field"]["displacement"]),
     ]
@@ -79,7 +89,8 @@ def clips(
             ("  ratio of the two", swap["recombined"] / swap["not_recombined"]),
         ]
     errors = "Errors are sums of squares per frame on [0, 1]"
-    tables = [Table(errors, ("", ""), tuple(rows), _NOTE)]
+    note = "\n  ".join(filter(None, (told_worse(numbers["reconstruction"]), _NOTE)))
+    tables = [Table(errors, ("", ""), tuple(rows), note)]
     # Nobody may be in a training fold and its test fold, of five.
     if drawn and len(np.unique(_persons(test))) >= 5:
         numbers["identity"] = identity_r2(model, latents, test)
@@ -94,14 +105,19 @@ def clips(
 
 
 def _baselines(fit: dict[str, Any]) -> list[tuple[Cell, ...]]:
-    return [
+    rows = (
         (f"  of PCA, {fit['pca_components']} components a frame", fit["msre_pca"]),
         ("  of the mean image", fit["msre_mean_image"]),
-    ]
+    )
+    return [row for row in rows if row[1] is not None]
 
 
 def _reconstruction(
-    model: DynamicDeformableGenerator, train: Examples | None, test: Examples, latents: LatentArrays
+    model: DynamicDeformableGenerator,
+    train: Examples | None,
+    test: Examples,
+    latents: LatentArrays,
+    mean_image: np.ndarray | None,
 ) -> dict[str, Any]:
     """Errors a frame, beside two baselines fitted on training frames; the health of the field."""
     errors, health, bound = [], [], field_bound(model.emission)
@@ -114,7 +130,9 @@ def _reconstruction(
     x = _flat(as_float(test.images))
     x_train = None if train is None else _flat(as_float(_some_frames(train.images[:])))
     return {
-        "reconstruction": beside_baselines(float(np.mean(errors)), x, x_train, components),
+        "reconstruction": beside_baselines(
+            float(np.mean(errors)), x, x_train, components, mean_image
+        ),
         "field": {name: float(np.mean([each[name] for each in health])) for name in health[0]},
     }
 

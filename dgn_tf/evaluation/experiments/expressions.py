@@ -23,6 +23,7 @@ from dgn_tf.runs.restoring import load_chains
 from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
+from dgn_tf.utils.words import counted
 
 # Accuracies on MUG, in percent: other data.
 QUOTED = (
@@ -218,7 +219,9 @@ def expressions(
         f"What the recognizer predicts for each expression, from {best}, in percent of its clips.",
         confusion_chart(confusions[best], names),
     )
-    title = f"Expressions of {len(labels)} clips of {count} persons (Table III)"
+    title = (
+        f"Expressions of {counted(len(labels), 'clip')} of {counted(count, 'person')} (Table III)"
+    )
     return Report(title, numbers, _tables(numbers, facts), (figure,))
 
 

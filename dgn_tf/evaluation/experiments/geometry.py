@@ -17,6 +17,7 @@ from dgn_tf.ops.jacobian import folded_fraction
 from dgn_tf.runs.evaluated import EvaluatedRun
 from dgn_tf.runs.restoring import load_chains
 from dgn_tf.types import LatentArrays, LatentModel, one_hot_groups
+from dgn_tf.utils.words import counted
 from dgn_tf.visualize.directions import (
     REACH,
     Directions,
@@ -103,7 +104,7 @@ def geometry(
             caption = f"{name}, moved by the learned geometry at its own size (Fig. 12a)"
             sheet = photograph_sheet(photograph, fields, labels)
             figures.append(Figure(f"photograph_{k}", caption, sheet))
-    title = f"Geometry from {len(latents['geometry'])} images (E4)"
+    title = f"Geometry from {counted(len(latents['geometry']), 'image')} (E4)"
     return Report(title, numbers, (_table(numbers["directions"]),), tuple(figures))
 
 

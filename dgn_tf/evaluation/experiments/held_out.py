@@ -13,6 +13,7 @@ from dgn_tf.evaluation.metrics.errors import (
     clustering_accuracy,
     sharpness,
     squared_errors,
+    told_worse,
 )
 from dgn_tf.evaluation.metrics.r2 import factor_r2, group_r2_table
 from dgn_tf.evaluation.metrics.recombination import head_factors, recombination
@@ -40,10 +41,9 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     del settings
     test, train = subject.test(data), subject.train()
     labels, seed = subject.class_labels(test), subject.inference.seed
-    latents = subject.infer(test)
-    return held_out(
-        subject.model, train, test, latents, seed, labels, subject.tested.said(len(test))
-    )
+    latents, what = subject.infer(test), subject.tested.said(len(test))
+    mean = subject.mean_image
+    return held_out(subject.model, train, test, latents, seed, labels, what, mean)
 
 
 def held_out(
@@ -54,6 +54,7 @@ def held_out(
     seed: int = 0,
     labels: np.ndarray | None = None,
     what: str = "",
+    mean_image: np.ndarray | None = None,
 ) -> Report:
     """Reconstruction and, where the truth can be drawn, recombination and what each group knows.
 
@@ -65,12 +66,15 @@ def held_out(
         seed: decides who is recombined with whom.
         labels: [N], that classes found without labels are compared with.
         what: the examples are, with their number, for the title.
+        mean_image: of what it was trained on, [S, S, C] in [-1, 1], where `train` is None; or None.
 
     Returns:
         A report with the numbers `reconstruction`, `clustering` (`clustering_accuracy`) and, for
         examples with the factors of heads, `r2` and (with geometry) `recombination`.
     """
-    numbers: dict[str, Any] = {"reconstruction": reconstruction(model, train, test, latents)}
+    numbers: dict[str, Any] = {
+        "reconstruction": reconstruction(model, train, test, latents, mean_image)
+    }
     factors = head_factors(test)
     if factors and len(test) >= _FEWEST:
         numbers["r2"] = factor_r2(latents, factors)
@@ -80,7 +84,8 @@ def held_out(
         found = latents["appearance"].argmax(axis=1)
         numbers["clustering"] = clustering_accuracy(found, labels)
     errors = "Errors are sums of squares per image on [0, 1]"
-    tables = [Table(errors, ("", ""), _rows(numbers), _NOTE)]
+    note = "\n  ".join(filter(None, (told_worse(numbers["reconstruction"]), _NOTE)))
+    tables = [Table(errors, ("", ""), _rows(numbers), note)]
     if "r2" in numbers:
         tables.append(group_r2_table(numbers["r2"]))
     figures = [sample_figure(model, test, latents)]
@@ -103,7 +108,7 @@ def _rows(numbers: dict[str, Any]) -> tuple[tuple[Cell, ...], ...]:
         rows.append((f"  of PCA, {fit['pca_components']:3} components", fit["msre_pca"]))
     if fit["msre_mean_image"] is not None:
         rows.append(("  of the mean image", fit["msre_mean_image"]))
-    rows.append(("sharpness, over the images'", fit["sharpness"]))
+    rows.append(("sharpness, as a share of that of the images", fit["sharpness"]))
     if "folded" in fit:
         rows.append(("folded cells of the field", f"{100 * fit['folded']:.2f}%"))
         rows.append(("mean displacement, pixels", fit["displacement"]))
@@ -118,7 +123,11 @@ def _rows(numbers: dict[str, Any]) -> tuple[tuple[Cell, ...], ...]:
 
 
 def reconstruction(
-    model: LatentModel, train: Examples | None, test: Examples, latents: LatentArrays
+    model: LatentModel,
+    train: Examples | None,
+    test: Examples,
+    latents: LatentArrays,
+    mean_image: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Reconstruction errors of held-out images, and of two baselines fitted on training ones.
 
@@ -127,6 +136,7 @@ def reconstruction(
         train: what it was trained on, or None.
         test: examples to measure on.
         latents: inferred latents of `test`, [N, d] for each group.
+        mean_image: of what it was trained on, where `train` is None; or None.
 
     Returns:
         `beside_baselines`, PCA with as many components as the model has latents; `sharpness` of the
@@ -136,7 +146,7 @@ def reconstruction(
     x, x_train = as_float(test.images), None if train is None else as_float(train.images)
     images, parts = decode(model, latents)
     error = float(squared_errors(x, images).mean())
-    numbers = beside_baselines(error, x, x_train, sum(model.latent_dims.values()))
+    numbers = beside_baselines(error, x, x_train, sum(model.latent_dims.values()), mean_image)
     # Images of one color have none.
     numbers["sharpness"] = sharpness(images) / (sharpness(x) or np.nan)
     if has_geometry(model):

@@ -54,7 +54,11 @@ def pca_msre(train: np.ndarray, test: np.ndarray, components: int) -> float:
 
 
 def beside_baselines(
-    error: float, test: np.ndarray, train: np.ndarray | None, components: int
+    error: float,
+    test: np.ndarray,
+    train: np.ndarray | None,
+    components: int,
+    mean_image: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """A model's mean error on `test` beside those of PCA and of the mean image of `train`.
 
@@ -63,13 +67,16 @@ def beside_baselines(
         test: images [M, S, S, C] in [-1, 1].
         train: images [N, S, S, C] in [-1, 1] that the baselines are fitted on; None for none.
         components: of PCA, as many as the model has latents.
+        mean_image: of the training images, [S, S, C] in [-1, 1], where `train` is None; or None.
 
     Returns:
         `msre` of the model, `msre_pca` (None where `train` has fewer images than components),
-        `pca_components` and `msre_mean_image`; without `train` both errors of baselines are None.
+        `pca_components` and `msre_mean_image`; without `train`
+        that of PCA is None, and without `mean_image` too both are.
     """
     if train is None:
-        baselines = {"msre_pca": None, "pca_components": components, "msre_mean_image": None}
+        of_mean = None if mean_image is None else mean_image_msre(mean_image[None], test)
+        baselines = {"msre_pca": None, "pca_components": components, "msre_mean_image": of_mean}
         return {"msre": float(error), **baselines}
     return {
         "msre": float(error),
@@ -88,3 +95,14 @@ def clustering_accuracy(classes: np.ndarray, labels: np.ndarray) -> float:
     """
     table = contingency_matrix(labels, classes)
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(labels))
+
+
+def told_worse(numbers: dict[str, Any]) -> str:
+    """What is said where a model's error, of `beside_baselines`, is not below the mean image's."""
+    mean = numbers["msre_mean_image"]
+    if mean is None or numbers["msre"] < mean:
+        return ""
+    return (
+        "Worse than the mean of the training images: the model is hardly trained, or these are of "
+        "another kind."
+    )

@@ -33,8 +33,13 @@ def main(_argv: Sequence[str]) -> None:
     require_writable(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
     # What takes long to import comes once it is needed: NumPy here, TensorFlow below.
     from dgn_tf.data.sources import require_data
+    from dgn_tf.runs.examples import require_learned
 
-    require_data(run_config(FLAGS.run_dir).data)
+    before = run_config(FLAGS.run_dir)
+    require_data(before.data)
+    require_learned(
+        before, "put it there, or let `dgn train --data=` go on with the run from where it is now."
+    )
     import keras
 
     from dgn_tf.data.examples import as_float

@@ -76,6 +76,10 @@ def main(_argv: Sequence[str]) -> int:
     from dgn_tf.data.sources import require_data
 
     require_data(config.data)
+    if before and config.data.data == before.data.data:
+        from dgn_tf.runs.examples import require_learned
+
+        require_learned(config, "give `data`, where it is now.")
     if not FLAGS.dry_run:
         if not FLAGS.run_dir:
             raise InputError("--run_dir is needed: the folder to write the run to.")

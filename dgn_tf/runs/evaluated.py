@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,13 @@ from dgn_tf.inference.posterior import Inference
 from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.runs.data_note import same_data
 from dgn_tf.runs.directory import STATISTICS, Run
-from dgn_tf.runs.examples import run_examples
+from dgn_tf.runs.examples import missing_data, require_learned, run_examples
 from dgn_tf.runs.restoring import find_encoder, given_latents, load_run
 from dgn_tf.types import LatentArrays, has_geometry
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
+
+_log = logging.getLogger(__name__)
 
 # Images, or frames of clips, whose latents are inferred at a time.
 _FRAMES = 100
@@ -110,6 +113,7 @@ class EvaluatedRun:
 
     def _validation(self, data: EvaluationData) -> Examples:
         """The examples that the run has held out, as many as `data` wants."""
+        require_learned(self.config, "give other images with `data`.")
         _, examples = run_examples(self._training_config())
         assert examples is not None
         if data.count():
@@ -144,11 +148,24 @@ class EvaluatedRun:
         return examples
 
     def train(self) -> Examples | None:
-        """The examples that the run was trained on; None where a Python program has given them."""
+        """The examples that the run was trained on.
+
+        None where a Python program has given them, or where they are no longer there, which a
+        warning tells; another tells of data that have changed since.
+        """
         if source_of(self.config.data.data)[0] is MEMORY:
+            return None
+        if missing := missing_data(self.config):
+            _log.warning("%s: what needs it, such as baselines, is left out.", missing)
             return None
         examples, _ = run_examples(self._training_config())
         self._given(examples)
+        if Run(self.run_dir).described()["fingerprint"] != examples.fingerprint():
+            _log.warning(
+                "%s has changed since the run learned from it: what is compared with it, such as "
+                "baselines, is not what the run has seen.",
+                self.config.data.data,
+            )
         return examples
 
     @property

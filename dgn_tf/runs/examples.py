@@ -1,11 +1,12 @@
 """The examples of a run: those that it learns from, and those that it holds out."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from dgn_tf.config import Config
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.mirroring import with_mirrored
-from dgn_tf.data.sources import load
+from dgn_tf.data.sources import load, paths_of
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
 
@@ -20,6 +21,33 @@ class RunExamples(NamedTuple):
 
     train: Examples
     held_out: Examples | None
+
+
+def missing_data(config: Config) -> str:
+    """What the data of a run are not at, for a message; empty where they are there.
+
+    Args:
+        config: the settings of the run.
+    """
+    for path in paths_of(config.data.data):
+        if not path.exists():
+            seen = "" if path.is_absolute() else f" (seen from {Path.cwd()})"
+            return f"{path}{seen}, which the run has learned from, is not there"
+    return ""
+
+
+def require_learned(config: Config, advice: str) -> None:
+    """Check that the data of a run are where its settings say, before anything is read.
+
+    Args:
+        config: the settings of the run.
+        advice: what to do, for the message.
+
+    Raises:
+        InputError: they are not.
+    """
+    if missing := missing_data(config):
+        raise InputError(f"{missing}: {advice}")
 
 
 def run_examples(config: Config, examples: Examples | None = None) -> RunExamples:

@@ -1,6 +1,7 @@
 """Ask a TF Serving server, by REST with nothing but NumPy, or by gRPC with the extra `serving`."""
 
 import base64
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -43,6 +44,7 @@ class RestClient:
         timeout: float = 60.0,
     ):
         chosen = "" if version is None else f"/versions/{version}"
+        url = url if "://" in url else f"http://{url}"
         self._model = f"{url.rstrip('/')}/v1/models/{model}"
         self._chosen = f"{self._model}{chosen}"
         # A proxy would look for a server on its own machine.
@@ -70,12 +72,16 @@ class RestClient:
         for name, value in inputs.items():
             array = _checked(name, value)
             columns[name] = _encoded(array.tolist()) if array.dtype == object else array.tolist()
-        answer = self._ask(":predict", {"signature_name": signature, "inputs": columns})["outputs"]
+        body = {"signature_name": signature, "inputs": columns}
+        answer = self._ask(":predict", ["outputs"], body)
         if not isinstance(answer, dict):
             # The name of a single output is left out; the server's metadata knows it.
             (name,) = self.metadata()[signature]["outputs"]
             answer = {name: answer}
-        return {name: _array(name, value) for name, value in answer.items()}
+        try:
+            return {name: _array(name, value) for name, value in answer.items()}
+        except (ValueError, TypeError, KeyError):
+            raise self._stranger() from None
 
     def metadata(self) -> dict[str, dict[str, dict[str, Any]]]:
         """{signature: {"inputs": {name: ...}, "outputs": {name: ...}}}, as the server reports them.
@@ -83,7 +89,7 @@ class RestClient:
         Raises:
             ServingError: no server, or it does not know the model.
         """
-        return self._ask("/metadata")["metadata"]["signature_def"]["signature_def"]
+        return self._ask("/metadata", ["metadata", "signature_def", "signature_def"])
 
     def status(self) -> dict[str, str]:
         """{version: state} of the versions that the server knows, such as {"1": "AVAILABLE"}.
@@ -91,22 +97,39 @@ class RestClient:
         Raises:
             ServingError: no server, or it does not know the model.
         """
-        versions = self._ask("")["model_version_status"]
-        return {entry["version"]: entry["state"] for entry in versions}
-
-    def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self._chosen + path, data, {"Content-Type": "application/json"}
-        )
+        versions = self._ask("", ["model_version_status"])
         try:
+            return {entry["version"]: entry["state"] for entry in versions}
+        except (TypeError, KeyError):
+            raise self._stranger() from None
+
+    def _stranger(self) -> ServingError:
+        return ServingError(
+            f"what answers at {self._model} does not speak as TF Serving's REST port does, which "
+            "is 8501 if nothing else is said."
+        )
+
+    def _ask(self, path: str, keys: list[str], body: dict[str, Any] | None = None) -> Any:
+        """What an answer holds under some keys, one inside the other."""
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            request = urllib.request.Request(
+                self._chosen + path, data, {"Content-Type": "application/json"}
+            )
             with self._opener.open(request, timeout=self.timeout) as answer:
-                return json.load(answer)
+                found = json.load(answer)
+            for key in keys:
+                found = found[key]
+            return found
         except urllib.error.HTTPError as error:
             raise ServingError(_message(error)) from None
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             reason = getattr(error, "reason", error)
             raise ServingError(f"no answer from {self._model}: {reason}") from None
+        except http.client.InvalidURL as error:
+            raise ServingError(f"{self._model} is no address: {error}") from None
+        except (http.client.HTTPException, ValueError, TypeError, KeyError):
+            raise self._stranger() from None
 
 
 class GrpcClient:

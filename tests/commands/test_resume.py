@@ -1,14 +1,16 @@
 """Runs that go on: from elsewhere, without what they began with, with other settings and data."""
 
+import dataclasses
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dgn_tf import pack, train
+from dgn_tf import amortise, evaluate, pack, train
 from dgn_tf.config import InferenceConfig
 from dgn_tf.data.examples import stable_id
 from dgn_tf.data.measured import overlap
@@ -96,6 +98,26 @@ def test_data_and_run_may_move(place, monkeypatch, run_app):
     said = place("--data=packed", run="../other run", epochs=3)
     assert said.status == 0, said.err
     assert steps("../other run") == [3, 6, 9]
+
+
+def test_a_run_without_its_data_is_measured_and_says_what_it_lacks(place, monkeypatch, run_app):
+    write_images(place.folder / "others", [f"{n}.png" for n in range(6)], seed=1)
+    os.rename("pics", "away")
+    config = Run("run").config()
+    data = dataclasses.replace(config.data, data="folder:pics")
+    Path("run/config.json").write_text(dataclasses.replace(config, data=data).to_json())
+    for command in (train, amortise):
+        said = run_app(command, "--run_dir=run", "--epochs=2")
+        lacks = f"error: pics (seen from {place.folder}), which the run has learned from, is not"
+        assert said.status == 2 and said.err.startswith(lacks), command
+    quick = ("--steps=2", "--starts=1", "--data=others")
+    said = run_app(evaluate, "--run_dir=run", *quick)
+    assert said.status == 0 and "such as baselines, is left out" in said.err
+    # What lies there by now is something else.
+    os.rename("others", "pics")
+    os.rename("away", "others")
+    said = run_app(evaluate, "--run_dir=run", *quick)
+    assert said.status == 0 and "folder:pics has changed since the run learned from it" in said.err
 
 
 def test_other_data_are_told_from_those_of_before(place, begun):

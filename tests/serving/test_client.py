@@ -8,6 +8,7 @@ import json
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -255,6 +256,40 @@ def test_rest_knows_what_is_served(rest):
     assert set(client.metadata()["warp"]["inputs"]) == {"image", "z_geometry"}
     with pytest.raises(ServingError, match="502 Bad Gateway: <html>no gateway"):
         RestClient("tails", rest).status()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<ht>",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{}",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{"model_version_status": [1]}',
+        # As the gRPC port of the same server answers.
+        b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0d",
+    ],
+)
+def test_what_is_no_server_of_models_is_said_to_be_none(answer):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def reply():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=reply)
+        thread.start()
+        # People leave http:// out.
+        client = RestClient("heads", f"127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(ServingError, match="does not speak as TF Serving's REST port"):
+            client.status()
+        thread.join()
+
+
+def test_an_address_that_is_none_is_named():
+    with pytest.raises(ServingError, match="http://localhost:85O1/v1.* is no address"):
+        RestClient("heads", "localhost:85O1").status()
 
 
 def test_a_server_that_is_not_there_is_named():

@@ -56,8 +56,8 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     models = {name: (each.model, each.infer(test)) for name, each in subjects.items()}
     if train is None:
         raise InputError(
-            "`experiment=adversarial` needs the images that the run learned from, which a Python "
-            "program gave it: give `experiment=held_out`."
+            "`experiment=adversarial` needs the images that the run learned from, which are not "
+            "there: give `experiment=held_out`."
         )
     seed = subject.inference.seed
     return adversarial(models, train, test, features, seed, subject.tested.said(len(test)))

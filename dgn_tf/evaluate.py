@@ -64,7 +64,7 @@ def main(argv: list[str]) -> None:
             f"--experiment={name} is for {described.HOLDS}, but --run_dir={FLAGS.run_dir} holds a "
             f"model of {held}: give --experiment={' or '.join(experiments.holding(held))}."
         )
-    if not experiments.own_data(name):
+    if not experiments.late_data(name):
         measured_on(config.data, data)
     folder = user_path(FLAGS.run_dir) / EVALUATION / name
     require_writable(f"the report, {folder},", folder)

@@ -100,7 +100,8 @@ def run_statistics(
     Args:
         model: the trained model.
         latents: of its training examples, as of `trained_latents`.
-        examples: these; errors and textures are those of 2,000 of them, evenly spread.
+        examples: these; errors, textures and the mean image are those of 2,000 of them, evenly
+            spread.
 
     Returns:
         Statistics without groups where nothing is known of the latents.
@@ -110,10 +111,11 @@ def run_statistics(
     count = min(len(examples), _MEASURED)
     rows = np.linspace(0, len(examples) - 1, count).astype(int)
     chosen = {name: z[rows] for name, z in latents.items()}
-    images = examples.images[rows]
+    measured = examples.subset(rows)
+    images = measured.images[:]
     errors = reconstruction_errors(model, images, chosen)
-    mean = examples.mean_image()
-    return LatentStatistics.fit(latents, errors, one_hot_groups(model), images, mean)
+    one_hot, mean = one_hot_groups(model), measured.mean_image()
+    return LatentStatistics.fit(latents, errors, one_hot, images, mean)
 
 
 def next_commands(run: Run, config: Config) -> list[str]:

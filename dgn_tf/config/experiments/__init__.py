@@ -20,7 +20,8 @@ class Described(Protocol):
     Attributes:
         SUMMARY: half a sentence for the help of --experiment.
         HOLDS: "images" or "clips", what the model of the run is for.
-        OWN_DATA: True where it finds data of its own if none are given; may be left out.
+        LATE_DATA: True where data that are not given are missed by the experiment, which looks at
+            the model first or finds data of its own; may be left out.
         Settings: a frozen dataclass whose fields `dgn_tf.config.fields.setting` has declared.
     """
 
@@ -48,9 +49,9 @@ def find(name: str) -> Described:
     return cast(Described, importlib.import_module(f"{__name__}.{name}"))
 
 
-def own_data(name: str) -> bool:
-    """Whether an experiment finds data of its own where none are given (`OWN_DATA`)."""
-    return getattr(find(name), "OWN_DATA", False)
+def late_data(name: str) -> bool:
+    """Whether an experiment itself misses data that are not given (`LATE_DATA`)."""
+    return getattr(find(name), "LATE_DATA", False)
 
 
 def holding(kind: str) -> list[str]:

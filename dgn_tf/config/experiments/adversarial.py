@@ -6,6 +6,7 @@ from dgn_tf.config.fields import setting
 
 SUMMARY = "what a discriminator changes (E3)"
 HOLDS = "images"
+LATE_DATA = True
 
 
 @dataclasses.dataclass(frozen=True)

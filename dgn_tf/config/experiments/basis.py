@@ -9,6 +9,7 @@ SUMMARY = (
     "(E1)"
 )
 HOLDS = "images"
+LATE_DATA = True
 
 
 @dataclasses.dataclass(frozen=True)

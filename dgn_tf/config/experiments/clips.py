@@ -4,6 +4,7 @@ import dataclasses
 
 SUMMARY = "videos taken apart (E6)"
 HOLDS = "clips"
+LATE_DATA = True
 
 
 @dataclasses.dataclass(frozen=True)

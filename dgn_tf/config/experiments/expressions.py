@@ -6,7 +6,7 @@ from dgn_tf.config.fields import setting
 
 SUMMARY = "how well the motion of clips tells expressions (Table III)"
 HOLDS = "clips"
-OWN_DATA = True
+LATE_DATA = True
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dgn_tf.config.fields import setting
 
 SUMMARY = "the learned field on sampled looks and on photographs (E4)"
 HOLDS = "images"
-OWN_DATA = True
+LATE_DATA = True
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dgn_tf.config.fields import require_at_least, setting
 
 SUMMARY = "how well fields tell landmarks (E5)"
 HOLDS = "images"
-OWN_DATA = True
+LATE_DATA = True
 # Labeled images that regressors can be fitted on.
 FEWEST = 20
 

@@ -50,6 +50,8 @@ def output_folder(
     try:
         # Someone may have begun to use it meanwhile.
         require_replaceable(owned, flag)
+        if not overwrite and holds_files(target):
+            raise InputError("another command has written results there.")
         take_place(partial, owned)
     except (OSError, InputError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "it is in use by now"

@@ -96,6 +96,14 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".partial-{kept}")
 
 
+def _unused_partial(path: Path) -> Path:
+    """`partial_path`, or one with a number where another process may be writing the same file."""
+    first = partial_path(path)
+    kept = first.name.removeprefix(".partial-")
+    others = (first.with_name(f".partial-{n}-{kept}") for n in itertools.count(2))
+    return next(p for p in itertools.chain([first], others) if not os.path.lexists(p))
+
+
 def free_path(path: Path) -> Path:
     """A path that nothing is at: this one, or one with a number.
 
@@ -140,7 +148,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "is a pipe or device, which no file replaces", str(path))
-    partial = partial_path(path)
+    partial = _unused_partial(path)
     with parents_made(path):
         try:
             yield partial

@@ -200,3 +200,12 @@ def test_who_may_see_results_stays_when_they_are_overwritten(tmp_path):
     (tmp_path / "out").chmod(0o700)
     write(tmp_path / "out", "new", overwrite=True)
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
+
+
+def test_results_of_a_command_that_ran_at_the_same_time_are_not_replaced(tmp_path):
+    with pytest.raises(InputError, match="the results are in .*partial"):
+        with output_folder(tmp_path / "out", False) as folder:
+            (folder / "report.json").write_text("slow")
+            write(tmp_path / "out", "fast")
+    assert (tmp_path / "out/report.json").read_text() == "fast"
+    assert (folder / "report.json").read_text() == "slow"

@@ -137,3 +137,15 @@ def test_the_longest_name_that_a_file_system_takes_can_be_written(tmp_path):
     path = tmp_path / ("ü" * 125 + ".json")
     write_text(path, "x")
     assert path.read_text() == "x" and names(tmp_path) == [path.name]
+
+
+def test_two_that_write_one_file_at_once_both_write_it_whole(tmp_path):
+    path = tmp_path / "a.json"
+    with atomic_write(path) as first:
+        first.write_text("first, half")
+        with atomic_write(path) as second:
+            second.write_text("second")
+            assert second.suffix == ".json" and second != first
+        assert path.read_text() == "second"
+        first.write_text("first, whole")
+    assert path.read_text() == "first, whole" and names(tmp_path) == ["a.json"]

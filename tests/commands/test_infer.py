@@ -280,8 +280,8 @@ def refuse(*_args, **_settings):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "either `data`"),
-        ({"data": "heads", "recombine": ["a.jpg", "b.jpg"]}, "either `data`"),
+        ({}, "either image files"),
+        ({"data": "heads", "recombine": ["a.jpg", "b.jpg"]}, "either image files"),
         ({"recombine": ["a.jpg"]}, "`recombine=a.jpg`: name 2 to 64"),
         ({"recombine": ["a.jpg", "b.jpg"], "limit": 1}, "`limit` and `data_dir`"),
         ({"recombine": ["{photos}/c d.png", "{photos}/none.png"]}, "none.png does not exist"),

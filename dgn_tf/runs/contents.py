@@ -11,8 +11,7 @@ from dgn_tf.runs.outputs import require_apart
 from dgn_tf.runs.unrecorded import unrecorded_files
 from dgn_tf.training.checkpoints import Checkpoints, checkpoint_files
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import partial_path
-from dgn_tf.utils.locks import LOCK
+from dgn_tf.utils.files import LOCK, partial_path
 from dgn_tf.utils.ownership import (
     LOGS,
     MEASURED,

@@ -11,6 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+# In a folder that one process at a time writes to (`utils.locks`), and what it records there as
+# ours (`utils.ownership`).
+LOCK, RECORD = ".lock", ".dgn_tf.json"
+
 _PATTERN_MARKS = "[]*?\\"
 # Bytes of a name that something can be put in front of: file systems take 255.
 _LONGEST_NAME = 240
@@ -97,8 +101,13 @@ def partial_path(path: Path) -> Path:
 
 
 def _unused_partial(path: Path) -> Path:
-    """`partial_path`, or one with a number where another process may be writing the same file."""
+    """`partial_path`, or one with a number where another process may be writing the same file.
+
+    Below a folder of ours with a lock none is: what lies there was left by one that was killed.
+    """
     first = partial_path(path)
+    if any((folder / LOCK).exists() and (folder / RECORD).exists() for folder in path.parents):
+        return first
     kept = first.name.removeprefix(".partial-")
     others = (first.with_name(f".partial-{n}-{kept}") for n in itertools.count(2))
     return next(p for p in itertools.chain([first], others) if not os.path.lexists(p))

@@ -11,10 +11,9 @@ from pathlib import Path
 import filelock
 
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import LOCK
 
 _log = logging.getLogger(__name__)
-
-LOCK = ".lock"
 
 
 def lock_folder(folder: Path, name: str) -> AbstractContextManager:

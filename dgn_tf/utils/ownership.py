@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dgn_tf.utils.checksums import verified, with_checksum
-from dgn_tf.utils.files import partial_path, write_text
+from dgn_tf.utils.files import RECORD, partial_path, write_text
 
-RECORD = ".dgn_tf.json"
 # What a folder can be to this program: a run is not replaced by the results of an inference.
 RUN, SHEETS, LOGS, MEASURED = "a run", "sample sheets", "logs", "measurements of a run"
 REPORT, RESULTS, PAGE, PACKED = "a report", "results of an inference", "a web page", "packed data"

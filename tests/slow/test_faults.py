@@ -24,7 +24,7 @@ from dgn_tf.runs.restoring import load_chains, load_run
 from dgn_tf.training.callbacks import read_metrics
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.locks import LOCK
+from dgn_tf.utils.files import LOCK
 
 KILLS, EPOCHS, PER_EPOCH = 22, 60, 3
 SETTINGS = (*TINY, "--ema=0.9", "--learning_rate=1e-3")

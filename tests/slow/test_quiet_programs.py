@@ -39,6 +39,7 @@ def test_it_says_how_far_it_is_and_nothing_else(tmp_path, first):
         env=inherited,
     )
     assert done.returncode == 0, done.stderr
-    (line,) = done.stderr.splitlines()
+    line, *warnings = done.stderr.splitlines()
     assert line.startswith("epoch 2/2  step 4/4  MSRE ")
+    assert all("This model is hardly trained" in warning for warning in warnings)
     assert done.stdout == ""

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgn_tf.utils.files import atomic_write, literal_path, matching_paths, user_path, write_text
+from dgn_tf.utils.files import (
+    LOCK,
+    RECORD,
+    atomic_write,
+    literal_path,
+    matching_paths,
+    partial_path,
+    user_path,
+    write_text,
+)
 
 
 def test_a_text_is_replaced_whole(tmp_path):
@@ -149,3 +158,14 @@ def test_two_that_write_one_file_at_once_both_write_it_whole(tmp_path):
         assert path.read_text() == "second"
         first.write_text("first, whole")
     assert path.read_text() == "first, whole" and names(tmp_path) == ["a.json"]
+
+
+def test_in_a_folder_with_a_lock_what_a_killed_process_left_is_written_over(tmp_path):
+    folder = tmp_path / "run" / "samples"
+    folder.mkdir(parents=True)
+    for name in (LOCK, RECORD):
+        (tmp_path / "run" / name).touch()
+    partial_path(folder / "a.txt").write_text("half of")
+    write_text(folder / "a.txt", "whole")
+    assert [path.name for path in folder.iterdir()] == ["a.txt"]
+    assert (folder / "a.txt").read_text() == "whole"

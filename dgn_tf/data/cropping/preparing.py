@@ -26,8 +26,8 @@ from dgn_tf.data.sources.folders import find_images, tell_ignored
 from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import DiskError, InputError
-from dgn_tf.utils.files import user_path, write_text
-from dgn_tf.utils.locks import LOCK, lock_folder
+from dgn_tf.utils.files import LOCK, user_path, write_text
+from dgn_tf.utils.locks import lock_folder
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.utils.reading import read_regular
 

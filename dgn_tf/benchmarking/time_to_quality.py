@@ -20,7 +20,7 @@ from dgn_tf.benchmarking.charts import drawn, log_axes, new_canvas
 from dgn_tf.benchmarking.part import Part
 from dgn_tf.cli.flags import config_from_file
 from dgn_tf.cli.presets import preset_path
-from dgn_tf.config import Config, InferenceConfig
+from dgn_tf.config import CLIP_MODELS, MODELS, Config, InferenceConfig
 from dgn_tf.config.benchmark import QualitySettings
 from dgn_tf.config.fields import require_at_least
 from dgn_tf.data.batches import steps_per_epoch
@@ -28,7 +28,8 @@ from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.sources import load
 from dgn_tf.evaluation.metrics.errors import pca_msre, squared_errors
 from dgn_tf.evaluation.metrics.r2 import factor_r2
-from dgn_tf.inference.encoder import make_inference
+from dgn_tf.evaluation.transfer.trainings import training_of
+from dgn_tf.inference.encoder import make_langevin_inference
 from dgn_tf.models.factory import make_model, proposing_encoder
 from dgn_tf.training.callbacks import ProgressReport
 from dgn_tf.training.factory import compiles_step, make_learner
@@ -39,6 +40,7 @@ from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize.decoding import decode
 
 FILES = {"paper": "celeba64"}
+IMAGE_MODELS = tuple(name for name in MODELS if name not in CLIP_MODELS)
 FRACTIONS = (0.05, 0.1, 0.2, 0.4, 0.8)
 # Steps that are timed before a training, to know how many fill its time.
 _TIMED = 10
@@ -47,23 +49,30 @@ _STEP_SIZE, _SIGMA = 0.1, 0.3
 
 
 def flagfile_settings(name: str, data: str, side: int, limit: int) -> Config:
-    """The settings of the preset NAME ("paper": celeba64) for other images.
+    """The settings of a preset ("paper": celeba64) for other images.
 
     Args:
-        name: of the settings.
+        name: of the preset, or PRESET:MODEL for a rival of its model that is as large and has as
+            many latents, such as quickstart:vae.
         data: what to learn from.
         side: of the images in pixels.
         limit: how many of them.
 
     Raises:
-        InputError: there is no such preset, or it is not for images.
+        InputError: there is no such preset or model, or it is not for images.
     """
-    config = config_from_file(preset_path(FILES.get(name, name), "settings"))
+    preset, _, model = name.partition(":")
+    config = config_from_file(preset_path(FILES.get(preset, preset), "settings"))
     if config.data.frames or config.model.appearance != "continuous":
         raise InputError(f"`settings={name}`: is not for images without labels.")
-    return dataclasses.replace(
+    config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, data=data, side=side, limit=limit)
     )
+    if not model:
+        return config
+    if model not in IMAGE_MODELS:
+        raise InputError(f"`settings={name}`: {model!r} must be one of {', '.join(IMAGE_MODELS)}.")
+    return training_of(config, model, config.learning.seed)
 
 
 class Measurements(keras.callbacks.Callback):
@@ -166,7 +175,7 @@ def train(
     encoder = proposing_encoder(config, model)
     scale, x = test_set.side / 32, as_float(test_set.images)
     settings = InferenceConfig(steps, starts=1, step_size=_STEP_SIZE * scale, sigma=_SIGMA * scale)
-    inference = make_inference(model, settings, encoder)
+    inference = make_langevin_inference(model, settings, encoder)
 
     def measured() -> dict[str, float]:
         latents = inference(x, test_set.ids)

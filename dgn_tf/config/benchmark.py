@@ -52,7 +52,8 @@ class QualitySettings:
 
     settings: str = setting(
         "paper,quickstart",
-        "--parts=quality: what to train, presets of dgn_tf.train, and paper.",
+        "--parts=quality: what to train: presets of dgn_tf.train, and paper; PRESET:MODEL is a "
+        "model as large, such as quickstart:vae.",
     )
     held_out: int = setting(300, "--parts=quality: images after those learned from, to measure.")
     inference_steps: int = setting(200, "--parts=quality: Langevin steps of a measurement.")

@@ -71,6 +71,16 @@ def test_the_papers_settings_are_those_of_its_flagfile():
             time_to_quality.flagfile_settings(name, "heads", 32, 10)
 
 
+def test_a_rival_of_a_preset_is_as_large_and_learns_its_own_way():
+    ours = time_to_quality.flagfile_settings("quickstart", "heads", 32, 10)
+    vae = time_to_quality.flagfile_settings("quickstart:vae", "heads", 32, 10)
+    assert vae.model.model == "vae" and vae.learning.proposals == "none"
+    assert vae.model.appearance_dim == ours.model.appearance_dim + ours.model.geometry_dim
+    assert vae.data == ours.data and vae.learning.sigma == ours.learning.sigma
+    with pytest.raises(InputError, match="`settings=quickstart:gan`: 'gan' must be one of"):
+        time_to_quality.flagfile_settings("quickstart:gan", "heads", 32, 10)
+
+
 def test_a_flagfile_is_read_beside_the_programs_own_flags(tmp_path):
     (tmp_path / "a.cfg").write_text("# A comment.\n--side=32\n--nonoise\n")
     config = config_from_file(tmp_path / "a.cfg")

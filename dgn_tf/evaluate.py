@@ -58,11 +58,11 @@ def main(argv: list[str]) -> None:
     require_data(data)
     require_data(settings)
     config = run_config(FLAGS.run_dir)
-    held = "clips" if config.data.frames else "images"
-    if held != described.HOLDS:
+    if not experiments.suits(name, config.data):
+        held = "clips" if config.data.frames else "images"
         raise InputError(
             f"--experiment={name} is for {described.HOLDS}, but --run_dir={FLAGS.run_dir} holds a "
-            f"model of {held}: give --experiment={' or '.join(experiments.holding(held))}."
+            f"model of {held}: give --experiment={' or '.join(experiments.suiting(config.data))}."
         )
     if not experiments.late_data(name):
         measured_on(config.data, data)

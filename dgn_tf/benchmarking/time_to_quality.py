@@ -306,7 +306,7 @@ def measure(config: Config, settings: QualitySettings) -> Iterator[dict[str, Any
         each = lasting(each, train_set, settings.seconds)
         print(f"training: {name}, {each.learning.epochs} epochs ...", flush=True)
         due = [settings.seconds * fraction for fraction in FRACTIONS]
-        components = each.model.appearance_dim + each.model.geometry_dim
+        components = sum(new_model(each, train_set).latent_dims.values())
         found["trainings"][name] = {
             "config": dataclasses.asdict(each),
             "rows": train(each, train_set, test_set, due, settings.inference_steps),

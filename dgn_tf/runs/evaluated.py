@@ -195,6 +195,35 @@ class EvaluatedRun:
         self._given(examples)
         return examples
 
+    def load_clips(self, spec: str, limit: int, where: str = "") -> Examples:
+        """Clips whose frames have the run's size; a run on stills takes as many frames of each.
+
+        Args:
+            spec: the clips, in a form of --data of dgn_tf.train.
+            limit: how many, the first; 0 for all.
+            where: LABEL=VALUE that they must have, or empty.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+        data = other_data(self.config.data, spec, limit, where)
+        trained = self.config.data
+        data = dataclasses.replace(
+            data,
+            frames=trained.frames or trained.stills,
+            stills=0,
+            stride=trained.stride,
+            fps=trained.fps,
+            data_dir=self._data_dir or data.data_dir,
+        )
+        with progress_bar(f"Reading {spec}") as report:
+            return load(data, report)
+
+    def infer_frames(self, clips: Examples) -> LatentArrays:
+        """Latents [N, F, d] of each frame of N clips as an image by itself, without noise."""
+        latents = self.infer(clips.stills())
+        return {name: z.reshape(len(clips), -1, z.shape[1]) for name, z in latents.items()}
+
     def _given(self, examples: Examples) -> LatentArrays:
         return given_latents(self.config, examples, Run(self.run_dir).folders)
 

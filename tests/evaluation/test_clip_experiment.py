@@ -327,6 +327,50 @@ def test_the_program_recognizes_beside_a_rival(clip_run, run_app):
     assert error != numbers["models"]["dynamic"]["error"]
 
 
+def test_expressions_are_told_from_the_frames_of_a_run_on_stills(clip_run, run_app):
+    root, _ = clip_run
+    said = run_app(
+        train,
+        f"--data=npz:{root}/train.npz:images",
+        "--stills=3",
+        "--side=32",
+        "--channels=1",
+        "--alpha=0.05",
+        "--appearance_dim=2",
+        "--geometry_dim=2",
+        "--batch_size=6",
+        "--langevin_steps=1",
+        "--epochs=1",
+        f"--run_dir={root}/stills",
+    )
+    assert said.status == 0, said.err
+    given = (f"--run_dir={root}/stills", "--experiment=expressions", "--steps=5", "--starts=1")
+    labels = ("--label=mood", "--person=actor")
+    refused = run_app(evaluate, *given, *labels, f"--rival={root}/run")
+    assert refused.status == 2 and "is for runs on clips" in refused.err
+
+    def recognize(values, labels, persons, folds, seed, done):
+        assert values.shape[:2] == (4, 3) and labels.tolist() == [0, 1, 0, 1]
+        done(folds)
+        return labels, np.unique(persons, return_inverse=True)[1]
+
+    with mock.patch("dgn_tf.evaluation.experiments.expressions.recognize", recognize):
+        said = run_app(evaluate, *given, *labels)
+    assert said.status == 0, said.err
+    numbers = json.loads((root / "stills/evaluation/expressions/report.json").read_text())[
+        "numbers"
+    ]
+    assert set(numbers["accuracy"]) == {
+        "displacement fields (ddf)",
+        "geometric latents (dglf)",
+        "pixels (PCA)",
+    }
+    assert numbers["clips"] == 4
+    # Of each frame its own latents.
+    assert numbers["models"]["deformable"]["latents"] == 3 * (2 + 2)
+    assert numbers["models"]["deformable"]["error"] > 0
+
+
 def test_a_rival_of_other_clips_is_refused(clip_run, run_app):
     root, command = clip_run
     other = tuple(flag.replace("train.npz", "test.npz") for flag in command[:-1])

@@ -11,6 +11,7 @@ import pytest
 from absl import flags as absl_flags
 
 from dgn_tf import evaluate
+from dgn_tf.config import DataConfig
 from dgn_tf.config import experiments as described
 from dgn_tf.evaluation import experiments as measuring
 from dgn_tf.utils.errors import InputError
@@ -77,7 +78,12 @@ def test_the_experiments_of_this_version():
         "held_out",
         "landmarks",
     ]
-    assert described.holding("clips") == ["clips", "expressions"]
+    assert described.suiting(DataConfig("heads_clips", frames=8)) == ["clips", "expressions"]
+    images = ["adversarial", "basis", "geometry", "held_out", "landmarks"]
+    assert described.suiting(DataConfig("heads")) == images
+    # Expressions are told from the frames of clips too.
+    stills = DataConfig("heads_clips", stills=8)
+    assert described.suiting(stills) == sorted([*images, "expressions"])
     with pytest.raises(InputError, match="`experiment=bases`: must be one of adversarial, basis"):
         described.find("bases")
 

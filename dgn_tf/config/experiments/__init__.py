@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from typing import Protocol, cast
 
+from dgn_tf.config.data import DataConfig
 from dgn_tf.config.fields import setting
 from dgn_tf.utils.errors import InputError
 
@@ -20,6 +21,8 @@ class Described(Protocol):
     Attributes:
         SUMMARY: half a sentence for the help of --experiment.
         HOLDS: "images" or "clips", what the model of the run is for.
+        STILLS: True where a model of images will do that has learned from the frames of clips
+            (`stills`); may be left out.
         LATE_DATA: True where data that are not given are missed by the experiment, which looks at
             the model first or finds data of its own; may be left out.
         Settings: a frozen dataclass whose fields `dgn_tf.config.fields.setting` has declared.
@@ -54,9 +57,17 @@ def late_data(name: str) -> bool:
     return getattr(find(name), "LATE_DATA", False)
 
 
-def holding(kind: str) -> list[str]:
-    """The names of the experiments for models of "images" or of "clips"."""
-    return [name for name in names() if find(name).HOLDS == kind]
+def suits(name: str, trained: DataConfig) -> bool:
+    """Whether an experiment is for models that have learned from such data."""
+    described = find(name)
+    if trained.stills and getattr(described, "STILLS", False):
+        return True
+    return described.HOLDS == ("clips" if trained.frames else "images")
+
+
+def suiting(trained: DataConfig) -> list[str]:
+    """The names of the experiments for models that have learned from such data."""
+    return [name for name in names() if suits(name, trained)]
 
 
 def owners() -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ from dgn_tf.config.fields import setting
 
 SUMMARY = "how well the motion of clips tells expressions (Table III)"
 HOLDS = "clips"
+STILLS = True
 LATE_DATA = True
 
 

@@ -1,4 +1,4 @@
-"""Expressions recognized from what a model of clips has inferred without labels (Table III)."""
+"""Expressions recognized from what a model has inferred of clips without labels (Table III)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +13,7 @@ from dgn_tf.data.examples import Examples, as_float
 from dgn_tf.data.labels import labels_of, read_labels
 from dgn_tf.data.measured import nothing_given
 from dgn_tf.data.sources import source_of, with_kind
+from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.data.synthetic.motion import EXPRESSIONS
 from dgn_tf.evaluation.figures.confusions import confusion_chart
 from dgn_tf.evaluation.metrics.errors import squared_errors
@@ -46,12 +47,20 @@ _FACTS = ("parameters", "latents", "error")
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
     """Recognize the labels of clips from what the run, and its rival, infer of them.
 
+    A run on stills infers the latents of every frame by itself.
+
     Raises:
         InputError: the runs hold other models, the clips lack the labels, or have too few persons
             or classes.
     """
-    subject.require_model("dynamic")
-    subjects = {"dynamic": subject}
+    stills = subject.config.data.stills > 0
+    if stills:
+        subject.require_geometry()
+        if settings.rival:
+            raise InputError("`rival` is for runs on clips: leave it out for one on stills.")
+    else:
+        subject.require_model("dynamic")
+    subjects = {subject.config.model.model: subject}
     if settings.rival:
         subjects["mocogan"] = subject.rival(settings.rival)
         subjects["mocogan"].require_model("mocogan", "rival")
@@ -64,8 +73,11 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     models = {}
     for name, each in subjects.items():
         # What the training has inferred already, as in the paper, is not inferred again.
-        kept = None if data.data else load_chains(each.run_dir)
-        z = each.infer(clips) if kept is None else {n: v[rows] for n, v in kept.items()}
+        kept = None if data.data or stills else load_chains(each.run_dir)
+        if kept is not None:
+            z = {group: values[rows] for group, values in kept.items()}
+        else:
+            z = each.infer_frames(clips) if stills else each.infer(clips)
         models[name] = (each.model, z)
     described = describe(models, clips)
     with progress_bar("Recognizers") as report:
@@ -86,9 +98,15 @@ def _labeled_clips(
         raise InputError(
             f"`labels={settings.labels}` belongs to clips:PATH; {spec} brings its own."
         )
-    clips = subject.load(spec, 0, data.where) if data.data else subject.train()
-    if clips is None:
-        raise nothing_given(subject.config.data)
+    trained = subject.config.data
+    if data.data:
+        clips = subject.load_clips(spec, 0, data.where)
+    elif trained.stills and source is not MEMORY:
+        clips = subject.load_clips(spec, -(-trained.limit // trained.stills), trained.where)
+    else:
+        clips = subject.train()
+    if clips is None or not clips.frames:
+        raise nothing_given(trained)
     rows = np.arange(len(clips))
     if settings.labels:
         rows, found = read_labels(settings.labels, names, clips)
@@ -117,8 +135,9 @@ def describe(
     memory.
 
     Args:
-        models: "dynamic", and "mocogan" if there is a rival: each a trained model and the latents
-            of the clips inferred by it.
+        models: by name, the first a model with geometry, and "mocogan" if there is a rival: each a
+            trained model and the latents of the clips inferred by it, [N, d], or [N, F, d] by a
+            model of images.
         clips: N clips of F frames.
 
     Returns:
@@ -126,20 +145,25 @@ def describe(
         latents (dglf), the rival's motion codes and the pixels. And for each model its name, its
         numbers of parameters and of latents a clip, and its reconstruction error a frame.
     """
-    model, latents = models["dynamic"]
-    frames = model.frame_latents("geometry", tf.constant(latents["geometry"], tf.float32)).numpy()
+    ours = next(iter(models))
+    model, latents = models[ours]
+    frames = latents["geometry"]
+    if frames.ndim == 2:
+        frames = model.frame_latents("geometry", tf.constant(frames, tf.float32)).numpy()
     made: dict[str, list[float]] = {name: [] for name in models}
     fields = []
     for row in range(len(clips)):
         for name, (each, z) in models.items():
             parts = {
-                group: each.part(group, tf.constant(value[row : row + 1], tf.float32))
+                group: each.part(group, tf.constant(np.atleast_2d(value[row]), tf.float32))
                 for group, value in z.items()
             }
             truth = as_float(clips.images[row])
-            made[name].append(squared_errors(each.combine(parts)[0].numpy(), truth).mean())
-            if name == "dynamic":
-                fields.append(_shrunk(parts["geometry"][0].numpy()))
+            images = each.combine(parts).numpy().reshape(truth.shape)
+            made[name].append(squared_errors(images, truth).mean())
+            if name == ours:
+                field = parts["geometry"].numpy()
+                fields.append(_shrunk(field.reshape(len(truth), *field.shape[-3:])))
     sequences = {"displacement fields (ddf)": np.stack(fields), "geometric latents (dglf)": frames}
     if "mocogan" in models:
         rival, z = models["mocogan"]
@@ -148,8 +172,8 @@ def describe(
     pixels = as_float(clips.images).reshape(-1, *clips.images.shape[2:])
     sequences["pixels (PCA)"] = _shrunk(pixels).reshape(*clips.images.shape[:2], -1)
     facts = [
-        (name, each.count_params(), sum(each.latent_dims.values()), float(np.mean(made[name])))
-        for name, (each, _) in models.items()
+        (name, each.count_params(), sum(v[0].size for v in z.values()), float(np.mean(made[name])))
+        for name, (each, z) in models.items()
     ]
     return sequences, tuple(facts)
 

@@ -19,8 +19,8 @@ class DataConfig:
         "images or a video; or heads, which are rendered. All forms: the path of one of these, "
         "heads[:SPLIT], folder:PATH, zip:PATH[:FOLDER], tfds:NAME[:SPLIT], npz:PATH[:KEY] or "
         "shards:PATTERN (written by dgn_tf.pack); clips, with --frames: heads_clips[:SPLIT], "
-        "clips:PATH, npz:PATH[:KEY] or shards:PATTERN. A run that goes on knows its data again "
-        "wherever they are by then.",
+        "steady_clips[:SPLIT] (heads that hardly sway), clips:PATH, npz:PATH[:KEY] or "
+        "shards:PATTERN. A run that goes on knows its data again wherever they are by then.",
         fixed=False,
         reads="data",
     )

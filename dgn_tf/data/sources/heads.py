@@ -1,6 +1,7 @@
-"""The sources `heads` and `heads_clips`: synthetic heads, drawn at the first use."""
+"""The sources `heads`, `heads_clips` and `steady_clips`: synthetic heads, drawn at first use."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 from google.protobuf.json_format import ParseError
@@ -31,13 +32,23 @@ def _load_heads(data: DataConfig, rest: str, progress: Progress | None) -> Examp
 
 def _load_heads_clips(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
     """Clips of heads with expressions, of a split, "train" by default, with all their factors."""
+    return _load_clips(data, rest, progress, steady=False)
+
+
+def _load_steady_clips(data: DataConfig, rest: str, progress: Progress | None) -> Examples:
+    """The same clips of heads that hardly move."""
+    return _load_clips(data, rest, progress, steady=True)
+
+
+def _load_clips(data: DataConfig, rest: str, progress: Progress | None, steady: bool) -> Examples:
     split = _known_split(data.data, rest or "train", ("train", "test"))
     from dgn_tf.data.sources.builders import read_builder
-    from dgn_tf.data.synthetic.heads_clips import HeadsClips, HeadsClipsConfig, clip_names
+    from dgn_tf.data.synthetic.heads_clips import STEADY, HeadsClips, HeadsClipsConfig, clip_names
 
     with quiet_logs():
         with _told_if_damaged("heads_clips", data.data_dir):
-            config = HeadsClipsConfig(side=data.side, frames=data.frames)
+            sway = STEADY if steady else 1.0
+            config = HeadsClipsConfig(side=data.side, frames=data.frames, sway=sway)
             builder = HeadsClips(config=config, data_dir=data.data_dir or None)
         clips, _, factors = read_builder(builder, split, "video", data, progress)
     names = clip_names(factors)
@@ -86,4 +97,13 @@ HEADS_CLIPS = Source(
     drawn=True,
     held_out="heads_clips:test",
     moving=("width", *SWAY, *MOVED),
+)
+# Heads whose expressions are not drowned by the sway of the head.
+STEADY_CLIPS = dataclasses.replace(
+    HEADS_CLIPS,
+    kind="steady_clips",
+    form="steady_clips[:SPLIT]",
+    example="steady_clips:test",
+    load=_load_steady_clips,
+    held_out="steady_clips:test",
 )

@@ -17,7 +17,7 @@ from dgn_tf.data.sources.archives import ZIP
 from dgn_tf.data.sources.arrays import NPZ
 from dgn_tf.data.sources.clips import CLIPS
 from dgn_tf.data.sources.folders import FOLDER
-from dgn_tf.data.sources.heads import HEADS, HEADS_CLIPS
+from dgn_tf.data.sources.heads import HEADS, HEADS_CLIPS, STEADY_CLIPS
 from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.data.sources.packed import SHARDS
 from dgn_tf.data.sources.source import Loader, Source
@@ -29,7 +29,8 @@ from dgn_tf.utils.progress import Progress
 _log = logging.getLogger(__name__)
 
 SOURCES: dict[str, Source] = {
-    source.kind: source for source in (HEADS, FOLDER, ZIP, TFDS, NPZ, SHARDS, HEADS_CLIPS, CLIPS)
+    source.kind: source
+    for source in (HEADS, FOLDER, ZIP, TFDS, NPZ, SHARDS, HEADS_CLIPS, STEADY_CLIPS, CLIPS)
 }
 # What a setting may say too, though it is nothing that a user can name.
 _KNOWN = {**SOURCES, MEMORY.kind: MEMORY}

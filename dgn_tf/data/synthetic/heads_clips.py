@@ -19,6 +19,8 @@ from dgn_tf.data.synthetic.rendering import APPEARANCE, GEOMETRY
 from dgn_tf.utils.errors import InputError
 
 CHUNK = 16
+# The sway of heads that keep as still as the actors of MUG: a degree to each side.
+STEADY = 0.125
 # Other persons than those of the splits of `heads`, whose seeds are 0 to 2.
 _SEEDS = {"train": 3, "test": 4}
 
@@ -65,6 +67,7 @@ class HeadsClipsConfig(tfds.core.BuilderConfig):
         train: number of persons in the split "train".
         test: number of persons in the split "test"; they are others.
         repeats: clips of each person with each expression.
+        sway: how far the heads are turned and turn, over what `motion.SWAY` says.
 
     Raises:
         InputError: side < 1, frames < 3, or no persons or clips.
@@ -76,9 +79,10 @@ class HeadsClipsConfig(tfds.core.BuilderConfig):
     train: int = 100
     test: int = 20
     repeats: int = 1
+    sway: float = 1.0
 
     def __post_init__(self):
-        """Derives the name: "side64_frames16", "side64_frames16_4_2_1" for unusual numbers."""
+        """Derives the name: "side64_frames16", with "_4_2_1" or "_sway0.1" for unusual numbers."""
         heads.check_side(self.side)
         check_frames(self.frames)
         counts = (self.train, self.test, self.repeats)
@@ -87,6 +91,8 @@ class HeadsClipsConfig(tfds.core.BuilderConfig):
         self.name = f"side{self.side}_frames{self.frames}"
         if counts != (100, 20, 1):
             self.name += "_" + "_".join(map(str, counts))
+        if self.sway != 1:
+            self.name += f"_sway{self.sway:g}"
         self.description = f"Clips of {self.frames} frames of {self.side} x {self.side} pixels."
 
 
@@ -111,9 +117,11 @@ class HeadsClips(tfds.core.GeneratorBasedBuilder):
             config: the configuration or its name; "side64_frames16" when absent.
             **options: `data_dir` and the other arguments of `tfds.core.GeneratorBasedBuilder`.
         """
-        named = re.fullmatch(r"side(\d+)_frames(\d+)", config) if isinstance(config, str) else None
+        form = r"side(\d+)_frames(\d+)(?:_sway([\d.]+))?"
+        named = re.fullmatch(form, config) if isinstance(config, str) else None
         if named:
-            config = HeadsClipsConfig(side=int(named[1]), frames=int(named[2]))
+            side, frames, sway = int(named[1]), int(named[2]), float(named[3] or 1)
+            config = HeadsClipsConfig(side=side, frames=frames, sway=sway)
         # A listed configuration may be given to TFDS by its name only.
         listed = [known.name for known in self.BUILDER_CONFIGS if known == config]
         super().__init__(config=listed[0] if listed else config, **options)
@@ -188,7 +196,7 @@ def factors_of(split: str, config: HeadsClipsConfig) -> dict[str, np.ndarray]:
     person["width"] = heads.sample_geometry(persons, seed)["width"]
     columns = {name: np.repeat(column, each, axis=0) for name, column in person.items()}
     columns["width"] = np.repeat(columns["width"][:, None], config.frames, axis=1)
-    columns |= sample_motion(expression, config.frames, seed)
+    columns |= sample_motion(expression, config.frames, seed, config.sway)
     columns |= {"id": first * each + rows, "person": first + rows // each, "expression": expression}
     return columns
 

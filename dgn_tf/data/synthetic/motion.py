@@ -43,7 +43,9 @@ EXPRESSIONS = (
 )
 
 
-def sample_motion(expression: np.ndarray, frames: int, seed: int) -> dict[str, np.ndarray]:
+def sample_motion(
+    expression: np.ndarray, frames: int, seed: int, sway: float = 1.0
+) -> dict[str, np.ndarray]:
     """Draws how the heads of N clips move; row i depends on neither N nor the other rows.
 
     The face is neutral in the first and in the last frame, and at least one frame shows the full
@@ -53,6 +55,7 @@ def sample_motion(expression: np.ndarray, frames: int, seed: int) -> dict[str, n
         expression: int [N], indices into `EXPRESSIONS`.
         frames: number F of frames, at least 3.
         seed: non-negative integer; the same seed gives the same rows.
+        sway: how far the heads are turned and turn, over what `SWAY` says.
 
     Returns:
         float32 [N, F]: `yaw`, `pitch` (degrees), `mouth_opening`, `smile`, `brow_raise`; and
@@ -65,11 +68,12 @@ def sample_motion(expression: np.ndarray, frames: int, seed: int) -> dict[str, n
     check_frames(frames)
     n, time = len(expression), np.arange(frames) / (frames - 1)
     columns = {}
-    for stream, (name, (rest, sway)) in enumerate(SWAY.items()):
+    for stream, (name, ranges) in enumerate(SWAY.items()):
+        rest, turned = (sway * degrees for degrees in ranges)
         place, reach, phase, speed = np.random.default_rng([seed, 2, stream]).random((n, 4)).T
         turns = phase[:, None] + (0.25 + 0.5 * speed)[:, None] * time
         columns[name] = (rest * (2 * place - 1))[:, None]
-        columns[name] = columns[name] + (sway * reach)[:, None] * np.sin(2 * np.pi * turns)
+        columns[name] = columns[name] + (turned * reach)[:, None] * np.sin(2 * np.pi * turns)
     uniform = np.random.default_rng([seed, 2, len(SWAY)]).random((n, 5)).T
     strength = STRENGTH_RANGE[0] + np.ptp(STRENGTH_RANGE) * uniform[0]
     # On a frame, so that the apex is seen however short the clip is.

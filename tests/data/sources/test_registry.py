@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 import zipfile
 
 import numpy as np
@@ -82,6 +83,7 @@ def specs(tmp_path_factory):
         "npz": (f"npz:{root}/images.npz", {}),
         "shards": (f"shards:{packed_folder(root / 'packed')}", {}),
         "heads_clips": ("heads_clips:test", {"frames": 4, **prepared}),
+        "steady_clips": ("steady_clips:test", {"frames": 4, **prepared}),
         "clips": (f"clips:{root}/videos", {"frames": 4}),
     }
 
@@ -92,15 +94,16 @@ def few_heads(monkeypatch):
     small = HeadsConfig(side=SIDE, train=COUNT, test=COUNT, identities=1)
     monkeypatch.setattr(heads, "HeadsConfig", lambda side: small)
     clips = HeadsClipsConfig(side=SIDE, frames=4, train=1, test=1)
-    monkeypatch.setattr(heads_clips, "HeadsClipsConfig", lambda side, frames: clips)
+    monkeypatch.setattr(heads_clips, "HeadsClipsConfig", lambda side, frames, sway: clips)
 
 
 def test_every_source_of_the_folder_is_in_the_registry(specs):
     folder = pathlib.Path(sources.__file__).parent
     # What a program has given is no source that a user can name.
     files = [path for path in folder.glob("*.py") if path.stem != "memory"]
-    defined = "".join(path.read_text() for path in files).count("= Source(\n")
-    assert len(SOURCES) == defined
+    written = "".join(path.read_text() for path in files)
+    defined = re.findall(r"^[A-Z_]+ = (?:Source|dataclasses\.replace)\(", written, re.MULTILINE)
+    assert len(SOURCES) == len(defined)
     assert SOURCES.keys() == specs.keys(), "a new source needs an example here"
 
 

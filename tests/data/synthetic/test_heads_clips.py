@@ -123,8 +123,22 @@ def test_bad_motion_is_named():
         heads_clips.factors_of("views", SMALL)
 
 
+def test_steady_heads_make_the_same_faces_and_hardly_turn():
+    steady = HeadsClipsConfig(
+        side=16, frames=6, train=2, test=1, repeats=2, sway=heads_clips.STEADY
+    )
+    assert steady.name == f"{SMALL.name}_sway0.125"
+    swaying, still = (heads_clips.factors_of("train", config) for config in (SMALL, steady))
+    for name in ("yaw", "pitch"):
+        np.testing.assert_allclose(still[name], swaying[name] / 8, rtol=1e-5, atol=1e-6)
+    others = [name for name in swaying if name not in ("yaw", "pitch")]
+    assert all(np.array_equal(still[name], swaying[name]) for name in others)
+
+
 def test_names_of_configurations(tmp_path):
     assert SMALL.name == "side16_frames6_2_1_2"
+    steady = heads_clips.HeadsClips(config="side48_frames9_sway0.125", data_dir=tmp_path)
+    assert steady.builder_config == HeadsClipsConfig(side=48, frames=9, sway=heads_clips.STEADY)
     for config in ("side48_frames9", HeadsClipsConfig(side=48, frames=9)):
         builder = heads_clips.HeadsClips(config=config, data_dir=tmp_path)
         assert builder.info.features["video"].shape == (9, 48, 48, 3)
@@ -139,11 +153,11 @@ def test_loaded_clips_are_the_truth_drawn(tmp_path, monkeypatch, load_data):
     monkeypatch.setattr(
         heads_clips,
         "HeadsClipsConfig",
-        lambda side, frames: wanted.append((side, frames)) or SMALL,
+        lambda side, frames, sway: wanted.append((side, frames, sway)) or SMALL,
     )
     load = {"channels": 3, "data_dir": str(tmp_path), "frames": 6}
     train = load_data("heads_clips", 16, **load)
-    assert wanted == [(16, 6)]
+    assert wanted == [(16, 6, 1.0)]
     truth = heads_clips.factors_of("train", SMALL)
     assert (train.frames, train.side, train.channels) == (6, 16, 3)
     np.testing.assert_array_equal(train.ids, truth["id"])

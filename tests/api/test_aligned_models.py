@@ -149,6 +149,7 @@ def test_the_explorer_finds_faces_as_the_model_knows_them(model, found):
         page.close()
 
 
+@pytest.mark.slow
 def test_a_preset_with_mirror_images_learns_from_them(pixels, tmp_path):
     preset = dgn.DeformableGenerator.from_preset
     assert preset("faces64", side=32, alpha=0.1).config.data.mirror

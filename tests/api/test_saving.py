@@ -49,6 +49,7 @@ def test_a_file_of_keras_has_everything(trained, z, tmp_path):
         model.save(tmp_path / "faces.h5")
 
 
+@pytest.mark.slow
 def test_another_process_loads_it(trained, z, tmp_path):
     trained.model.save(tmp_path / "faces.keras")
     np.savez(tmp_path / "z.npz", **z.groups)

@@ -46,6 +46,7 @@ def test_a_step_that_differs_is_seen(monkeypatch):
             pytorch.disagreement(TINY, torch, "plain", compiled=False)
 
 
+@pytest.mark.slow
 @needs_torch
 def test_ratios_are_printed_and_written(run_app, tmp_path):
     output = tmp_path / "pytorch.json"

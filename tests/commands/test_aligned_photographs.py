@@ -79,6 +79,7 @@ def test_infer_cuts_faces_out_and_says_so(run_app, model, photos, asked, tmp_pat
     assert sorted(edge for _, _, edge, *_ in seen) == pytest.approx([72, 80]) and len(asked) == 3
 
 
+@pytest.mark.slow
 def test_recombined_and_morphed_files_too(run_app, model, photos, asked, tmp_path):
     ann, ben = str(photos / "ann.png"), str(photos / "ben.png")
     said = run_app(infer, model, *QUICK, f"--recombine={ann},{ben}", f"--output_dir={tmp_path}/out")

@@ -159,6 +159,7 @@ def test_an_export_holds_it_and_answers_with_it(amortised, run_app, tmp_path):
     assert load_trained(None, f"{tmp_path}/plain").encoder() is None
 
 
+@pytest.mark.slow
 def test_it_becomes_a_file_for_devices(amortised, run_app, tmp_path):
     command = f"--run_dir={amortised}", "--format=tflite", f"--output_dir={tmp_path}"
     kinds = "--part=encoder", "--quantization=float32", "--quantization=int8"

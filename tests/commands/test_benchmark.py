@@ -71,6 +71,7 @@ def test_a_step_that_differs_is_refused():
         reference_step.disagreement(ours, obvious, scalars, scalars)
 
 
+@pytest.mark.slow
 def test_steps_and_warps_are_a_table_and_a_file(run_app, tmp_path):
     said = run_app(benchmark, *FLAGS, "--parts=warps,steps", f"--output={tmp_path}/all.json")
     assert said.status == 0, said.err

@@ -65,6 +65,7 @@ def test_a_photograph_moves_as_the_video_does(run_app, served, files, tmp_path):
     assert run(run_app, served, files, tmp_path / "a.gif").status == 2
 
 
+@pytest.mark.slow
 def test_relative_motion_begins_with_the_photograph(run_app, served, files, tmp_path):
     said = run(run_app, served, files, tmp_path / "a.gif", "--relative", "--limit=2")
     assert said.status == 0, said.err

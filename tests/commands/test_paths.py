@@ -42,6 +42,7 @@ def succeeds(said):
     assert said.status == 0, said.err
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_whatever_its_folder_is_called(run_app, tiny_run, tmp_path, photographs):
     for decoy in FOUND:
         shutil.copytree(tiny_run.folder, tmp_path / decoy)

@@ -64,6 +64,7 @@ def test_images_become_each_other(run_app, served, photographs, tmp_path, name):
         assert 3 < width / height < 5
 
 
+@pytest.mark.slow
 def test_one_group_alone_changes(run_app, served, photographs, tmp_path):
     last = []
     for group in ("all", "appearance", "geometry"):

@@ -72,6 +72,7 @@ def test_the_numbers_are_the_same_whatever_keras_is_told(hostile):
         assert f"dgn_tf needs Keras with {name} and sets it in this process" in said
 
 
+@pytest.mark.slow
 def test_a_program_that_has_imported_keras_with_another_backend_is_told():
     out, err = start(BACKENDS).communicate(timeout=300)
     assert err.splitlines()[-1].startswith(

@@ -131,6 +131,7 @@ def test_faces_stay_who_they_are_while_the_geometry_changes(latents):
         assert image(0, column)[68, 68, 0] / 127.5 - 1 == pytest.approx(expected, abs=0.04)
 
 
+@pytest.mark.slow
 def test_a_report_of_heads_with_views(test_heads, latents):
     angles = np.tile([-30.0, -15.0, 0.0, 15.0, 30.0], 2)
     z_g = np.stack([0.1 * angles, np.zeros(10)], axis=1)

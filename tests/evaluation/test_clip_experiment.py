@@ -241,6 +241,7 @@ def clip_run(run_app, model, tmp_path_factory):
     return root, command
 
 
+@pytest.mark.slow
 def test_a_run_on_clips_goes_on_exactly(clip_run, run_app, tensors, tmp_path):
     root, command = clip_run
     assert (root / "run/samples/latest/sheet.png").exists()
@@ -327,6 +328,7 @@ def test_the_program_recognizes_beside_a_rival(clip_run, run_app):
     assert error != numbers["models"]["dynamic"]["error"]
 
 
+@pytest.mark.slow
 def test_expressions_are_told_from_the_frames_of_a_run_on_stills(clip_run, run_app):
     root, _ = clip_run
     said = run_app(
@@ -371,6 +373,7 @@ def test_expressions_are_told_from_the_frames_of_a_run_on_stills(clip_run, run_a
     assert numbers["models"]["deformable"]["error"] > 0
 
 
+@pytest.mark.slow
 def test_a_rival_of_other_clips_is_refused(clip_run, run_app):
     root, command = clip_run
     other = tuple(flag.replace("train.npz", "test.npz") for flag in command[:-1])

@@ -187,6 +187,7 @@ def test_labels_to_compare_with_are_missed_before_training():
             class_labels(examples, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--proposals=encoder", "--dreams", "--chain_start=zero")])
 def test_a_run_from_training_to_measuring(run_app, tmp_path, more):
     rng = np.random.default_rng(2)

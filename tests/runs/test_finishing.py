@@ -175,6 +175,7 @@ def test_a_run_that_goes_on_makes_them_anew(again):
     assert not np.array_equal(stored(again.folder)["geometry"].mean, second["geometry"].mean)
 
 
+@pytest.mark.slow
 def test_a_run_with_an_encoder_has_them_too(finished, run_app, tmp_path):
     root, _ = finished
     command = (*SETTINGS, f"--data=npz:{root}/data.npz", "--model=deformable_vae")

@@ -52,6 +52,7 @@ def test_a_keras_file_is_loaded(expected):
     assert_same_images(model, load_chains(STORED / "run"), expected)
 
 
+@pytest.mark.slow
 def test_an_export_is_loaded_and_served(expected):
     loaded = exported.load(STORED / "export")
     assert_same_images(loaded[1], load_chains(STORED / "run"), expected)
@@ -69,6 +70,7 @@ def test_an_export_is_loaded_and_served(expected):
             np.testing.assert_allclose(value, wanted[signature][name], atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_inference_gives_the_same_latents_and_edits(folder, run_app, expected, monkeypatch):
     # That version began at zero unless it was told otherwise, and descended without momentum.
     monkeypatch.setattr(dynamics, "MOMENTUM", 0.0)

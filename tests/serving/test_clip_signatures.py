@@ -142,6 +142,7 @@ def test_a_clip_is_reconstructed_and_its_latents_make_it(clips, eagerly):
     close(made["state_geometry"], found["state_geometry"])
 
 
+@pytest.mark.slow
 def test_the_class_is_inferred_from_a_start_in_each(eagerly):
     _, model, functions = make(appearance="categorical")
     z = {"appearance": np.eye(3, dtype="f")[[2, 0]], "geometry": np.zeros((2, 2), "f")}

@@ -204,6 +204,7 @@ def test_no_function_needs_a_compiler_that_servers_lack(served):
     assert compiled == []
 
 
+@pytest.mark.slow
 def test_the_official_tool_shows_it(served):
     tool = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show"]
     chosen = ["--dir", served.path, "--tag_set", "serve", "--signature_def", "reconstruct"]

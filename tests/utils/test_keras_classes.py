@@ -39,6 +39,7 @@ def test_a_plain_import_is_enough(folder, imports):
     assert done.stdout == "dgn_tf.api.generators DeformableGenerator\n", done.stderr
 
 
+@pytest.mark.slow
 def test_without_it_keras_says_what_the_file_says(folder):
     assert "`import dgn_tf` before keras.saving.load_model" in said(folder, "import keras").stderr
     with zipfile.ZipFile(folder / "small.keras") as file:

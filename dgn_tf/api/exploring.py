@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dgn_tf.config import InferenceConfig
+from dgn_tf.config.fields import typed
 from dgn_tf.explorer.address import Address
 from dgn_tf.explorer.server import ExplorerServer
 from dgn_tf.explorer.subject import Subject
@@ -76,6 +77,7 @@ def explore(
         known.statistics,
         keep,
     )
+    port = typed("port", port, int | None)
     try:
         server = ExplorerServer(subject, Address(port=port), InferenceConfig())
     except (OSError, OverflowError) as error:

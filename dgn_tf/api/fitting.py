@@ -15,6 +15,7 @@ import numpy as np
 
 from dgn_tf.api.settings import Langevin, near
 from dgn_tf.config import Config, ExecutionConfig, TrainingConfig
+from dgn_tf.config.fields import whole_number
 from dgn_tf.data.examples import Examples
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.trained import Trained, load_trained
@@ -73,8 +74,8 @@ def fit(
     Raises:
         InputError: an argument cannot be used.
     """
-    if validation_freq is not None and validation_freq < 1:
-        raise InputError(f"`validation_freq={validation_freq}`: must be at least 1.")
+    if validation_freq is not None:
+        validation_freq = whole_number("validation_freq", validation_freq, 1)
     caller = Caller(
         examples=examples,
         validation=held_out,

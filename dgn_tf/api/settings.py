@@ -10,7 +10,7 @@ from typing import Any
 from dgn_tf.cli.flags import config_from_file
 from dgn_tf.cli.presets import preset_path
 from dgn_tf.config import CLIP_MODELS, Config, DataConfig
-from dgn_tf.config.fields import parse_schedule, require_at_least
+from dgn_tf.config.fields import parse_schedule, whole_number
 from dgn_tf.utils.errors import InputError
 
 # Settings of the data that a model has; the others choose among data that a program has chosen.
@@ -41,7 +41,7 @@ class Langevin:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        require_at_least(1, self, "steps")
+        object.__setattr__(self, "steps", whole_number("steps", self.steps, 1))
         for name in ("step_size", "sigma"):
             try:
                 parse_schedule(str(getattr(self, name)))
@@ -105,7 +105,7 @@ def changed(config: Config, settings: dict[str, Any]) -> Config:
                 f"`{name}` chooses data, and a model in Python is given its own: see "
                 "dgn.load_images."
             )
-        sections.setdefault(section, {})[name] = _of_type(name, value, known[name][1].type)
+        sections.setdefault(section, {})[name] = value
     data = DataConfig(**sections.pop("data"))
     rest = {
         section: dataclasses.replace(getattr(config, section), **values)
@@ -156,14 +156,3 @@ def near(name: object, names: Iterable[str], listed: int = 0) -> str:
         return f"; there are {', '.join(known)}."
     shown = ", ".join(known[:listed])
     return f"; there are {shown} and {len(known) - listed} more." if listed else "."
-
-
-def _of_type(name: str, value: Any, kind: Any) -> Any:
-    """A value as a setting has it: numbers may stand for schedules, whole ones for floats."""
-    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not kind:
-        raise InputError(f"`{name}={value!r}`: must be of type {kind.__name__}.")
-    return value

@@ -18,6 +18,7 @@ from dgn_tf.api.asking import mean_latents, paint
 from dgn_tf.api.generator import Generator
 from dgn_tf.api.images import Images
 from dgn_tf.api.latents import Latents, joined
+from dgn_tf.config.fields import whole_number
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry
 from dgn_tf.utils.errors import InputError
 from dgn_tf.visualize.morphing import interpolate
@@ -121,8 +122,7 @@ def morph(model: Generator, start: Latents, end: Latents, frames: int = 16) -> I
     """
     if len(start) != 1 or len(end) != 1:
         raise InputError("`start` and `end` must be latents of one image each, such as z[0].")
-    if frames < 2:
-        raise InputError(f"`frames={frames}`: must be at least 2.")
+    frames = whole_number("frames", frames, 2)
     pair = joined([start.moved(start.groups), end.moved(end.groups)])
     return paint(model.network, Latents(interpolate(pair.groups, frames - 1)))
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import check_frames, parse_where, require, require_choice, setting
+from dgn_tf.config.fields import Typed, check_frames, parse_where, require, require_choice, setting
 from dgn_tf.config.prepare import CropSettings
 from dgn_tf.utils.errors import InputError
 
@@ -10,7 +10,7 @@ SIDES = (32, 64, 128, 256)
 
 
 @dataclasses.dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Typed):
     """What to learn from, and in which size and number of channels."""
 
     data: str = setting(
@@ -69,6 +69,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         require_choice(self, "side", "channels")
         require(self.limit >= 0, "limit", self.limit, "0 or more")
         require(self.stills >= 0, "stills", self.stills, "0 or more")

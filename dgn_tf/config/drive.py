@@ -3,7 +3,7 @@
 import dataclasses
 
 from dgn_tf.config.alignment import align_setting
-from dgn_tf.config.fields import require, require_choice, require_not_negative, setting
+from dgn_tf.config.fields import Typed, require, require_choice, require_not_negative, setting
 from dgn_tf.utils.errors import InputError
 
 CROPS = ("frame", "clip")
@@ -14,7 +14,7 @@ FASTEST = 100.0
 
 
 @dataclasses.dataclass(frozen=True)
-class MotionSettings:
+class MotionSettings(Typed):
     """How the geometry of a video becomes that of a photograph."""
 
     steps: int | None = setting(
@@ -45,6 +45,7 @@ class MotionSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges, and that no setting would be ignored."""
+        super().__post_init__()
         require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
         require_not_negative(self, "smooth", "limit")
         require_choice(self, "align", "crop")
@@ -56,7 +57,7 @@ class MotionSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class DriveSettings:
+class DriveSettings(Typed):
     """Which photograph is driven by which video, and into which file."""
 
     face: str = setting("", "The photograph that gets the motion.", reads="path")
@@ -67,6 +68,7 @@ class DriveSettings:
 
     def __post_init__(self) -> None:
         """Check that both are named."""
+        super().__post_init__()
         for name in ("face", "video"):
             if not getattr(self, name):
                 raise InputError(f"`{name}` is not given: name a file.")

@@ -3,7 +3,7 @@
 import dataclasses
 
 from dgn_tf.config.alignment import align_setting
-from dgn_tf.config.fields import require_at_least, require_choice, setting
+from dgn_tf.config.fields import Typed, require_at_least, require_choice, setting
 
 # Where the reports on a run are, in its folder.
 EVALUATION = "evaluation"
@@ -11,7 +11,7 @@ _LIMIT = 500
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationData:
+class EvaluationData(Typed):
     """What a run is measured on."""
 
     data: str = setting(
@@ -32,6 +32,7 @@ class EvaluationData:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         require_choice(self, "align")
         if self.limit is not None:
             require_at_least(0, self, "limit")

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import require_at_least, require_choice, setting
+from dgn_tf.config.fields import Typed, require_at_least, require_choice, setting
 from dgn_tf.utils.errors import InputError
 
 JIT = ("auto", "on", "off")
@@ -10,7 +10,7 @@ STRATEGIES = ("one", "mirrored", "multi_worker")
 
 
 @dataclasses.dataclass(frozen=True)
-class ExecutionConfig:
+class ExecutionConfig(Typed):
     """How the machine does the work. The results are the same up to rounding.
 
     With `dreams` they depend on the number of devices too: the encoder learns recombinations of
@@ -40,6 +40,7 @@ class ExecutionConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         require_choice(self, "strategy", "jit")
         require_at_least(1, self, "steps_per_execution")
         if self.strategy != "one" and self.jit == "on":

@@ -1,9 +1,19 @@
 """How a setting is declared and checked, and how schedules and choices are written as text."""
 
 import dataclasses
+import os
+import sys
+import typing
+from types import NoneType
 from typing import Any
 
 from dgn_tf.utils.errors import InputError
+
+_WANTED = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+# Characters of a value in a message.
+_SHOWN = 80
+# Whole numbers beyond it are no floats.
+_LARGEST = sys.float_info.max
 
 
 def setting(
@@ -23,6 +33,68 @@ def setting(
         default=default,
         metadata={"help": help, "choices": choices, "fixed": fixed, "reads": reads},
     )
+
+
+class Typed:
+    """Base of the dataclasses of settings: a program gives values of any type.
+
+    Raises:
+        InputError: a value that is not of the declared type, see `typed`.
+    """
+
+    def __post_init__(self) -> None:
+        """Give every setting its declared type."""
+        for field in dataclasses.fields(typing.cast(Any, self)):
+            # Attributes of other kinds are not declared by `setting`.
+            if "help" in field.metadata:
+                value = typed(field.name, getattr(self, field.name), field.type)
+                object.__setattr__(self, field.name, value)
+
+
+def typed(name: str, value: Any, kind: Any) -> Any:
+    """A value of a setting or an argument as its declared type has it.
+
+    Numbers may be those of NumPy; a whole number may come as a float, as in 4.0, a text as a path
+    or, where it is a schedule, as a number.
+
+    Args:
+        name: of the setting or argument.
+        value: what a program has given.
+        kind: bool, int, float or str, perhaps with None, as in `int | None`.
+
+    Raises:
+        InputError: the value is of another type.
+    """
+    kinds = typing.get_args(kind) or (kind,)
+    if value is None and NoneType in kinds:
+        return None
+    wanted = next(each for each in kinds if each is not NoneType)
+    scalar = getattr(value, "item", None) if getattr(value, "ndim", None) == 0 else None
+    plain: Any = scalar() if scalar else value
+    is_number = isinstance(plain, int | float) and not isinstance(plain, bool)
+    if isinstance(plain, bool) and wanted is bool:
+        return plain
+    if wanted is str and isinstance(plain, str | os.PathLike):
+        return os.fspath(plain)
+    if wanted is str and is_number:
+        return str(plain)
+    if wanted is int and is_number and plain == plain // 1:
+        return int(plain)
+    if wanted is float and (isinstance(plain, float) or is_number and abs(plain) < _LARGEST):
+        return float(plain)
+    shown = " ".join(repr(plain).split())[:_SHOWN]
+    raise InputError(f"`{name}={shown}`: must be {_WANTED[wanted]}.")
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """An argument that is a whole number, of at least some value, as an int.
+
+    Raises:
+        InputError: it is something else, or less.
+    """
+    number = typed(name, value, int)
+    require(number >= least, name, number, f"at least {least}")
+    return number
 
 
 def require(condition: bool, name: str, value: object, wanted: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from dgn_tf.config.alignment import align_setting
 from dgn_tf.config.edits import Edit, parse_edit
-from dgn_tf.config.fields import require, require_choice, setting
+from dgn_tf.config.fields import Typed, require, require_choice, setting
 from dgn_tf.utils.errors import InputError
 
 # Of animations.
@@ -34,7 +34,7 @@ def check_format(kind: str, setting: str = "animate") -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class InferenceTask:
+class InferenceTask(Typed):
     """Whose latents are inferred, and what is written beside them.
 
     Attributes:
@@ -66,6 +66,7 @@ class InferenceTask:
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model."""
+        super().__post_init__()
         require(self.limit >= 0, "limit", self.limit, "0 or more")
         require_choice(self, "align")
         require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import last_value, require, setting
+from dgn_tf.config.fields import Typed, last_value, require, setting
 from dgn_tf.config.training import TrainingConfig
 
 # Prior samples among which starts are looked for, and so the most starts.
@@ -12,7 +12,7 @@ _FROM_ZERO, _FROM_GUESS = {"steps": 300, "starts": 4}, {"steps": 100, "starts": 
 
 
 @dataclasses.dataclass(frozen=True)
-class InferenceConfig:
+class InferenceConfig(Typed):
     """How latents of images or clips are inferred with the networks fixed (Eq. 7)."""
 
     steps: int | None = setting(
@@ -45,6 +45,7 @@ class InferenceConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
         possible = self.starts is None or 1 <= self.starts <= MAX_STARTS
         require(possible, "starts", self.starts, f"from 1 to {MAX_STARTS}")

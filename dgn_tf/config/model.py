@@ -3,6 +3,7 @@
 import dataclasses
 
 from dgn_tf.config.fields import (
+    Typed,
     require,
     require_at_least,
     require_choice,
@@ -21,7 +22,7 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Typed):
     """The networks (Tables IV and V), and what balances appearance and geometry (section 5.7)."""
 
     model: str = setting(
@@ -105,6 +106,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         require_choice(self, "model", "precision", "appearance", "border", "emission")
         require_choice(self, "appearance_scheme", "geometry_scheme")
         dims = ("appearance_dim", "geometry_dim", "appearance_noise_dim", "geometry_noise_dim")

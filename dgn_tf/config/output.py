@@ -4,7 +4,7 @@ import dataclasses
 import importlib.util
 from collections.abc import Sequence
 
-from dgn_tf.config.fields import require, require_at_least, setting
+from dgn_tf.config.fields import Typed, require, require_at_least, setting
 from dgn_tf.utils.errors import InputError
 
 # What `log` may name.
@@ -12,7 +12,7 @@ TRACKERS = ("wandb", "mlflow")
 
 
 @dataclasses.dataclass(frozen=True)
-class OutputConfig:
+class OutputConfig(Typed):
     """What a run writes, and when. None of it changes the numbers."""
 
     checkpoint_epochs: int = setting(
@@ -36,6 +36,7 @@ class OutputConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         for name in self.trackers():
             require(name in TRACKERS, "log", self.log, f"some of {','.join(TRACKERS)}")
         require_at_least(1, self, "checkpoint_epochs", "picture_epochs")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dgn_tf.config.alignment import align_setting
-from dgn_tf.config.fields import require, require_choice, setting
+from dgn_tf.config.fields import Typed, require, require_choice, setting
 from dgn_tf.config.infer import check_format
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
@@ -20,7 +20,7 @@ _SPAN = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 
 @dataclasses.dataclass(frozen=True)
-class SampleSettings:
+class SampleSettings(Typed):
     """Which samples are painted, and into which file."""
 
     seeds: str = setting("0-15", "Numbers of the samples, as in 0-15 or 3,5,8-10: one image each.")
@@ -40,6 +40,7 @@ class SampleSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         parse_seeds(self.seeds)
         require_choice(self, "source")
         require(0 <= self.columns <= _MOST_SEEDS, "columns", self.columns, "0 or more")
@@ -47,7 +48,7 @@ class SampleSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class MorphSettings:
+class MorphSettings(Typed):
     """How images become each other, and in which file."""
 
     output: str = setting(
@@ -67,6 +68,7 @@ class MorphSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         require_choice(self, "group", "align")
         require(2 <= self.columns <= 100, "columns", self.columns, "from 2 to 100")
         require(1 <= self.frames <= 1000, "frames", self.frames, "from 1 to 1000")

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import require, require_choice, setting
+from dgn_tf.config.fields import Typed, require, require_choice, setting
 from dgn_tf.utils.errors import InputError
 
 _FOR_FACES = ("align", "margin", "all_faces", "min_face", "min_confidence")
@@ -10,7 +10,7 @@ _RANGES = {"side": (8, 2048), "margin": (0, 2), "min_face": (20, 10_000), "min_c
 
 
 @dataclasses.dataclass(frozen=True)
-class CropSettings:
+class CropSettings(Typed):
     """What is cut out of an image, and how."""
 
     crop: str = setting(
@@ -36,6 +36,7 @@ class CropSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges, and that no setting would be ignored."""
+        super().__post_init__()
         require_choice(self, "crop", "align", "format")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)

@@ -3,6 +3,7 @@
 import dataclasses
 
 from dgn_tf.config.fields import (
+    Typed,
     require,
     require_at_least,
     require_choice,
@@ -18,7 +19,7 @@ CHAIN_STARTS = ("normal", "zero")
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Typed):
     """Alternating back-propagation (Algorithm 1), or variational learning with an encoder.
 
     Schedules are numbers or "fraction of the run:value" pairs.
@@ -136,6 +137,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         require_at_least(1, self, "epochs", "batch_size", "shards", "langevin_steps", "r1_every")
         wanted = f"a multiple of `shards={self.shards}`"
         require(self.batch_size % self.shards == 0, "batch_size", self.batch_size, wanted)

@@ -3,12 +3,12 @@
 import dataclasses
 
 from dgn_tf.config import MODELS, Config
-from dgn_tf.config.fields import require_at_least, require_schedule, setting
+from dgn_tf.config.fields import Typed, require_at_least, require_schedule, setting
 from dgn_tf.utils.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class TransferSettings:
+class TransferSettings(Typed):
     """What is compared, and what it is transferred to."""
 
     methods: str = setting(
@@ -28,6 +28,7 @@ class TransferSettings:
 
     def __post_init__(self) -> None:
         """Check the methods and the ranges."""
+        super().__post_init__()
         for method in self.names:
             if method not in MODELS:
                 raise InputError(f"`methods`: {method!r} must be one of {', '.join(MODELS)}.")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dgn_tf.config.fields import typed, whole_number
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.words import counted
 
@@ -171,10 +172,10 @@ class Examples:
         Raises:
             InputError: an argument out of its range, or a single example.
         """
+        fraction = typed("fraction", fraction, float)
         if not 0 < fraction < 1:
             raise InputError(f"`fraction={fraction}`: must be above 0 and below 1.")
-        if seed < 0:
-            raise InputError(f"`seed={seed}`: must be at least 0.")
+        seed = whole_number("seed", seed, 0)
         if len(self) < 2:
             raise InputError("`split` needs at least two examples.")
         count = min(max(round(fraction * len(self)), 1), len(self) - 1)

@@ -32,6 +32,8 @@ def read_table(table: str, setting: str) -> tuple[list[str], list[tuple[int, lis
     if not header:
         raise InputError(f"{where}: is empty; it needs a header.")
     header = [name.strip() for name in header]
+    # Of as many values as the header it is a row about a file of such a name.
+    rows = [row for row in rows if not _is_comment(row[1], len(header))]
     for mark, marks in _OTHERS.items():
         if len(header) == 1 and mark in header[0]:
             raise InputError(f"{where}: its values are separated by {marks}: write commas.")
@@ -41,6 +43,11 @@ def read_table(table: str, setting: str) -> tuple[list[str], list[tuple[int, lis
                 f"{where}, line {line}: has {len(cells)} columns, not {len(header)} as its header."
             )
     return header, rows
+
+
+def _is_comment(cells: list[str], columns: int) -> bool:
+    """Whether a line behind the header is a comment."""
+    return cells[0].lstrip().startswith("#") and len(cells) != columns
 
 
 def named(cell: str) -> str:

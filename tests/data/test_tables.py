@@ -43,6 +43,9 @@ def test_damaged_lines_are_named(tmp_path, text, reason):
         ("clip;mood\nx.mp4;sad\n", "its values are separated by semicolons: write commas"),
         ("clip\tmood\r\nx.mp4\tsad, then glad\r\n", "separated by tabs"),
         ("clip mood\nx.mp4 sad\n", "separated by blanks"),
+        ("# a, b\nclip;mood\n# c\nx.mp4;sad\n", "separated by semicolons: write commas"),
+        ("#clip,mood\nx.mp4,sad\n", "has no column clip, mood; its header is x.mp4,sad"),
+        ("# nothing\n", "is empty; it needs a header"),
     ],
 )
 def test_labels_are_not_guessed(tmp_path, text, reason):
@@ -98,3 +101,42 @@ def test_one_label_is_one_however_it_is_written(tmp_path):
     (tmp_path / "a.csv").write_text("clip,who\nx.mp4, \n")
     with pytest.raises(InputError, match="line 2: x.mp4 lacks a label"):
         read_labels(str(tmp_path / "a.csv"), ("who",), clips)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_tables_of_spreadsheets_and_with_comments_are_read(tmp_path, encoding):
+    names = ("#x.mp4#000", "\u00e9.mp4#000")
+    clips = Examples(np.zeros((2, 2, 8, 8, 1), np.uint8), np.arange(2), names)
+    lines = (
+        "# from, the 'camera\"",
+        "",
+        "#",
+        "clip,mood",
+        "#x.mp4,sad",
+        "# later",
+        "\u00e9.mp4,glad",
+    )
+    text = "\r\n".join(lines)
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "a.csv").write_bytes((mark + text).encode(encoding))
+    kept, labels = read_labels(str(tmp_path / "a.csv"), ("mood",), clips)
+    assert kept.tolist() == [0, 1] and labels["mood"].tolist() == ["sad", "glad"]
+
+
+def test_another_encoding_is_one_error_that_says_what_to_do(tmp_path):
+    clips = Examples(np.zeros((1, 2, 8, 8, 1), np.uint8), np.arange(1), ("x.mp4#000",))
+    for content in ("clip,mood\n\u00e9.mp4,sad\n".encode("latin-1"), b"\xff\xfea\0b"):
+        (tmp_path / "a.csv").write_bytes(content)
+        wanted = (
+            r"^`labels=.*/a.csv`: cannot be read: byte \d+ is no text in UTF.*: save it as UTF-8"
+        )
+        with pytest.raises(InputError, match=wanted):
+            read_labels(str(tmp_path / "a.csv"), ("mood",), clips)
+
+
+def test_a_list_that_a_spreadsheet_has_saved_again_is_still_a_journal(tmp_path):
+    Journal(tmp_path / "a.csv", ("source", "reason")).append([{"source": "a.png"}])
+    content = (tmp_path / "a.csv").read_bytes().replace(b"\n", b"\r\n")
+    (tmp_path / "a.csv").write_bytes("\ufeff".encode() + content)
+    rows = Journal(tmp_path / "a.csv", ("source", "reason")).rows
+    assert rows == [{"source": "a.png", "reason": ""}]

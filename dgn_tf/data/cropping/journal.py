@@ -35,7 +35,7 @@ class Journal:
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
         # Whoever edits a table may write the ends of its lines in another way.
-        text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        text = content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
         whole = text[: text.rfind("\n") + 1]
         try:
             rows = [cells(line, n) for n, line in enumerate(whole.split("\n")[:-1], 1)]

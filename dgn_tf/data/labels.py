@@ -7,7 +7,8 @@ import numpy as np
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.label_values import described, label_of, number_label_of
 from dgn_tf.data.rows import match, named, read_table
-from dgn_tf.data.sources.walking import composed, natural
+from dgn_tf.data.sources import walking
+from dgn_tf.data.sources.walking import composed
 from dgn_tf.utils.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
 
 def class_folders(examples: Examples) -> list[str]:
     """The outermost folders of images in folders, in their order: the label 0, 1, ... of each."""
-    return sorted({name.partition("/")[0] for name in examples.names}, key=natural)
+    return walking.class_folders(examples.names)
 
 
 def one_hot(
@@ -68,13 +69,15 @@ def one_hot(
             folder is not of `folders`.
     """
     if folders:
-        unknown = [folder for folder in class_folders(examples) if folder not in folders]
-        if unknown:
-            raise InputError(
-                f"`appearance=label`: {unknown[0]} is no class of this run, whose folders are "
-                f"{', '.join(folders)}."
-            )
-        numbers = [folders.index(name.partition("/")[0]) for name in examples.names]
+        numbers = []
+        for image in examples.names:
+            number = walking.class_number(image, folders)
+            if number is None:
+                raise InputError(
+                    f"`appearance=label`: {image.partition('/')[0]} is no class of this run, whose "
+                    f"folders are {', '.join(folders)}."
+                )
+            numbers.append(number)
         return np.eye(classes, dtype=np.float32)[numbers]
     if name not in examples.factors:
         raise InputError(

@@ -16,7 +16,14 @@ from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.decoding import FORMATS, File, decode, first_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.source import Source
-from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, walk
+from dgn_tf.data.sources.walking import (
+    class_folders,
+    class_number,
+    kind_of,
+    left_out,
+    printable,
+    walk,
+)
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
@@ -179,11 +186,15 @@ def tell_ignored(name: str, ignored: list[str]) -> None:
 
 def _classes(files: list[str], kept: list[str]) -> dict[str, np.ndarray]:
     """The label of images that lie in a folder for each class: numbers in the folders' order."""
-    outermost = {file.partition("/")[0] if "/" in file else "" for file in files}
-    folders = sorted(outermost, key=natural)
-    if "" in folders or len(folders) < 2:
+    folders = class_folders(files)
+    if len(folders) < 2 or not all("/" in file for file in files):
         return {}
-    return {"label": np.array([folders.index(file.partition("/")[0]) for file in kept], np.int64)}
+    numbers = {folder: class_number(folder, folders) for folder in {_outer(f) for f in kept}}
+    return {"label": np.array([numbers[_outer(file)] for file in kept], np.int64)}
+
+
+def _outer(file: str) -> str:
+    return file.partition("/")[0]
 
 
 def read_square(file: File, side: int, channels: int) -> tuple[np.ndarray, str]:

@@ -97,3 +97,23 @@ def composed(name: str) -> str:
     Others write it as a letter and an accent; people see no difference.
     """
     return unicodedata.normalize("NFC", name)
+
+
+def class_folders(paths: Iterable[str]) -> list[str]:
+    """The outermost folders of files in folders, in their order: the class 0, 1, ... of each.
+
+    Of those that are `composed` the same the first stands for all.
+    """
+    first: dict[str, str] = {}
+    for folder in sorted({path.partition("/")[0] for path in paths}, key=natural):
+        first.setdefault(composed(folder), folder)
+    return list(first.values())
+
+
+def class_number(path: str, folders: list[str]) -> int | None:
+    """Which of the `class_folders` a file lies in; None for another."""
+    folder = path.partition("/")[0]
+    if folder in folders:
+        return folders.index(folder)
+    alike = [composed(known) for known in folders]
+    return alike.index(composed(folder)) if composed(folder) in alike else None

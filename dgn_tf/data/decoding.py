@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from typing import BinaryIO, NamedTuple, TypeAlias, TypeVar
 
+import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from dgn_tf.data.bare import without_metadata
@@ -182,7 +183,8 @@ def _black_is_zero(image: Image.Image) -> Image.Image:
     """
     if image.format == "TIFF" and image.mode.startswith("I;16"):
         if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-            return image.convert("I").point(lambda value: value * -1 + 65535)
+            # Of 16 bits still: 32 bits may be others in less.
+            return Image.fromarray(65535 - np.asarray(image).astype(np.uint16))
     return image.copy()
 
 

@@ -3,16 +3,18 @@
 import numpy as np
 from PIL import Image
 
+from dgn_tf.utils.arrays import ROUNDING
+
 
 def square(image: Image.Image, side: int, channels: int, pixel_aspect: float = 1) -> np.ndarray:
     """Turns any upright image into a square one of the wanted size.
 
-    16-bit gray is scaled to 8 bits; transparency is composited on white; the center is cropped to
+    Gray of more bits is scaled to 8; transparency is composited on white; the center is cropped to
     a square and resized with an antialiasing Lanczos filter. An image whose shorter side is `side`
     already keeps its pixels exactly.
 
     Args:
-        image: a Pillow image of any mode but "F", of any size, its orientation applied.
+        image: a Pillow image of any mode and size, its orientation applied.
         side: the side of the result, in pixels.
         channels: 1 (ITU-R 601 luma) or 3 (RGB).
         pixel_aspect: how many times as wide as high a pixel of the image is shown.
@@ -21,7 +23,7 @@ def square(image: Image.Image, side: int, channels: int, pixel_aspect: float = 1
         uint8 [side, side, channels].
 
     Raises:
-        ValueError: for a floating-point image, whose range nothing states.
+        ValueError: as `eight_bits`.
     """
     image = eight_bits(image)
     if pixel_aspect == 1:
@@ -49,7 +51,7 @@ def whole(image: Image.Image, channels: int, pixel_aspect: float = 1) -> np.ndar
         uint8 [H, W, channels]; pixels that are not shown as squares are made so along the width.
 
     Raises:
-        ValueError: for a floating-point image, whose range nothing states.
+        ValueError: as `eight_bits`.
     """
     image = eight_bits(image)
     if pixel_aspect != 1:
@@ -62,17 +64,31 @@ def whole(image: Image.Image, channels: int, pixel_aspect: float = 1) -> np.ndar
 def eight_bits(image: Image.Image) -> Image.Image:
     """Returns the opaque 8-bit image, "L" or "RGB"; what shows through is white.
 
+    Whole numbers of 32 bits are taken for 8 bits if none is above 255, else for 16 bits;
+    floating-point numbers lie in [0, 1], as those of arrays.
+
     Raises:
-        ValueError: the image is of floating-point numbers, or of others than 16 bits have.
+        ValueError: the numbers of an image have another range.
     """
     if image.mode == "F":
-        raise ValueError("a floating-point image states no range of values")
+        values = np.asarray(image)
+        low, high = float(values.min()), float(values.max())
+        if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+            raise ValueError(
+                f"floating-point values from {low:g} to {high:g} state no range: give [0, 1], or "
+                "8 or 16 bits"
+            )
+        return Image.fromarray(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8))
     if image.mode == "I" or image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255; 65535 / 257 is exactly 255.
         values = np.asarray(image.convert("I"))
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("whole numbers beyond 0 to 65535: the image states no range of values")
-        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high > 65535:
+            raise ValueError(
+                f"whole numbers from {low} to {high} state no range: give 0 to 255 or to 65535"
+            )
+        scale = 1 if image.mode == "I" and high <= 255 else 257
+        return Image.fromarray(np.rint(values / scale).astype(np.uint8))
     if image.has_transparency_data:
         color = image.convert("RGBA")
         white = Image.new("RGBA", color.size, (255, 255, 255, 255))

@@ -314,5 +314,5 @@ def test_a_gray_tiff_may_say_that_zero_is_white(bits):
 @pytest.mark.parametrize("values", [[-1000, 3000], [0, 70000]])
 def test_whole_numbers_beyond_16_bits_state_no_range(values):
     content = saved(np.array([values], np.int32), "TIFF")
-    with pytest.raises(ValueError, match="the image states no range"):
+    with pytest.raises(ValueError, match=f"from {values[0]} to {values[1]} state no range"):
         square(read(content).image, 2, 1)

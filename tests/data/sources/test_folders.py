@@ -11,7 +11,7 @@ from PIL import Image
 
 from dgn_tf.data.examples import Examples, as_bytes, as_float
 from dgn_tf.data.sources import folders
-from dgn_tf.data.sources.files import load_files
+from dgn_tf.data.sources.files import load_files, load_photograph
 from dgn_tf.data.sources.folders import load_folder
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
@@ -108,9 +108,29 @@ def test_luma_weights():
     np.testing.assert_array_equal(square(image, 2, 1), np.full((2, 2, 1), round(0.299 * 255)))
 
 
-def test_floating_point_images_are_refused():
-    with pytest.raises(ValueError, match="no range of values"):
-        square(Image.new("F", (4, 4)), 4, 1)
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+@pytest.mark.parametrize("most", [1, 255, 65535])
+def test_images_of_32_bits_are_read_by_their_range(tmp_path, kind, most):
+    values = np.linspace(0, most, 16).reshape(4, 4).round(0 if most > 1 else 3).astype(kind)
+    for name in ("a", "b"):
+        Image.fromarray(values).save(tmp_path / f"{name}.tif")
+    if kind is np.float32 and most > 1:
+        with pytest.raises(InputError, match=f"a.tif .ValueError: floating-p.* 0 to {most:g} stat"):
+            load_folder(str(tmp_path), 4, 1)
+        with pytest.raises(InputError, match=f"b.tif cannot be read .* from 0 to {most:g} state"):
+            load_photograph(str(tmp_path / "b.tif"))
+        return
+    scale = 255 if most == 1 and kind is np.float32 else 1 / 257 if most > 255 else 1
+    wanted = np.rint(values * scale).astype(np.uint8)
+    np.testing.assert_array_equal(load_folder(str(tmp_path), 4, 1).images[1, ..., 0], wanted)
+    # Far from black, as 255 of 65535 would be.
+    assert wanted.max() == (1 if most == 1 and kind is np.int32 else 255)
+    np.testing.assert_array_equal(load_photograph(str(tmp_path / "b.tif"))[..., 0], wanted)
+
+
+def test_a_floating_point_image_with_a_nan_states_no_range():
+    with pytest.raises(ValueError, match="from nan to nan state no range"):
+        square(Image.fromarray(np.full([4, 4], np.nan, np.float32)), 4, 1)
 
 
 @pytest.mark.parametrize(("width", "height"), [(20, 8), (8, 21)])

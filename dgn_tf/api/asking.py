@@ -12,6 +12,7 @@ from dgn_tf.api.images import Images
 from dgn_tf.api.latents import Latents
 from dgn_tf.api.loading import Source
 from dgn_tf.api.settings import near
+from dgn_tf.config.fields import whole_number
 from dgn_tf.data.decoding import upright
 from dgn_tf.data.examples import Examples, as_bytes, as_float
 from dgn_tf.data.labels import class_labels
@@ -27,6 +28,7 @@ from dgn_tf.inference.statistics import HARDLY_TRAINED, SOURCES
 from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.runs.restoring import given_latents
 from dgn_tf.types import ClipModel, LatentArrays, LatentModel, has_geometry
+from dgn_tf.utils.arrays import as_array, channels_hint
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.utils.words import counted
@@ -44,8 +46,7 @@ _log = logging.getLogger(__name__)
 
 def infer(model: "Generator", inference: Any, examples: Examples, batch_size: int) -> Latents:
     """Latents of examples; arguments and errors as of `Generator.infer`."""
-    if batch_size < 1:
-        raise InputError(f"`batch_size={batch_size}`: must be at least 1.")
+    batch_size = whole_number("batch_size", batch_size, 1)
     given = given_latents(model.config, examples, model.known.folders)
     images = examples.images[:]
     with progress_bar("Langevin steps") as report:
@@ -116,9 +117,7 @@ def sample(model: "Generator", count: int, seed: int, source: str) -> Images:
     """New images; arguments and errors as of `Generator.sample`."""
     if source not in SOURCES:
         raise InputError(f"`source={source}`: there is no such source{near(source, SOURCES)}")
-    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
-        if value < least:
-            raise InputError(f"`{name}={value}`: must be at least {least}.")
+    count, seed = whole_number("count", count, 1), whole_number("seed", seed, 0)
     network, statistics = model.network, model.known.statistics
     _tell_training(model)
     # There is nothing that an untrained model could have learned of its latents.
@@ -149,9 +148,15 @@ def warp(model: "Generator", source: Source, steps: Mapping) -> Images:
         except ValueError as error:
             raise InputError(f"`source`: {error}.") from None
     else:
-        values = np.asarray(source)
+        try:
+            values = as_array(source)
+        except InputError as error:
+            raise InputError(f"`source` {error}") from None
         if values.ndim != 3 or values.shape[-1] != 3 or values.size == 0:
-            raise InputError(f"`source` must have shape [H, W, 3]; it has {list(values.shape)}.")
+            raise InputError(
+                f"`source` must have shape [H, W, 3]; it has {list(values.shape)}."
+                f"{channels_hint(values.shape)}"
+            )
         photograph = stored_bytes(values, "`source`")
     mean = mean_latents(model)["geometry"]
     field = edited_field(network, table.groups, mean, edits)
@@ -184,6 +189,7 @@ def evaluate(
         seed: decides who is recombined with whom.
         named: path of the examples; empty for others.
     """
+    seed = whole_number("seed", seed, 0)
     what = counted(len(test), "image" if test.frames is None else "clip")
     what = f"{what} of {named}" if named else what
     mean = None if model.known.statistics is None else model.known.statistics.mean_image

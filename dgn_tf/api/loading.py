@@ -12,6 +12,7 @@ from PIL import Image
 
 from dgn_tf.config import DataConfig
 from dgn_tf.config.data import faces_text, parse_faces
+from dgn_tf.config.fields import typed, whole_number
 from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.cropping.noted import noted_faces
@@ -22,6 +23,7 @@ from dgn_tf.data.sources.arrays import stored_bytes
 from dgn_tf.data.sources.files import load_files
 from dgn_tf.data.sources.walking import kind_of
 from dgn_tf.data.squares import eight_bits, square_array
+from dgn_tf.utils.arrays import as_array, channels_hint, require_told_apart
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import progress_bar
@@ -111,9 +113,8 @@ def load_clips(
     Raises:
         InputError: an argument cannot be used; the message names it.
     """
+    frames = whole_number("frames", frames, 1)
     data = DataConfig(side=side, channels=channels, frames=frames, stride=stride, fps=fps)
-    if frames < 1:
-        raise InputError(f"`frames={frames}`: must be at least 1.")
     return as_clips(source, dataclasses.replace(data, limit=limit))
 
 
@@ -134,7 +135,7 @@ def as_images(
     if isinstance(source, Examples):
         if asked:
             raise InputError("`align` is for photographs, and Examples are squares already.")
-        return _limited(source, side, channels, None, limit)
+        return _limited(source, data.side, data.channels, None, data.limit)
     try:
         examples = _loaded(source, data, faces)
         how = faces_text(faces.crops) if faces and asked else _noted(source)
@@ -148,7 +149,7 @@ def _asked_for(align: str | None, side: int, channels: int) -> FaceCutter | None
     if align is None or align == "none":
         return None
     try:
-        crops = parse_faces(align)
+        crops = parse_faces(typed("align", align, str))
     except InputError:
         crops = None
     if crops is None or crops.align != "eyes":
@@ -200,10 +201,9 @@ def as_clips(source: Source, data: DataConfig) -> Examples:
     try:
         if isinstance(source, str | os.PathLike):
             return _read(os.fspath(source), data)
-        if isinstance(source, list | tuple) and all(
-            isinstance(item, str | os.PathLike) for item in source
-        ):
-            return _of_videos([os.fspath(item) for item in source], data)
+        listed = _listed(source)
+        if listed is not None and all(isinstance(item, str | os.PathLike) for item in listed):
+            return _of_videos([os.fspath(item) for item in listed], data)
         return _of_clips(source, data)
     except InputError as error:
         raise InputError(f"`source`: {error}") from None
@@ -225,22 +225,24 @@ def _items(source: Source) -> list[Any]:
     """The images of a list or an array, one by one."""
     if isinstance(source, Image.Image):
         return [source]
-    if isinstance(source, list | tuple):
-        if not source:
+    listed = _listed(source)
+    if listed is not None:
+        if not listed:
             raise InputError("is empty: give at least one image.")
-        return list(source)
-    values = _array(source)
+        return listed
+    values = as_array(source)
     if values.dtype.kind not in "uif":
         raise InputError(
             f"must be a path, a list of paths, or an array of images; it is {_kind_of(source)}."
         )
+    require_told_apart(values.shape)
     single = values.ndim == 2 or (values.ndim == 3 and values.shape[-1] in (1, 3))
     if single:
         values = values[None]
     if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[-1] not in (1, 3)):
         raise InputError(
             f"images must have shape [N, H, W], [N, H, W, 1 or 3] or [H, W, 3]; it is "
-            f"{list(values.shape)}."
+            f"{list(values.shape)}.{channels_hint(values.shape)}"
         )
     if 0 in values.shape:
         raise InputError(f"holds no image: its shape is {list(values.shape)}.")
@@ -248,18 +250,12 @@ def _items(source: Source) -> list[Any]:
     return list(stored_bytes(values, "its values"))
 
 
-def _array(source: Source) -> np.ndarray:
-    """What numpy makes of something that holds numbers.
-
-    Raises:
-        InputError: its parts have different shapes, or some of it is masked.
-    """
-    if np.ma.is_masked(source):
-        raise InputError("has masked values: fill them, as in source.filled(0).")
-    try:
-        return np.asarray(source)
-    except ValueError:
-        raise InputError("has parts of different shapes: give them the same.") from None
+def _listed(source: Source) -> list[Any] | None:
+    """A list, or a column of a table that holds something else than numbers; None for others."""
+    if isinstance(source, list | tuple):
+        return list(source)
+    values = as_array(source)
+    return values.tolist() if values.ndim == 1 and values.dtype.kind in "OU" else None
 
 
 def _kind_of(source: Source) -> str:
@@ -275,12 +271,12 @@ def _pixels(item: Any) -> np.ndarray:
             return np.asarray(eight_bits(upright(item)))
         except ValueError as error:
             raise InputError(f"{error}: give an array of floats in [0, 1].") from None
-    image = _array(item)
+    image = as_array(item)
     shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] in (1, 3))
     if not shaped or image.size == 0:
         raise InputError(
             f"an image must have shape [H, W] or [H, W, 1 or 3]; there is one of type "
-            f"{type(item).__name__} and shape {list(image.shape)}."
+            f"{type(item).__name__} and shape {list(image.shape)}.{channels_hint(image.shape)}"
         )
     return stored_bytes(image, "its values")
 
@@ -314,7 +310,7 @@ def _of_arrays(
 
 
 def _of_clips(source: Source, data: DataConfig) -> Examples:
-    values = _array(source)
+    values = as_array(source)
     if values.dtype.kind not in "uif":
         raise InputError(
             f"must be a path, a list of paths, or an array of clips; it is {_kind_of(source)}."
@@ -324,7 +320,10 @@ def _of_clips(source: Source, data: DataConfig) -> Examples:
     if values.ndim == 4:
         values = values[None]
     if values.ndim != 5 or values.shape[-1] not in (1, 3) or 0 in values.shape:
-        raise InputError(f"clips must have shape [N, F, H, W, 1 or 3]; it is {list(values.shape)}.")
+        raise InputError(
+            f"clips must have shape [N, F, H, W, 1 or 3]; it is {list(values.shape)}."
+            f"{channels_hint(values.shape)}"
+        )
     values = values[:, :: data.stride][: data.limit or None]
     if values.shape[1] < data.frames:
         raise InputError(
@@ -364,7 +363,12 @@ def _limited(
 
 
 def _with_labels(examples: Examples, labels: Sequence[int] | np.ndarray) -> Examples:
-    values = np.asarray(labels)
+    try:
+        values = as_array(labels)
+        # Numbers that a table keeps as objects.
+        values = as_array(values.tolist()) if values.dtype.hasobject else values
+    except InputError as error:
+        raise InputError(f"`labels` {error}") from None
     if values.shape != (len(examples),) or values.dtype.kind not in "iu":
         raise InputError(
             f"`labels` must be whole numbers [{len(examples)}], one for each image; they are "

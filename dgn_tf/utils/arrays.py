@@ -9,6 +9,8 @@ from dgn_tf.utils.errors import InputError
 
 # Resizing and rounding may leave a range by so much.
 ROUNDING = 1e-3
+# Of an image, at most: shorter axes may be channels.
+_CHANNELS = (1, 3, 4)
 
 
 def checked_images(
@@ -26,7 +28,7 @@ def checked_images(
     Raises:
         InputError: another shape, integers, a NaN, an infinity, or numbers out of range.
     """
-    array = np.asarray(images)
+    array = _named_array(name, images)
     wanted = f"{name} must be floating numbers in [{low:g}, {high:g}]"
     if not np.issubdtype(array.dtype, np.floating):
         scale = "images / 255.0" if low == 0 else "images / 127.5 - 1.0"
@@ -49,7 +51,7 @@ def checked_numbers(name: str, numbers: Any, shape: Sequence[int | None]) -> np.
     Raises:
         InputError: another shape, something else than numbers, a NaN or an infinity.
     """
-    array = np.asarray(numbers)
+    array = _named_array(name, numbers)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} must be numbers, not {array.dtype}.")
     sizes = ["any" if size is None else str(size) for size in shape]
@@ -57,6 +59,7 @@ def checked_numbers(name: str, numbers: Any, shape: Sequence[int | None]) -> np.
     if not fits or any(w not in (None, s) for w, s in zip(shape, array.shape, strict=True)):
         raise InputError(
             f"{name} must have shape [{', '.join(sizes)}]; it has {list(array.shape)}."
+            f"{channels_hint(array.shape) if len(shape) > 2 else ''}"
         )
     with np.errstate(over="ignore"):
         array = array.astype(np.float32, copy=False)
@@ -65,3 +68,58 @@ def checked_numbers(name: str, numbers: Any, shape: Sequence[int | None]) -> np.
         place = ", ".join(str(index) for index in np.argwhere(~finite)[0])
         raise InputError(f"{name} must be finite; there is a NaN or an infinity at [{place}].")
     return array
+
+
+def as_array(values: Any) -> np.ndarray:
+    """What NumPy makes of something that holds numbers: a list, a table, a tensor.
+
+    Raises:
+        InputError: its parts have different shapes, some of it is masked, or NumPy cannot make an
+            array of it; the message is the rest of a sentence that begins with the name.
+    """
+    if np.ma.is_masked(values):
+        raise InputError("has masked values: fill them, as in source.filled(0).")
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InputError("has parts of different shapes: give them the same.") from None
+    except Exception as error:
+        # Foreign classes raise nearly anything, such as tensors that are on a GPU.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"is {type(values).__name__}, of which NumPy makes no array ({reason}): give an array, "
+            "of tensors such as that of tensor.detach().cpu().numpy()."
+        ) from None
+
+
+def _named_array(name: str, values: Any) -> np.ndarray:
+    try:
+        return as_array(values)
+    except InputError as error:
+        raise InputError(f"{name} {error}") from None
+
+
+def channels_hint(shape: Sequence[int]) -> str:
+    """The end of a message about images of a shape that is refused: how channels get last.
+
+    Empty where they do not seem to come first, as PyTorch has them.
+    """
+    for axis in (-3, -4):
+        first = len(shape) >= -axis and shape[axis] in (1, 3)
+        if first and min(shape[axis + 1 :]) > max(_CHANNELS):
+            return f" Channels are wanted last: give np.moveaxis(array, {axis}, -1)."
+    return ""
+
+
+def require_told_apart(shape: Sequence[int]) -> None:
+    """Refuses [3, H, W], which may be three gray images or one whose channels come first.
+
+    Raises:
+        InputError: it is such a shape; the message is the rest of a sentence that begins with the
+            name.
+    """
+    if len(shape) == 3 and shape[0] == 3 and channels_hint(shape):
+        raise InputError(
+            f"is {list(shape)}, one image with its channels first or three gray images: give "
+            "np.moveaxis(array, 0, -1) of an image, array[..., None] of gray ones."
+        )

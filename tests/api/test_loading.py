@@ -78,13 +78,23 @@ def test_limits_and_labels(folder):
         ({"a": 1}, {}, "`source`: must be a path, a list of paths, or an array of images"),
         (PIXELS > 9, {}, "or an array of images; it is ndarray of bool"),
         (np.ma.masked_equal(PIXELS, 9), {}, "`source`: has masked values"),
-        ([Image.new("F", (32, 32))], {}, "`source`: a floating-point image states no range"),
+        (
+            [Image.new("F", (32, 32), 9.0)],
+            {},
+            "`source`: floating-point values from 9 to 9 st",
+        ),
         ("nowhere", {}, "`source`: nowhere does not exist"),
         (["nowhere.jpg"], {}, "`source`: nowhere.jpg does not exist"),
         (PIXELS, {"side": 48}, "`side=48`: must be one of 32, 64, 128, 256"),
         (PIXELS, {"channels": 4}, "`channels=4`"),
         (PIXELS, {"align": "nose"}, "`align=nose`: must be 'eyes', perhaps"),
         (PIXELS, {"labels": [1, 2]}, "`labels` must be whole numbers [4]"),
+        (PIXELS, {"labels": [[1], [2, 3]]}, "`labels` has parts of different shapes"),
+        (PIXELS, {"side": "32"}, "`side='32'`: must be a whole number"),
+        (PIXELS, {"limit": 2.5}, "`limit=2.5`: must be a whole number"),
+        (PIXELS, {"limit": True}, "`limit=True`: must be a whole number"),
+        (PIXELS, {"channels": None}, "`channels=None`: must be a whole number"),
+        (PIXELS, {"align": True}, "`align=True`: must be 'eyes', perhaps"),
         (dgn.load_images(PIXELS, side=32), {"side": 64}, "`source` is Examples(4 images, 32x32x3)"),
     ],
 )
@@ -182,3 +192,92 @@ def test_clips_of_different_lengths_are_refused():
     clips = [np.zeros([length, 32, 32, 3], np.uint8) for length in (3, 2)]
     with pytest.raises(InputError, match="`source`: has parts of different shapes"):
         dgn.load_clips(clips, side=32, frames=2)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros([3, 40, 48], np.uint8),
+        np.zeros([2, 3, 40, 48], np.uint8),
+        [np.zeros([3, 40, 48], np.uint8)],
+        np.zeros([2, 1, 40, 48]),
+    ],
+)
+def test_channels_in_front_are_one_error_that_says_how_to_move_them(array, tmp_path, trained):
+    messages = []
+    for ask in (dgn.load_images, trained.model.infer, trained.model.fit, trained.model.evaluate):
+        with pytest.raises(InputError, match=r"np.moveaxis\(array, (0|-3), -1\)") as error:
+            ask(array)
+        messages.append(str(error.value))
+    assert [text.partition(" ")[0].rstrip(":") for text in messages] == [
+        "`source`",
+        "`source`",
+        "`train`",
+        "`held_out`",
+    ]
+    if not isinstance(array, list):
+        np.savez(tmp_path / "a.npz", images=array)
+        with pytest.raises(InputError, match=r"a.npz:images: is .*np.moveaxis\(array"):
+            dgn.load_images(tmp_path / "a.npz")
+
+
+def test_channels_in_front_of_clips_and_photographs_are_told_too(trained):
+    for shape, axis in (([4, 3, 40, 48], -3), ([2, 4, 3, 40, 48], -3), ([2, 3, 8, 40, 48], -4)):
+        with pytest.raises(InputError, match=rf"clips must .*np.moveaxis\(array, {axis}, -1\)"):
+            dgn.load_clips(np.zeros(shape, np.uint8), side=32, frames=2)
+    first = np.zeros([3, 40, 48], np.uint8)
+    for ask, name in (
+        (lambda: trained.model.warp(first, geometry={1: 1}), "source"),
+        (lambda: trained.model.drive(PIXELS[0], first[None]), "video"),
+        (lambda: dgn.Images(first[None]), "pixels"),
+    ):
+        with pytest.raises(InputError, match=rf"`{name}` must .*np.moveaxis\(array, -3, -1\)"):
+            ask()
+    # Three gray images, said to be so, and shapes that cannot be meant otherwise.
+    assert len(dgn.load_images(first[..., None], side=32)) == 3
+    assert len(dgn.load_images(np.zeros([2, 40, 48], np.uint8), side=32)) == 2
+    assert len(dgn.load_images(np.zeros([1, 40, 48], np.uint8), side=32)) == 1
+
+
+def test_tables_and_tensors_are_arrays(folder, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    torch = pytest.importorskip("torch")
+    files = pandas.Series([str(folder / f"{number}.png") for number in range(4)])
+    for source in (
+        files,
+        files.to_numpy(),
+        np.array(files.tolist()),
+        torch.from_numpy(PIXELS),
+        [torch.from_numpy(image) for image in PIXELS],
+    ):
+        np.testing.assert_array_equal(dgn.load_images(source, side=32).images, PIXELS)
+    labels = [0, 1, 1, 0]
+    for given in (
+        pandas.Series(labels),
+        pandas.Series(labels, dtype="Int64"),
+        torch.tensor(labels),
+        pandas.Categorical([0, 1, 1, 0]),
+    ):
+        examples = dgn.load_images(PIXELS, side=32, labels=given)
+        assert examples.factors["label"].tolist() == labels
+    clips = dgn.load_clips(pandas.Series([str(folder)]), side=32, frames=2)
+    assert len(clips) == 2
+
+
+def test_what_numpy_makes_no_array_of_names_the_argument(trained):
+    pandas = pytest.importorskip("pandas")
+    torch = pytest.importorskip("torch")
+    attached = torch.zeros([2, 32, 32, 3], requires_grad=True)
+    labels = (pandas.Series(["a", "b", "c", "d"]), pandas.DataFrame({"a": [0, 1, 1, 0]}))
+    for ask, name in (
+        (lambda: dgn.load_images(attached), "source"),
+        (lambda: dgn.load_images([attached[0]]), "source"),
+        (lambda: dgn.load_clips(attached[None]), "source"),
+        (lambda: trained.model.infer(attached.bfloat16()), "source"),
+        (lambda: trained.model.warp(attached[0], geometry={1: 1}), "source"),
+        (lambda: trained.model.drive(PIXELS[0], attached), "video"),
+        (lambda: dgn.load_images(pandas.DataFrame({"a": ["x.png"]})), "source"),
+        *((lambda each=each: dgn.load_images(PIXELS, labels=each), "labels") for each in labels),
+    ):
+        with pytest.raises(InputError, match=f"`{name}`"):
+            ask()

@@ -9,7 +9,7 @@ from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.windows import cut, name_of
 from dgn_tf.data.squares import square_array, to_square
-from dgn_tf.utils.arrays import ROUNDING
+from dgn_tf.utils.arrays import ROUNDING, channels_hint, require_told_apart
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.npz_files import npz_headers, read_npz
@@ -108,7 +108,10 @@ def _arrays(rest: str) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
     values = arrays.pop(key)
     where = f"npz:{path}:{key}"
     if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[3] not in (1, 3)):
-        raise InputError(f"{where}: is {list(values.shape)}, not [N, H, W] or [N, H, W, 1 or 3]")
+        raise InputError(
+            f"{where}: is {list(values.shape)}, not [N, H, W] or [N, H, W, 1 or 3]."
+            f"{channels_hint(values.shape)}"
+        )
     if 0 in values.shape:
         raise InputError(f"{where}: is empty, {list(values.shape)}")
     if values.ndim == 3 and values.shape[2] in (1, 3):
@@ -116,6 +119,10 @@ def _arrays(rest: str) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
             f"{where}: is {list(values.shape)}, which is one image [H, W, 1 or 3]: give [N, H, W, "
             "1 or 3]"
         )
+    try:
+        require_told_apart(values.shape)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     return where, values, arrays
 
 

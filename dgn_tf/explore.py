@@ -73,6 +73,7 @@ def main(_argv: Sequence[str]) -> None:
     if not run_dir and not saved_model:
         saved_model = default_model()
     check_source(run_dir, saved_model)
+    place.require_free()
     from dgn_tf.runs.trained import load_trained
 
     trained = load_trained(run_dir, saved_model)
@@ -122,10 +123,7 @@ def make_server(
     try:
         return ExplorerServer(subject, place, settings)
     except OSError as error:
-        port = "" if place.port is None else f" --port={place.port}"
-        raise InputError(
-            f"--host={place.host}{port}: cannot listen there: {error.strerror}."
-        ) from None
+        raise InputError(place.refusal(error)) from None
 
 
 def _has_display() -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 import ipaddress
 import re
+import socket
 from urllib.parse import SplitResult, urlsplit
 
 from dgn_tf.utils.errors import InputError
@@ -35,6 +36,10 @@ class Address:
     url_prefix: str = ""
 
     def __post_init__(self) -> None:
+        if not self.host:
+            raise InputError(
+                "`host=`: give an address to listen at, such as 127.0.0.1, or 0.0.0.0 for all."
+            )
         for name in self.host_names:
             if not _NAME.fullmatch(name.lower()):
                 raise InputError(
@@ -46,6 +51,28 @@ class Address:
                 f"`url_prefix={self.url_prefix}`: give a path such as /heads, which begins with a "
                 "slash and does not end with one."
             )
+
+    def require_free(self) -> None:
+        """Check that a server can listen here, before a model is loaded for it.
+
+        Raises:
+            InputError: it cannot.
+        """
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                # As servers do, which take a port again at once.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((self.host, self.port or 0))
+                # Several may be bound to one port, of which one can listen.
+                probe.listen(1)
+        except (OSError, UnicodeError) as error:
+            raise InputError(self.refusal(error)) from None
+
+    def refusal(self, error: Exception) -> str:
+        """What is said where a server cannot listen here."""
+        port = "" if self.port is None else f" `port={self.port}`"
+        reason = getattr(error, "strerror", None) or error
+        return f"`host={self.host}`{port}: cannot listen there: {reason}."
 
     def knows(self, host: str, listening: str) -> bool:
         """Whether a Host header names this server in a way that no stranger can.

@@ -1,6 +1,7 @@
 """The explorer's server: pages, images and inference over HTTP, for this machine alone."""
 
 import base64
+import contextlib
 import errno
 import json
 import sys
@@ -30,6 +31,8 @@ from dgn_tf.visualize.images import png_bytes
 from dgn_tf.visualize.morphing import sample_latents
 
 MOST_BYTES = 32_000_000
+# Of a body that is refused: bytes that are read at a time, and seconds that they may take.
+_DISCARDED, _PATIENCE = 1 << 20, 1.0
 # The port where no other is asked for, and how many more are tried where it is taken.
 USUAL_PORT, _PORTS_TRIED = 7860, 100
 # What is sent: an object for JSON, or a content type and the content.
@@ -224,11 +227,13 @@ class _Handler(BaseHTTPRequestHandler):
         return {"job": number, "photograph": _text(png_bytes(image)), "note": note}
 
     def _body(self) -> bytes:
-        length = self.headers.get("Content-Length", "")
+        # Two of them are understood in one way here, and by a proxy perhaps in another.
+        length = ",".join(self.headers.get_all("Content-Length", []))
         if not (length.isascii() and length.isdecimal()) or "Transfer-Encoding" in self.headers:
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing.")
         # As text first: a number of thousands of digits takes long to read.
         if len(length) > 9 or int(length) > MOST_BYTES:
+            self._discard()
             most = f"{MOST_BYTES / 1e6:.0f} MB"
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"that is too large: at most {most}."
@@ -236,6 +241,16 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         self.unread = False
         return body
+
+    def _discard(self) -> None:
+        """Read what a sender has still to say, who would not listen before, and forget it."""
+        self.connection.settimeout(_PATIENCE)
+        read = 0
+        # Nothing, or slowly: then nobody is about to send it.
+        with contextlib.suppress(OSError):
+            while read < 10 * MOST_BYTES and (part := self.rfile.read1(_DISCARDED)):
+                read += len(part)
+        self.connection.settimeout(self.timeout)
 
     def _check_sender(self) -> None:
         place, host = self.server.place, self.headers.get("Host", "")

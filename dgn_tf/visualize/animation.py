@@ -1,6 +1,7 @@
 """Animations: traversals as GIF or MP4."""
 
 import os
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -44,7 +45,8 @@ def write_animations(
         leading = of_group.leading(count)
         titles = [f"{group}-{k + 1}" for k in range(len(leading.axes))]
         if leading.names:
-            names = [name.replace(" ", "_") for name in leading.names]
+            # People name directions as they like.
+            names = [re.sub(r"[\s/\\]", "_", name) for name in leading.names]
             titles = [f"{title}-{name}" for title, name in zip(titles, names, strict=True)]
         shown = appearance if group == "geometry" else None
         images = traverse(model, latents, group, leading, columns=_COLUMNS, appearance=shown)

@@ -169,6 +169,7 @@ def test_latents_that_make_no_sense_get_one_error(explorer, body, message):
         (("/api/jobs/x",), 400, "there is no job x."),
         (("/api/infer", b"", {"Content-Length": "99999999"}), 413, "at most 32 MB"),
         (("/api/infer", b"", {"Content-Length": "9" * 5000}), 413, "at most 32 MB"),
+        (("/api/infer", b"x" * 33_000_000), 413, "at most 32 MB"),
         (("/api/infer", b"", {"Content-Length": "-1"}), 411, "Content-Length is missing."),
         (("/", None, {"Host": "evil.example"}), 403, "this page is at http://127.0.0.1:"),
         (("/", None, {"Host": "127.0.0.1.evil.example"}), 403, "this page is at"),
@@ -262,11 +263,21 @@ def test_the_prefix_without_a_slash_leads_to_the_page(proxied):
         "--url_prefix=heads",
         "--url_prefix=/a//b",
         "--url_prefix=/a?b",
+        "--host=",
     ],
 )
 def test_names_and_paths_that_are_none_are_refused(run_app, flag):
     said = run_app(explore, "--run_dir=none", flag)
     assert said.status == 2 and flag.partition("=")[0] in said.err and "such as" in said.err
+
+
+def test_a_request_of_two_lengths_is_refused(explorer):
+    lines = ("POST /api/paint HTTP/1.1", "Host: localhost", "Content-Length: 2")
+    request = "\r\n".join((*lines, "Content-Length: 9", "", "{}GET / HT"))
+    with socket.create_connection(("127.0.0.1", explorer.server.server_address[1])) as connection:
+        connection.sendall(request.encode())
+        answers = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answers.count(b"HTTP/1.1") == 1 and b"411 Length Required" in answers
 
 
 def test_nothing_is_shared_with_other_pages(explorer):
@@ -496,6 +507,12 @@ def test_what_cannot_be_explored_is_one_line(run_app, served, monkeypatch):
     port, source = taken.getsockname()[1], f"--saved_model={served.path}"
     said = run_app(explore, source, f"--port={port}")
     assert said.status == 2 and f"--port={port}: cannot listen there: Address" in said.err
+    # Before a model is loaded, which takes long.
+    with monkeypatch.context() as unused:
+        unused.setattr("dgn_tf.runs.trained.load_trained", None)
+        for place in (f"--port={port}", "--host=192.0.2.1", "--host=no host", "--host=::1"):
+            said = run_app(explore, source, place)
+            assert said.status == 2 and f"{place}" in said.err and "cannot listen the" in said.err
     taken.close()
     both = run_app(explore, "--run_dir=none", source)
     assert "give either --run_dir" in both.err

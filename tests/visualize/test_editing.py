@@ -112,6 +112,17 @@ def test_unknown_names_are_refused_with_the_known_ones(latents):
         apply_edits(latents, [Edit("appearance", "widen", 1.0)], directions)
 
 
+def test_names_of_people_lead_out_of_no_folder(latents, tmp_path):
+    directions = principal_directions(Model(), latents)
+    named = directions["geometry"]._replace(names=("up/../down", "a\\b c"))
+    z_a = np.array([-1.0, 0.0])
+    write_animations(tmp_path, Model(), latents, {"geometry": named}, z_a, "gif", count=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "geometry-1-up_.._down.gif",
+        "geometry-2-a_b_c.gif",
+    ]
+
+
 def test_animations_go_to_both_ends_and_back(latents, tmp_path):
     z_a = np.array([-1.0, 0.0])
     directions = principal_directions(Model(), latents)

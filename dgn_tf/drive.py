@@ -50,7 +50,7 @@ def main(_argv: Sequence[str]) -> None:
     require_paths(settings)
     motion = settings_from_flags(MotionSettings, FLAGS)
     inference = dataclasses.replace(settings_from_flags(InferenceConfig, FLAGS), steps=None)
-    output = painted_file(settings, SUFFIXES)
+    output = painted_file(settings, SUFFIXES, (settings.face, settings.video))
     # What takes seconds to import comes once it is needed.
     from dgn_tf.data.cropping.cutting import face_cutter
     from dgn_tf.data.sources.files import load_files

@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
         require_path(path, path)
     settings = settings_from_flags(MorphSettings, FLAGS)
     inference = settings_from_flags(InferenceConfig, FLAGS)
-    output = painted_file(settings)
+    output = painted_file(settings, reads=files)
     # What takes seconds to import comes once it is needed.
     from dgn_tf.evaluation.inferring import infer_files
     from dgn_tf.runs.trained import load_trained

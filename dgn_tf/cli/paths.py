@@ -177,19 +177,27 @@ def require_writable(name: str, folder: str | os.PathLike) -> None:
         raise InputError(f"{name} cannot be written: {error.strerror}.") from None
 
 
-def painted_file(settings: Any, suffixes: Sequence[str] = SUFFIXES) -> Path:
+def painted_file(
+    settings: Any, suffixes: Sequence[str] = SUFFIXES, reads: Sequence[str] = ()
+) -> Path:
     """The file that a command paints, once the model and what else it reads are found.
 
     Args:
         settings: with `output` and `overwrite`.
         suffixes: that the file may have.
+        reads: paths of the files that the command reads, none of which it replaces.
 
     Raises:
-        InputError: another suffix, a file that is there, MP4 without what writes it, or a folder
-            that cannot be written.
+        InputError: another suffix, a file that is there or read, MP4 without what writes it, or a
+            folder that cannot be written.
     """
-    check_output(settings.output, settings.overwrite, suffixes)
     path = user_path(settings.output)
+    for read in map(user_path, reads):
+        if path.exists() and read.exists() and path.samefile(read):
+            raise InputError(
+                f"`output={settings.output}` is the file {read}, which is read: name another file."
+            )
+    check_output(settings.output, settings.overwrite, suffixes)
     require_writable(f"the folder of `output={settings.output}`,", path.parent)
     return path
 

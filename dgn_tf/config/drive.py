@@ -11,6 +11,8 @@ CROPS = ("frame", "clip")
 SUFFIXES = (".gif", ".mp4")
 # More than a display shows, and than a GIF can.
 FASTEST = 100.0
+# Longer than the scenes of a video: all of its motion is gone.
+_SMOOTHEST = 1000.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +49,8 @@ class MotionSettings(Typed):
         """Check the ranges, and that no setting would be ignored."""
         super().__post_init__()
         require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
-        require_not_negative(self, "smooth", "limit")
+        require_not_negative(self, "limit")
+        require(0 <= self.smooth <= _SMOOTHEST, "smooth", self.smooth, f"from 0 to {_SMOOTHEST:g}")
         require_choice(self, "align", "crop")
         require(0 <= self.fps <= FASTEST, "fps", self.fps, f"from 0 to {FASTEST:g}")
         if self.crop != "frame" and self.align == "none":

@@ -99,7 +99,7 @@ def check_output(output: str, overwrite: bool, suffixes: Sequence[str] = SUFFIXE
         InputError: another suffix, a folder or file that is there, or MP4 without what writes it.
     """
     path = user_path(output)
-    if path.suffix not in suffixes:
+    if path.suffix.lower() not in suffixes:
         raise InputError(f"`output={output}`: must end in one of {', '.join(suffixes)}.")
     if path.is_dir():
         raise InputError(f"`output={output}` is a folder: name a file.")
@@ -107,9 +107,9 @@ def check_output(output: str, overwrite: bool, suffixes: Sequence[str] = SUFFIXE
         raise InputError(f"`output={output}` is a pipe or device: name a file.")
     if path.exists() and not overwrite:
         raise InputError(f"`output={output}` exists: name another file, or give `overwrite`.")
-    check_format(path.suffix.removeprefix("."), "output")
+    check_format(path.suffix.lower().removeprefix("."), "output")
 
 
 def is_animation(output: str) -> bool:
     """Whether a file that `check_output` let pass moves."""
-    return Path(output).suffix != ".png"
+    return Path(output).suffix.lower() != ".png"

@@ -209,5 +209,6 @@ def _orientation(image: Image.Image) -> tuple[int, str]:
 
 def first_line(error: Exception | Warning | str) -> str:
     """What an error says, in one line and without the path that the system adds."""
-    text = str((isinstance(error, OSError) and error.strerror) or error).strip()
+    # Errors of FFmpeg have a number and a text too, and are of other classes.
+    text = str(getattr(error, "strerror", None) or error).strip()
     return (text.splitlines()[0] if text else type(error).__name__)[:200]

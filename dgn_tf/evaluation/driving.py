@@ -146,16 +146,18 @@ def load_driver(
             a setting would be ignored.
     """
     seconds: list[float] = []
+    ended: list[bool] = []
 
     def whole_frames(note: list[float]) -> Iterable[np.ndarray]:
         # Whole frames are too many to keep: they are read once to find faces, once to cut them.
-        for second, frame in read_frames(path, 0, 3, motion.fps, motion.limit):
+        for second, frame in read_frames(path, 0, 3, motion.fps, motion.limit, bool(ended)):
             note.append(second)
             yield frame
+        ended.append(True)
 
     squares = _face_squares(whole_frames(seconds), path, motion, faces)
     if squares is None:
-        return load_film(path, side, channels, motion.fps, motion.limit)
+        return load_film(path, side, channels, motion.fps, motion.limit, bool(ended))
     frames = np.stack(list(cut_squares(whole_frames([]), squares, side, channels)))
     return Film(frames, rate_of(seconds, motion.fps))
 

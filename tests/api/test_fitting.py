@@ -52,7 +52,7 @@ def test_a_preset_with_other_values():
         (lambda: dgn.DeformableGenerator.from_preset("face64"), "did you mean faces64"),
         (lambda: dgn.DeformableGenerator.from_preset("debug", epoch=3), "`epoch`.*mean epochs"),
         (lambda: dgn.DeformableGenerator.from_preset("debug", limit=3), "`limit` chooses data"),
-        (lambda: dgn.DeformableGenerator.from_preset("debug", epochs="x"), "`epochs='x'`: .* whole"),
+        (lambda: dgn.DeformableGenerator.from_preset("debug", epochs="x"), "`epochs='x'`: .*who"),
         (lambda: dgn.DeformableGenerator.from_preset("debug", side=33), "`side=33`"),
         (lambda: dgn.DeformableGenerator.from_preset("clips64"), "of clips: use dgn.Dynamic"),
         (lambda: dgn.DynamicGenerator.from_preset("debug"), "of images: use dgn.Deformable"),

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dgn_tf import drive
+from dgn_tf import drive, morph
 from dgn_tf.config import inference
-from dgn_tf.data.cropping import detection
+from dgn_tf.config.prepare import CropSettings
+from dgn_tf.data.cropping import cutting, detection
 from dgn_tf.data.cropping.detection import Face
 from dgn_tf.data.examples import as_bytes
 from dgn_tf.visualize.animation import save_animation
@@ -100,9 +101,13 @@ def test_faces_are_found_and_cut_alike_in_both(run_app, served, files, tmp_path,
 
 
 def test_what_cannot_be_driven_is_told_before_the_work(run_app, served, files, tiny_run, tmp_path):
+    cut = files / "cut.mp4"
+    cut.write_bytes(bytes.fromhex("0000001c6674797069736f6d0000020069736f6d69736f32"))
     for flags, wanted in (
         (("--crop=clip",), "--crop=clip is for faces that are found"),
         (("--fps=1000",), "--fps=1000.0: must be from 0 to 100"),
+        (("--smooth=1e9",), "--smooth=1000000000.0: must be from 0 to 1000"),
+        ((f"--video={cut}",), f"{cut}: no frame can be read: InvalidDataError: Invalid data found"),
         (("--video=none.mp4",), "--video=none.mp4: there is no such file"),
         (("--output=a.png",), "must end in one of .gif, .mp4"),
         ((f"--video={files}/face.png",), "is not a video"),
@@ -118,3 +123,43 @@ def test_what_cannot_be_driven_is_told_before_the_work(run_app, served, files, t
     )
     assert said.status == 2 and "the model has no geometry" in said.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_file_that_is_read_is_replaced(run_app, served, files, tmp_path):
+    (tmp_path / "link.gif").symlink_to(files / "clip.gif")
+    (tmp_path / "hard.gif").hardlink_to(files / "clip.gif")
+    before = (files / "clip.gif").read_bytes()
+    for output in (files / "clip.gif", tmp_path / "link.gif", tmp_path / "hard.gif"):
+        said = run(run_app, served, files, output, "--overwrite")
+        wanted = f"--output={output} is the file {files}/clip.gif, which is read: name another"
+        assert said.status == 2 and wanted in said.err
+    said = run(run_app, served, files, tmp_path / "a.gif", f"--face={files}/clip.gif")
+    assert said.status == 0, said.err
+    face = (f"--face={tmp_path}/a.gif", "--overwrite")
+    assert run(run_app, served, files, tmp_path / "a.gif", *face).status == 2
+    images = (f"{files}/face.png", f"{files}/clip.gif")
+    model = f"--saved_model={served.path}"
+    said = run_app(morph, *images, model, f"--output={files}/face.png", "--overwrite")
+    assert said.status == 2 and "face.png, which is read: name another file" in said.err
+    assert (files / "clip.gif").read_bytes() == before
+
+
+@pytest.mark.parametrize("found", [0, 1])
+def test_damage_of_a_video_is_told_once_however_often_it_is_read(
+    found, run_app, served, files, tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(0)
+    save_animation(tmp_path / "whole.gif", rng.integers(0, 256, (6, 40, 40, 3), np.uint8), 10)
+    content = (tmp_path / "whole.gif").read_bytes()
+    (tmp_path / "cut.gif").write_bytes(content[: len(content) // 2])
+
+    def detect(image):
+        return [Face((5.0, 5.0, 30.0, 30.0), 0.99, ((13.0, 15.0), (27.0, 15.0)))] * found
+
+    monkeypatch.setattr(detection, "load_detector", lambda *settings: detect)
+    # As of a model that has learned from faces.
+    monkeypatch.setattr(cutting, "face_cutter", lambda *given: cutter)
+    cutter = cutting.FaceCutter(CropSettings(align="eyes", side=32), 3)
+    said = run(run_app, served, files, tmp_path / "A.GIF", f"--video={tmp_path}/cut.gif")
+    assert said.status == 0, said.err
+    assert said.err.count("frames that cannot be read are left out") == 1

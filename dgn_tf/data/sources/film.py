@@ -34,7 +34,7 @@ class Film(NamedTuple):
 
 
 def read_frames(
-    path: str, side: int, channels: int, fps: float = 0.0, limit: int = 0
+    path: str, side: int, channels: int, fps: float = 0.0, limit: int = 0, again: bool = False
 ) -> Iterator[tuple[float, np.ndarray]]:
     """The frames of a video or an animation, one after the other.
 
@@ -46,6 +46,7 @@ def read_frames(
         channels: 1 or 3.
         fps: frames a second, those nearest in time; 0 for the frames as they are.
         limit: as many at most; 0 for all.
+        again: whether they were read before, and what is damaged was told.
 
     Yields:
         Seconds, and uint8 [side, side, channels] or [H, W, channels].
@@ -65,7 +66,7 @@ def read_frames(
         yield frame
     if not found:
         raise InputError(f"{path}: no frame can be read: {damage[0] if damage else 'it has none'}.")
-    if damage:
+    if damage and not again:
         _log.warning("%s: frames that cannot be read are left out: %s", path, damage[0])
 
 
@@ -113,7 +114,9 @@ def rate_of(seconds: list[float], fps: float = 0.0) -> float:
     return min(max(rate, 1.0), FASTEST)
 
 
-def load_film(path: str, side: int, channels: int, fps: float = 0.0, limit: int = 0) -> Film:
+def load_film(
+    path: str, side: int, channels: int, fps: float = 0.0, limit: int = 0, again: bool = False
+) -> Film:
     """The center squares of a video; arguments and errors as of `read_frames`."""
-    seconds, frames = zip(*read_frames(path, side, channels, fps, limit), strict=True)
+    seconds, frames = zip(*read_frames(path, side, channels, fps, limit, again), strict=True)
     return Film(np.stack(frames), rate_of(list(seconds), fps))

@@ -6,6 +6,7 @@ profiles, texts) are ignored, and said to be.
 
 import functools
 import io
+import logging
 import os
 import threading
 import warnings
@@ -35,10 +36,17 @@ ORIENTATIONS = {
 }
 # A tag of TIFF, and one of its values.
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+# Without the name of a file Pillow's warning of large images helps nobody: `decode` tells of them.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # What Pillow warns of is damage to metadata, which is told here for all files together.
 warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")
 # Python's filters of warnings belong to all threads.
 _WARNINGS = threading.Lock()
+
+# Pixels of an image that is more likely an attack, or a map, than a photograph.
+HUGE = 89_478_485
+
+_log = logging.getLogger(__name__)
 
 File: TypeAlias = str | os.PathLike | BinaryIO
 Result = TypeVar("Result")
@@ -73,14 +81,15 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in _PLUGINS if name in Image.OPEN)
 
 
-def decode(file: File, side: int = 0, most_pixels: int = 0) -> Decoded:
-    """Reads an image file, of an animation the first frame.
+def decode(file: File, side: int = 0, most_pixels: int = 0, name: str = "") -> Decoded:
+    """Reads an image file, of an animation the first frame. A warning tells of one that is huge.
 
     Args:
         file: its path, or what its bytes are read from, from the beginning on.
         side: if given, the image may be smaller than in the file, yet at least twice this large:
             JPEGs decode several times faster at a fraction of their size.
         most_pixels: if given, larger images are refused before they are decoded.
+        name: of the file for the warning; by default its path.
 
     Raises:
         OSError: the file is missing, not a regular one, or cannot be read.
@@ -99,6 +108,17 @@ def decode(file: File, side: int = 0, most_pixels: int = 0) -> Decoded:
         return Decoded(_black_is_zero(image), ignored)
 
     decoded, ignored = _open(file, whole)
+    width, height = decoded.image.size
+    if width * height > HUGE:
+        shown = name or (os.fspath(file) if isinstance(file, str | os.PathLike) else "an image")
+        _log.warning(
+            "%s has %d x %d pixels, more than photographs have: it takes long and %.1f GB of "
+            "memory to read.",
+            shown,
+            width,
+            height,
+            width * height * len(decoded.image.getbands()) / 1e9,
+        )
     return decoded._replace(ignored=ignored or decoded.ignored)
 
 

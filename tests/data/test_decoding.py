@@ -2,6 +2,8 @@
 
 import io
 import struct
+import warnings
+import zipfile
 import zlib
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from dgn_tf.config import DataConfig
 from dgn_tf.data.bare import without_metadata
 from dgn_tf.data.decoding import (
     TooManyPixels,
@@ -18,6 +21,9 @@ from dgn_tf.data.decoding import (
     open_image,
     upright_size,
 )
+from dgn_tf.data.sources.archives import load_archive
+from dgn_tf.data.sources.files import load_files
+from dgn_tf.data.sources.folders import load_folder
 from dgn_tf.data.squares import square, to_square
 
 LOSSLESS = {"PNG": {}, "TIFF": {}, "BMP": {}, "WEBP": {"lossless": True}, "JPEG2000": {}}
@@ -316,3 +322,21 @@ def test_whole_numbers_beyond_16_bits_state_no_range(values):
     content = saved(np.array([values], np.int32), "TIFF")
     with pytest.raises(ValueError, match=f"from {values[0]} to {values[1]} state no range"):
         square(read(content).image, 2, 1)
+
+
+def test_an_image_that_is_huge_is_named_and_pillow_warns_of_none(tmp_path, caplog, recwarn):
+    # As programs and Python's own settings have it, what the package has set comes first.
+    kept = [entry for entry in warnings.filters if entry[2] is Image.DecompressionBombWarning]
+    warnings.resetwarnings()
+    warnings.simplefilter("default")
+    warnings.filters[:0] = kept
+    Image.new("1", (12_000, 8_000)).save(tmp_path / "map.png")
+    load_folder(str(tmp_path), 32, 1)
+    load_files([str(tmp_path / "map.png")], 32, 1)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "map.png", "inside/map.png")
+    load_archive(DataConfig(side=32, channels=1), str(tmp_path / "a.zip"))
+    told = [record.getMessage() for record in caplog.records]
+    wanted = ("map.png", str(tmp_path / "map.png"), "inside/map.png")
+    assert [text.partition(" has 12000 x 8000 pixels")[0] for text in told] == list(wanted)
+    assert not [each for each in recwarn if each.category is Image.DecompressionBombWarning]

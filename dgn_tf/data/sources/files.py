@@ -137,7 +137,7 @@ def _read(
     file = user_path(source) if isinstance(source, str) else source
     # A broken file makes decoders raise nearly anything.
     try:
-        image, ignored = decode(file, side, most_pixels)
+        image, ignored = decode(file, side, most_pixels, name)
         made = make(image)
     except TooManyPixels as error:
         raise InputError(f"{name} {error}: give a smaller image") from None

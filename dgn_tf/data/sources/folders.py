@@ -120,8 +120,8 @@ def read_all(
         # A broken file makes decoders raise nearly anything: each is named, none ends the run.
         try:
             if faces is None:
-                return read_square(find(file), side, channels)
-            image, damage = decode(find(file))
+                return read_square(find(file), side, channels, printable(file))
+            image, damage = decode(find(file), name=printable(file))
             return faces(image, printable(file)), damage
         except NoFace as error:
             return error
@@ -197,8 +197,8 @@ def _outer(file: str) -> str:
     return file.partition("/")[0]
 
 
-def read_square(file: File, side: int, channels: int) -> tuple[np.ndarray, str]:
-    """Reads one image file as `square` does.
+def read_square(file: File, side: int, channels: int, name: str = "") -> tuple[np.ndarray, str]:
+    """Reads one image file as `square` does; `name` as of `decode`.
 
     Returns:
         uint8 [side, side, channels], and what metadata were ignored, or empty.
@@ -207,7 +207,7 @@ def read_square(file: File, side: int, channels: int) -> tuple[np.ndarray, str]:
         Exception: whatever the decoder raises for a broken file.
     """
     # Twice the wanted side leaves the last halving to the Lanczos filter.
-    image, ignored = decode(file, side)
+    image, ignored = decode(file, side, name=name)
     return square(image, side, channels), ignored
 
 

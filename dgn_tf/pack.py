@@ -64,7 +64,7 @@ def main(_argv: Sequence[str]) -> None:
 
     with progress_bar("Reading images") as report:
         examples = load(data, report)
-    with progress_bar("Writing") as report, atomic_folder(output, PACKED) as folder:
+    with progress_bar("Writing") as report, atomic_folder(output, PACKED, new=True) as folder:
         pack(examples, folder, FLAGS.shards, report)
     use = shlex.quote(f"--data=shards:{output}")
     print(f"Packed: {output} holds {len(examples)} examples. Use them with {use}")

@@ -10,6 +10,7 @@ from dgn_tf.data.examples import Examples, as_bytes, as_float
 from dgn_tf.data.file_names import file_names
 from dgn_tf.evaluation.metrics.errors import squared_errors
 from dgn_tf.types import LatentArrays, LatentModel, has_geometry
+from dgn_tf.utils.errors import naming
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.visualize import sheets
 from dgn_tf.visualize.decoding import decode
@@ -127,7 +128,9 @@ def write_latents(folder: Path, examples: Examples, latents: LatentArrays) -> No
     """Writes latents.npz: z_GROUP [N, d] for each group, ids [N] and names [N]."""
     arrays = {f"z_{name}": z for name, z in latents.items()}
     arrays |= {"ids": examples.ids, "names": np.array(examples.names)}
-    np.savez(folder / "latents.npz", allow_pickle=False, **arrays)
+    path = folder / "latents.npz"
+    with naming(path):
+        np.savez(path, allow_pickle=False, **arrays)
 
 
 def errors_report(

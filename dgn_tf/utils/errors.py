@@ -1,7 +1,10 @@
 """Errors that the user can do something about: what commands report in one line."""
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -32,12 +35,41 @@ def disk_reason(error: BaseException | None) -> str | None:
     TensorFlow and HDF5 pass the system's message on in errors of their own, or raise theirs while
     they handle it.
     """
+    number, name = _refusal(error)
+    if number is None:
+        return None
+    return os.strerror(number) + (f": {name}" if name else "")
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike, partial: str | os.PathLike | None = None) -> Iterator[None]:
+    """In here what a disk or its quota refuses to write names a file: systems often name none.
+
+    Args:
+        path: of the file or folder that is written.
+        partial: where it is made before it takes its place, which says nothing to people.
+
+    Raises:
+        OSError: a disk or its quota refuses, with `path` as its file where it has none.
+    """
+    try:
+        yield
+    except Exception as error:
+        number, name = _refusal(error)
+        inside = partial is not None and Path(name).is_relative_to(partial)
+        if number is None or (name and not inside):
+            raise
+        place = Path(path, Path(name).relative_to(partial)) if partial and inside else Path(path)
+        raise OSError(number, os.strerror(number), os.fspath(place)) from error
+
+
+def _refusal(error: BaseException | None) -> tuple[int | None, str]:
+    """The number of the error of a disk, and the file that it names, or empty."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _DISK:
-            named = f": {error.filename}" if error.filename else ""
-            return f"{os.strerror(error.errno)}{named}"
+            return error.errno, str(error.filename or "")
         for number in _DISK:
             if os.strerror(number) in str(error):
-                return os.strerror(number)
+                return number, ""
         error = error.__cause__ or error.__context__
-    return None
+    return None, ""

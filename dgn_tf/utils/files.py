@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from dgn_tf.utils.errors import naming
+
 # In a folder that one process at a time writes to (`utils.locks`), and what it records there as
 # ours (`utils.ownership`).
 LOCK, RECORD = ".lock", ".dgn_tf.json"
@@ -158,14 +160,16 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "is a pipe or device, which no file replaces", str(path))
     partial = _unused_partial(path)
-    with parents_made(path):
+    with naming(path, partial), parents_made(path):
         try:
             yield partial
             with contextlib.suppress(OSError):
                 shutil.copymode(path, partial)
             os.replace(partial, path)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            # A disk that is read-only refuses this too.
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise
 
 

@@ -1,13 +1,14 @@
 """Folders that appear whole or not at all, and take no one else's files away."""
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.errors import InputError, naming
 from dgn_tf.utils.files import free_path, parents_made
 from dgn_tf.utils.ownership import RECORD, Ownership, files_under, remove_files, shortened
 
@@ -18,7 +19,7 @@ _REPLACED = ".replaced-"
 
 
 @contextlib.contextmanager
-def atomic_folder(folder: Path, kind: str) -> Iterator[Path]:
+def atomic_folder(folder: Path, kind: str, new: bool = False) -> Iterator[Path]:
     """A new folder to fill, which takes the place of `folder` at the end, with a record of it.
 
     The parents of `folder` are made if need be. After an error the new folder is gone, and what was
@@ -28,19 +29,24 @@ def atomic_folder(folder: Path, kind: str) -> Iterator[Path]:
         folder: missing, empty, or one that this program has written: what others have added to that
             stays.
         kind: what the folder is, as of `Ownership`.
+        new: whether nothing may be there, at the end neither.
 
     Raises:
-        InputError: the folder holds files, and no record that they are of this kind.
+        InputError: the folder holds files, and no record that they are of this kind; or it is to be
+            new, and another process has made it meanwhile.
         OSError: it cannot be made or put in place.
     """
     owned = Ownership(folder, kind)
     require_replaceable(owned, f"{folder}")
     partial = partial_folder(folder)
-    with parents_made(partial):
+    with naming(folder, partial), parents_made(partial):
         try:
             partial.mkdir()
             yield partial
-            take_place(partial, owned)
+            if new:
+                _be_new(partial, owned)
+            else:
+                take_place(partial, owned)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -64,7 +70,8 @@ def new_folder(folder: Path, refusal: str) -> Iterator[None]:
         except OSError as error:
             raise InputError(f"{refusal}: {error.strerror}.") from None
         try:
-            yield
+            with naming(folder):
+                yield
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -79,6 +86,21 @@ def partial_folder(folder: Path) -> Path:
     folder = Path(os.path.realpath(folder))
     name = f"{_PARTIAL}{os.getpid()}-{folder.name}"
     return free_path(folder / name if _must_stay(folder) else folder.with_name(name))
+
+
+def _be_new(made: Path, owned: Ownership) -> None:
+    """Give a folder its name, if nothing has it: of two processes one succeeds."""
+    Ownership(made, owned.kind).add_all()
+    try:
+        # No folder takes the place of one that holds something.
+        made.rename(owned.folder)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise
+        raise InputError(
+            f"{owned.folder} was made by another process meanwhile, and stays as it is: name "
+            "another folder."
+        ) from None
 
 
 def _must_stay(folder: Path) -> bool:

@@ -7,6 +7,8 @@ import signal
 import sys
 from collections.abc import Iterator
 
+from dgn_tf.utils.errors import disk_reason
+
 # Exit statuses of a program that SIGINT has ended, and of one that SIGPIPE has.
 INTERRUPTED, UNREAD = 130, 141
 
@@ -17,8 +19,8 @@ def at_the_terminal() -> Iterator[None]:
 
     What standard output cannot encode, such as the name of a file, is written as `\xe9`. Ctrl-C is
     one line and exit status 130. A reader of the output that goes early, as `head` does, ends the
-    command without a word, with status 141. Where the outputs are closed from the start, nothing is
-    written.
+    command without a word, with status 141. A full disk under it is one line and status 1. Where
+    the outputs are closed from the start, nothing is written.
     """
     # A process that was started with these closed has none; libraries write to them all the same.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
@@ -36,7 +38,13 @@ def at_the_terminal() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         print("Interrupted.", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
+    except OSError as error:
+        # What cannot be written of a file has its name.
+        reason = None if error.filename else disk_reason(error)
+        if reason is None and not isinstance(error, BrokenPipeError):
+            raise
         # Python would complain at its end of what it cannot write: it goes nowhere instead.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(UNREAD)
+        if reason:
+            print(f"error: standard output cannot be written: {reason}.", file=sys.stderr)
+        sys.exit(1 if reason else UNREAD)

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and paths that are no patterns."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -7,7 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from dgn_tf import pack, prepare
+from dgn_tf.data.sources import packed
+from dgn_tf.utils.errors import disk_reason
 from dgn_tf.utils.files import (
     LOCK,
     RECORD,
@@ -18,6 +23,7 @@ from dgn_tf.utils.files import (
     user_path,
     write_text,
 )
+from dgn_tf.utils.folders import atomic_folder, new_folder
 
 
 def test_a_text_is_replaced_whole(tmp_path):
@@ -169,3 +175,80 @@ def test_in_a_folder_with_a_lock_what_a_killed_process_left_is_written_over(tmp_
     write_text(folder / "a.txt", "whole")
     assert [path.name for path in folder.iterdir()] == ["a.txt"]
     assert (folder / "a.txt").read_text() == "whole"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG])
+def test_what_a_disk_refuses_names_the_file(tmp_path, number):
+    """Systems name none, or the one that is made first; libraries raise errors of their own."""
+    said = os.strerror(number)
+    for error in (OSError(number, said), RuntimeError(f"HDF5: {said}"), None):
+        path = tmp_path / "a.json"
+        with pytest.raises(OSError) as found, atomic_write(path) as partial:
+            raise error or OSError(number, said, str(partial))
+        assert (found.value.errno, found.value.filename) == (number, str(path))
+        assert disk_reason(found.value) == f"{said}: {path}"
+    # Others are passed on as they are, and so is what has a name.
+    for error in (OSError(errno.EACCES, "no"), ValueError("x"), OSError(number, said, "b.json")):
+        with pytest.raises(type(error)) as found, atomic_write(tmp_path / "a.json"):
+            raise error
+        assert found.value is error
+    with pytest.raises(OSError) as found, atomic_folder(tmp_path / "out", "a report"):
+        raise OSError(number, said)
+    assert found.value.filename == str(tmp_path / "out")
+    with pytest.raises(OSError) as found, atomic_folder(tmp_path / "out", "a report") as partial:
+        raise OSError(number, said, str(partial / "a" / "b.png"))
+    assert found.value.filename == str(tmp_path / "out" / "a" / "b.png")
+    with pytest.raises(OSError) as found, new_folder(tmp_path / "out", "no"):
+        raise OSError(number, said)
+    assert found.value.filename == str(tmp_path / "out")
+
+
+def test_a_disk_that_is_full_is_named_by_commands_with_the_file(tmp_path, run_app, monkeypatch):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "in" / "a.png")
+
+    def full(*given, **more):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as broken:
+        broken.setattr("dgn_tf.data.cropping.crops.Image.Image.save", full)
+        said = run_app(prepare, f"{tmp_path}/in", f"{tmp_path}/out", "--crop=centre")
+    crop = f"{tmp_path}/out/crops/a.png"
+    assert said.status == 1
+    assert said.err.startswith(f"error: {crop} cannot be written (No space left on device)")
+    monkeypatch.setattr("dgn_tf.data.sources.packed.np.savez", full)
+    data = (f"--data={tmp_path}/in", "--side=32", f"--output={tmp_path}/packed")
+    said = run_app(pack, *data)
+    assert said.status == 1 and said.err.count("\n") == 1
+    assert f"(No space left on device: {tmp_path}/packed)" in said.err
+    assert not (tmp_path / "packed").exists()
+
+
+def test_of_two_that_pack_into_one_new_folder_one_wins(tmp_path, run_app, monkeypatch):
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "in" / "a.png")
+    command = (f"--data={tmp_path}/in", "--side=32", f"--output={tmp_path}/packed")
+    write = packed.pack
+
+    def slow(examples, folder, *more):
+        write(examples, folder, *more)
+        with atomic_folder(tmp_path / "packed", "packed data", new=True) as quicker:
+            write(examples, quicker, *more)
+
+    monkeypatch.setattr(packed, "pack", slow)
+    said = run_app(pack, *command)
+    wanted = f"error: {tmp_path}/packed was made by another process meanwhile, and stays as it is"
+    assert said.status == 2 and wanted in said.err
+    assert names(tmp_path) == ["in", "packed"]
+    assert len(packed.load_packed(str(tmp_path / "packed"), 32, 3)) == 1
+
+
+def test_what_another_process_is_about_to_begin_is_no_foreign_folder(tmp_path, run_app):
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "in" / "a.png")
+    (tmp_path / "out").mkdir()
+    for name in (".lock", ".partial-settings.json"):
+        (tmp_path / "out" / name).touch()
+    said = run_app(prepare, f"{tmp_path}/in", f"{tmp_path}/out", "--crop=centre")
+    assert said.status == 0, said.err

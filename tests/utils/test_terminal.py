@@ -19,7 +19,7 @@ def run(program, encoding="utf-8:strict", **pipes):
     """A program of Python lines that begins with `START`."""
     return subprocess.run(
         [sys.executable, "-c", START + program],
-        env={**os.environ, "PYTHONIOENCODING": encoding},
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUNBUFFERED": ""},
         check=False,
         stderr=subprocess.PIPE,
         **({"stdout": subprocess.PIPE} | pipes),
@@ -88,3 +88,11 @@ def test_other_errors_and_statuses_are_left_alone():
     assert (done.returncode, done.stderr) == (3, b"")
     done = run("with at_the_terminal(): raise ValueError('a bug')")
     assert done.returncode == 1 and done.stderr.endswith(b"ValueError: a bug\n")
+
+
+def test_a_full_disk_under_the_output_is_one_line():
+    wanted = b"error: standard output cannot be written: No space left on device.\n"
+    for more in ("", ", flush=True"):
+        with open("/dev/full", "wb") as full:
+            done = run(f"with at_the_terminal(): print('x'{more})", stdout=full)
+        assert (done.returncode, done.stderr) == (1, wanted)

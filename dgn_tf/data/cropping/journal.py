@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dgn_tf.utils.csv_files import cells
-from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.errors import InputError, naming
 from dgn_tf.utils.files import write_text
 from dgn_tf.utils.reading import read_regular
 
@@ -58,7 +58,7 @@ class Journal:
     def append(self, rows: Sequence[dict[str, str]]) -> None:
         """Adds the rows of one source: values by column, missing ones empty."""
         text = self._lines([row.get(column, "") for column in self._columns] for row in rows)
-        with open(self._path, "ab") as file:
+        with naming(self._path), open(self._path, "ab") as file:
             file.write(text.encode())
 
     @staticmethod

@@ -97,8 +97,8 @@ def prepare(
             return _fill(root, target, files, settings, detector)
         except OSError as error:
             raise DiskError(
-                f"{dest} cannot be written ({error.strerror}): make room, then run the same "
-                "command again, which goes on where it was."
+                f"{error.filename or dest} cannot be written ({error.strerror}): make room, then "
+                "run the same command again, which goes on where it was."
             ) from error
 
 
@@ -160,7 +160,10 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
         raise InputError(f"{dest} is inside the folder of the images: name one outside of it.")
     if target.exists() and not target.is_dir():
         raise InputError(f"{dest} is a file: name a folder for the crops.")
-    if not target.is_dir() or all(path.name == LOCK for path in target.iterdir()):
+    # What another process begins is seen before it has its name.
+    if not target.is_dir() or all(
+        path.name == LOCK or path.name.startswith(".partial-") for path in target.iterdir()
+    ):
         return printable(str(root))
     try:
         begun = json.loads(read_regular(target / SETTINGS))

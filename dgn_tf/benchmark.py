@@ -43,6 +43,7 @@ from dgn_tf.config.benchmark import NUMBERS, PARTS, USUAL, PartSettings
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.ownership import BENCHMARK, Ownership
+from dgn_tf.utils.reading import read_text
 
 # The short help.
 COMMON = {
@@ -135,7 +136,7 @@ def _check_output(output: pathlib.Path) -> None:
 def _is_result(numbers: pathlib.Path) -> bool:
     """Whether a file holds the numbers of a benchmark."""
     try:
-        found = json.loads(numbers.read_text(encoding="utf-8"))
+        found = json.loads(read_text(numbers))
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and isinstance(found.get("machine"), dict)

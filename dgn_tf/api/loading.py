@@ -18,6 +18,7 @@ from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.cropping.noted import noted_faces
 from dgn_tf.data.decoding import upright
 from dgn_tf.data.examples import Examples, stable_id
+from dgn_tf.data.masks import tell_masks
 from dgn_tf.data.sources import load, paths_of, source_of
 from dgn_tf.data.sources.arrays import stored_bytes
 from dgn_tf.data.sources.files import load_files
@@ -306,7 +307,9 @@ def _of_arrays(
             next(iter(without.values())),
         )
     names = tuple(str(row) for row in images)
-    return Examples(np.stack(list(images.values())), np.array(list(images), np.int64), names)
+    stacked = np.stack(list(images.values()))
+    tell_masks(stacked, "`source`")
+    return Examples(stacked, np.array(list(images), np.int64), names)
 
 
 def _of_clips(source: Source, data: DataConfig) -> Examples:
@@ -332,6 +335,7 @@ def _of_clips(source: Source, data: DataConfig) -> Examples:
     values = stored_bytes(values[:, : data.frames], "its values")
     squares = [square_array(image, data.side, data.channels) for clip in values for image in clip]
     clips = np.stack(squares).reshape(len(values), data.frames, *squares[0].shape)
+    tell_masks(clips, "`source`")
     names = tuple(str(row) for row in range(len(clips)))
     return Examples(clips, np.arange(len(clips), dtype=np.int64), names)
 

@@ -15,6 +15,7 @@ from dgn_tf.runs.trained import Trained, load_trained
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.quiet import quiet_logs
+from dgn_tf.utils.reading import require_regular
 
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 
@@ -43,6 +44,11 @@ def load(path: str | os.PathLike) -> Generator:
     place = user_path(text)
     if not place.exists():
         raise InputError(f"`path={text}`: there is no such file or folder.")
+    if not place.is_dir():
+        try:
+            require_regular(place)
+        except OSError as error:
+            raise InputError(f"`path={text}` cannot be read: it {error}.") from None
     if place.is_file() or any((place / name).is_file() for name in _WEIGHTS):
         if place.is_file() and not zipfile.is_zipfile(place):
             raise InputError(f"`path={text}` cannot be read: it is no .keras file, or is cut off.")

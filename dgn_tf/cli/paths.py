@@ -14,6 +14,7 @@ from dgn_tf.config import Config
 from dgn_tf.config.painting import SUFFIXES, check_output
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
+from dgn_tf.utils.reading import read_text
 
 _SETTINGS = "config.json"
 # The exported models that come with the project, the one to begin with first.
@@ -66,7 +67,7 @@ def run_config(run_dir: str | os.PathLike) -> Config:
     if not path.exists():
         raise InputError(f"`run_dir={folder}` holds no run: it has no {_SETTINGS}.")
     try:
-        return Config.from_json(path.read_text(encoding="utf-8"))
+        return Config.from_json(read_text(path))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: {error}. If it is damaged, delete it and give the dgn_tf.train command "

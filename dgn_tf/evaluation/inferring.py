@@ -70,6 +70,7 @@ def infer(
     _require_images(trained)
     settings = settings or InferenceConfig()
     faces = _face_cutter(trained, task.align)
+    _require_statistics(trained)
     with output_folder(output_dir, overwrite, _sources(trained, task)) as folder:
         encoder, directions = trained.encoder(settings.amortised), _directions(trained, task)
         settings = settings.resolved(trained.config.learning, encoder is not None)
@@ -134,6 +135,7 @@ def infer_files(
     if trained.model.given_groups:
         raise InputError(f"the model of {trained.flag} is given the labels of images.")
     settings = settings or InferenceConfig()
+    _require_statistics(trained)
     encoder = trained.encoder(settings.amortised)
     settings = settings.resolved(trained.config.learning, encoder is not None)
     faces = _face_cutter(trained, align)
@@ -208,6 +210,11 @@ def _require_images(trained: Trained) -> None:
             f"{trained.flag} holds a model of clips, and this program takes images: see "
             "dgn_tf.evaluate --experiment=clips."
         )
+
+
+def _require_statistics(trained: Trained) -> None:
+    """Have a damaged file told before the inference, which needs it at its end."""
+    _ = trained.statistics
 
 
 def _directions(trained: Trained, task: InferenceTask) -> dict[str, Directions] | None:

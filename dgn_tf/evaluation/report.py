@@ -19,6 +19,7 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import looks_like_file, user_path
 from dgn_tf.utils.folders import atomic_folder, require_replaceable
 from dgn_tf.utils.ownership import REPORT, Ownership, files_under
+from dgn_tf.utils.reading import read_text
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.images import png_bytes, save_png
 
@@ -213,7 +214,7 @@ def _is_older(folder: Path) -> bool:
     if Ownership(folder, REPORT).recorded:
         return False
     try:
-        values = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        values = json.loads(read_text(folder / "report.json"))
     except (OSError, ValueError):
         return False
     return isinstance(values, dict) and {"title", "numbers", "origin"} <= values.keys()

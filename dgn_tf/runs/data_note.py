@@ -16,6 +16,7 @@ from dgn_tf.types import LatentArrays
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write, write_text
+from dgn_tf.utils.reading import read_text
 
 
 def describe(config: Config, examples: Examples, given: LatentArrays | None) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def read_note(path: Path) -> dict[str, Any]:
         InputError: it is missing or damaged.
     """
     try:
-        described = verified(path.read_text(encoding="utf-8"))
+        described = verified(read_text(path))
         if not {"examples", "fingerprint"} <= described.keys():
             raise ValueError("it lacks what tells data apart")
     except (OSError, ValueError):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from dgn_tf.utils.arrays import checked_images
+from dgn_tf.utils.arrays import as_numbers, checked_images
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.network import is_loopback
 
@@ -34,6 +34,9 @@ class RestClient:
         url: of the server's REST port.
         version: an integer; None for the newest that is served.
         timeout: seconds to wait for an answer.
+
+    Raises:
+        InputError: the address is none.
     """
 
     def __init__(
@@ -65,7 +68,8 @@ class RestClient:
             {output: array}: float32, or for names that end in _bytes an object array of bytes.
 
         Raises:
-            InputError: images of another type or range, or files that are not bytes.
+            InputError: what is no number, images of another type or range, or files that are not
+                bytes.
             ServingError: no server, or it refuses the request.
         """
         columns = {}
@@ -175,7 +179,8 @@ class GrpcClient:
             {output: array}.
 
         Raises:
-            InputError: images of another type or range, or files that are not bytes.
+            InputError: what is no number, images of another type or range, or files that are not
+                bytes.
             ServingError: no server, or it refuses the request.
         """
         import grpc
@@ -203,7 +208,10 @@ class GrpcClient:
 
 
 def _is_here(url: str) -> bool:
-    return is_loopback(urlsplit(url).hostname or "")
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError as error:
+        raise InputError(f"{url} is no address: {error}.") from None
 
 
 def _checked(name: str, value: Any) -> np.ndarray:
@@ -218,9 +226,8 @@ def _checked(name: str, value: Any) -> np.ndarray:
         if files.size == 0 or not all(isinstance(file, bytes) for file in files.flat):
             raise InputError(f"{name} must be a list of bytes, the contents of files.")
         return files
-    if name in _IMAGES:
-        return checked_images(name, value, [None] * np.ndim(value), 0.0, 1.0)
-    return np.asarray(value)
+    array = as_numbers(name, value)
+    return checked_images(name, array, [None] * array.ndim, 0, 1) if name in _IMAGES else array
 
 
 def _encoded(files: Any) -> Any:

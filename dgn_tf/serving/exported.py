@@ -22,6 +22,7 @@ from dgn_tf.types import LatentArrays
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import literal_path, user_path
 from dgn_tf.utils.npz_files import read_npz
+from dgn_tf.utils.reading import read_text
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -55,7 +56,7 @@ def load(path: Path) -> Exported:
     """
     folder = version_folder(user_path(path))
     try:
-        config = Config.from_json((folder / CONFIG).read_text(encoding="utf-8"))
+        config = Config.from_json(read_text(folder / CONFIG))
         data = config.data
         model = make_model(config.model, data.side, data.channels, data.frames)
         latents = folders = encoder = None
@@ -63,13 +64,13 @@ def load(path: Path) -> Exported:
             reader = tf.train.load_checkpoint(str(readable / "variables"))
             _fill(model, reader, WEIGHTS)
             if (folder / ENCODER).is_file():
-                described = json.loads((folder / ENCODER).read_text(encoding="utf-8"))
+                described = json.loads(read_text(folder / ENCODER))
                 encoder = encoder_of(described)
                 _fill(encoder, reader, ENCODER_WEIGHTS)
         if (folder / LATENTS).is_file():
             latents = read_npz(str(folder / LATENTS))
         if (folder / FOLDERS).is_file():
-            folders = json.loads((folder / FOLDERS).read_text(encoding="utf-8"))
+            folders = json.loads(read_text(folder / FOLDERS))
     # What a damaged file makes of each reader.
     except (OSError, KeyError, ValueError, TypeError, IndexError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]

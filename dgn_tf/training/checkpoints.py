@@ -19,6 +19,7 @@ from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.errors import DiskError, InputError, disk_reason
 from dgn_tf.utils.files import free_path, literal_path, user_path
 from dgn_tf.utils.ownership import files_under, remove_files
+from dgn_tf.utils.reading import read_text
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def check_files(path: Path) -> Progress:
 
 def _read(path: Path) -> dict[str, Any]:
     """What progress.json of a checkpoint says."""
-    return verified((path / PROGRESS).read_text(encoding="utf-8"))
+    return verified(read_text(path / PROGRESS))
 
 
 def checkpoint_files(folder: Path) -> list[str]:

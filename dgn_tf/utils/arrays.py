@@ -28,7 +28,7 @@ def checked_images(
     Raises:
         InputError: another shape, integers, a NaN, an infinity, or numbers out of range.
     """
-    array = _named_array(name, images)
+    array = as_numbers(name, images)
     wanted = f"{name} must be floating numbers in [{low:g}, {high:g}]"
     if not np.issubdtype(array.dtype, np.floating):
         scale = "images / 255.0" if low == 0 else "images / 127.5 - 1.0"
@@ -51,9 +51,7 @@ def checked_numbers(name: str, numbers: Any, shape: Sequence[int | None]) -> np.
     Raises:
         InputError: another shape, something else than numbers, a NaN or an infinity.
     """
-    array = _named_array(name, numbers)
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name} must be numbers, not {array.dtype}.")
+    array = as_numbers(name, numbers)
     sizes = ["any" if size is None else str(size) for size in shape]
     fits = array.ndim == len(shape) and array.size > 0
     if not fits or any(w not in (None, s) for w, s in zip(shape, array.shape, strict=True)):
@@ -92,11 +90,23 @@ def as_array(values: Any) -> np.ndarray:
         ) from None
 
 
-def _named_array(name: str, values: Any) -> np.ndarray:
+def as_numbers(name: str, values: Any) -> np.ndarray:
+    """What a caller gives as an array of numbers, of whatever shape and type.
+
+    Args:
+        name: of the argument, for the message.
+        values: what the caller gives.
+
+    Raises:
+        InputError: as of `as_array`, or it is something else than numbers.
+    """
     try:
-        return as_array(values)
+        array = as_array(values)
     except InputError as error:
         raise InputError(f"{name} {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} must be numbers, not {array.dtype}.")
+    return array
 
 
 def channels_hint(shape: Sequence[int]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dgn_tf.utils.checksums import verified, with_checksum
 from dgn_tf.utils.files import RECORD, partial_path, write_text
+from dgn_tf.utils.reading import read_text
 
 # What a folder can be to this program: a run is not replaced by the results of an inference.
 RUN, SHEETS, LOGS, MEASURED = "a run", "sample sheets", "logs", "measurements of a run"
@@ -129,7 +130,7 @@ def shortened(names: list[str]) -> str:
 def _read(folder: Path) -> dict[str, Any]:
     """What the record of a folder says; nothing where there is none, or one that is damaged."""
     try:
-        values = verified((folder / RECORD).read_text(encoding="utf-8"))
+        values = verified(read_text(folder / RECORD))
         return {"kind": str(values["kind"]), "files": [str(name) for name in values["files"]]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

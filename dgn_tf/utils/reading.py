@@ -45,3 +45,13 @@ def read_regular(path: str | os.PathLike) -> bytes:
     """
     require_regular(path)
     return Path(path).read_bytes()
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """The content of a regular file of text.
+
+    Raises:
+        OSError: as `open_regular`.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return read_regular(path).decode()

@@ -1,6 +1,7 @@
 """What a generator is kept as: a file of Keras, the Hub, a run, an export, files for devices."""
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -140,10 +141,12 @@ def test_the_hub_through_keras_own_saving(trained, z, tmp_path, monkeypatch):
 
 def test_what_is_none_of_these_is_said(trained, tmp_path):
     (tmp_path / "broken.keras").write_bytes(b"nothing")
+    os.mkfifo(tmp_path / "pipe.keras")
     for path, message in (
         (tmp_path / "nowhere", "there is no such file or folder"),
         (tmp_path, "holds neither a run nor an export"),
         (tmp_path / "broken.keras", "cannot be read: it is no .keras file, or is cut off"),
+        (tmp_path / "pipe.keras", "cannot be read: it is a named pipe"),
         (trained.folder / "model.keras", "networks alone .*give the folder of the run"),
     ):
         with pytest.raises(InputError, match=f"`path=.*{message}"):

@@ -179,6 +179,21 @@ def test_images_unlike_those_learned_are_named_and_by_what(world, run_app, tmp_p
         assert example["unlike"] == [] and example["typical"] is None
 
 
+def test_damaged_statistics_are_told_before_the_inference(world, run_app, tmp_path, monkeypatch):
+    root, *_ = world
+    shutil.copytree(root / "run", tmp_path / "run")
+    (tmp_path / "run" / STATISTICS).write_bytes(b"nothing")
+    monkeypatch.setattr(inferring, "_infer_latents", None)
+    said = run_app(
+        command,
+        f"--run_dir={tmp_path}/run",
+        f"--data=folder:{root}/photos",
+        f"--output_dir={tmp_path}/out",
+    )
+    assert said.status == 2 and f"{STATISTICS} is damaged" in said.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_divergence_names_the_example_and_the_remedy(world, monkeypatch):
     root, *_ = world
 

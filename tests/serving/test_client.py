@@ -227,11 +227,29 @@ def test_images_go_as_files(client, served):
         ),
         (np.full((1, 8, 8, 3), -1.0), "these go from -1 to -1"),
         (np.full((1, 8, 8, 3), np.nan), "image must be finite"),
+        (["a.png"], "image must be numbers, not <U5"),
+        ([np.zeros((8, 8, 3)), np.zeros((9, 8, 3))], "image has parts of different shapes"),
     ],
 )
 def test_images_that_are_none_are_not_sent(client, image, said):
     with pytest.raises(InputError, match=said):
         client().predict("warp", image=image, z_geometry=np.zeros([1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("z", "said"),
+    [
+        (None, "not object"),
+        ("ann.npz", "not <U7"),
+        (np.zeros((1, 2), complex), "not complex128"),
+        ([1, None], "not object"),
+        (2**70, "not object"),
+        ([[1, 2], [3]], "z_geometry has parts of different shapes"),
+    ],
+)
+def test_what_is_no_number_is_not_sent(client, z, said):
+    with pytest.raises(InputError, match=said):
+        client().predict("displacement", z_geometry=z)
 
 
 def test_refusals_are_told_in_the_servers_words(client):
@@ -290,6 +308,12 @@ def test_what_is_no_server_of_models_is_said_to_be_none(answer):
 def test_an_address_that_is_none_is_named():
     with pytest.raises(ServingError, match="http://localhost:85O1/v1.* is no address"):
         RestClient("heads", "localhost:85O1").status()
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "[1:8501"])
+def test_an_address_with_half_a_bracket_is_named(url):
+    with pytest.raises(InputError, match=r"\[.* is no address"):
+        RestClient("heads", url)
 
 
 def test_a_server_that_is_not_there_is_named():

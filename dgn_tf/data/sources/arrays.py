@@ -15,6 +15,8 @@ from dgn_tf.utils.files import user_path
 from dgn_tf.utils.npz_files import npz_headers, read_npz
 from dgn_tf.utils.progress import Progress
 
+# What int64 does not hold.
+_MOST = 2.0**63
 _log = logging.getLogger(__name__)
 
 
@@ -68,6 +70,8 @@ def load_npz(data: DataConfig, rest: str, progress: Progress | None = None) -> E
         )
     points = factors.get("landmarks")
     if points is not None and points.ndim >= 3 and points.shape[-1] == 2:
+        if points.dtype.kind not in "iuf":
+            raise InputError(f"{where}: `landmarks` beside it are {points.dtype}, not numbers")
         factors["landmarks"] = to_square(points, values.shape[2], values.shape[1], side)
     if frames:
         factors["clip"] = factors["clip"].reshape(len(rows), -1)[:, 0]
@@ -155,14 +159,15 @@ def _windows(
 
 def _numbers(found: np.ndarray | None, name: str, where: str, count: int) -> np.ndarray:
     """Whole numbers [N], signed so that differences of unsigned ones do not wrap around."""
-    numbers = found is not None and found.dtype.kind in "iuf" and found.size == count
-    if found is None or not numbers or (found != np.rint(found)).any():
-        has = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
-        raise InputError(
-            f"{where}: clips need an integer array `{name}` [{count}] beside the images; "
-            f"found {has}"
-        )
-    return found.reshape(count).astype(np.int64)
+    if found is not None and found.dtype.kind in "iuf" and found.size == count:
+        # An infinity is equal to what it rounds to, and int64 does not hold every whole number.
+        held = found.dtype.kind != "f" or (np.abs(found) < _MOST).all()
+        if held and (found == np.rint(found)).all():
+            return found.reshape(count).astype(np.int64)
+    has = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
+    raise InputError(
+        f"{where}: clips need an integer array `{name}` [{count}] beside the images; found {has}"
+    )
 
 
 def stored_bytes(values: np.ndarray, where: str) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Image files that are named one by one, or given as bytes."""
 
+import collections
 import io
 import os
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.decoding import FORMATS, TooManyPixels, decode, first_line
 from dgn_tf.data.examples import Examples, stable_id
+from dgn_tf.data.masks import tell_masks
 from dgn_tf.data.sources.folders import find_images, tell_ignored
 from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import eight_bits, square
@@ -47,8 +49,8 @@ def load_files(
     """
     if not paths:
         raise InputError("no image file is named")
-    for path in paths:
-        if paths.count(path) > 1:
+    for path, count in collections.Counter(paths).items():
+        if count > 1:
             raise InputError(f"{path} is named twice: name different images")
     images = []
     for path in paths:
@@ -56,7 +58,9 @@ def load_files(
         if progress:
             progress(len(images), len(paths))
     ids = np.array([stable_id(os.fsencode(path)) for path in paths], np.int64)
-    return Examples(np.stack(images), ids, tuple(paths))
+    squares = np.stack(images)
+    tell_masks(squares, paths[0] if len(paths) == 1 else f"{len(paths)} image files")
+    return Examples(squares, ids, tuple(paths))
 
 
 def _square(path: str, side: int, channels: int, faces: FaceCutter | None) -> np.ndarray:

@@ -13,6 +13,7 @@ from dgn_tf.config.fields import parse_where
 from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.label_values import described, number_label_of
+from dgn_tf.data.masks import tell_masks
 from dgn_tf.data.sources.archives import ZIP
 from dgn_tf.data.sources.arrays import NPZ
 from dgn_tf.data.sources.clips import CLIPS
@@ -78,9 +79,13 @@ def load(
     folder = str(user_path(data.data_dir)) if data.data_dir else ""
     named = dataclasses.replace(data, data=spec, data_dir=folder)
     read = _reader(source, rest, spec, faces)
+    wanted = dataclasses.replace(named, where="", limit=0) if data.where else named
+    whole = read(wanted, rest, progress)
+    # Of packed data it was told when they were packed.
+    if isinstance(whole.images, np.ndarray):
+        tell_masks(whole.images, spec)
     if not data.where:
-        return read(named, rest, progress)
-    whole = read(dataclasses.replace(named, where="", limit=0), rest, progress)
+        return whole
     chosen = _select(whole, source, spec, data.where)
     return chosen.subset(np.arange(min(data.limit, len(chosen)))) if data.limit else chosen
 

@@ -343,6 +343,25 @@ def test_npz_of_unusable_arrays(tmp_path, array, message, load_data):
     assert "x.npz:a" in str(error.value)
 
 
+@pytest.mark.parametrize("kind", ["U3", complex])
+def test_npz_landmarks_that_are_no_numbers_are_refused(tmp_path, kind, load_data):
+    spec = save(
+        tmp_path / "x.npz", images=np.zeros((2, 4, 4), "u1"), landmarks=np.zeros((2, 5, 2), kind)
+    )
+    with pytest.raises(InputError, match="`landmarks` beside it are .*, not numbers"):
+        load_data(spec, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("frame", [0, 1, np.inf]), ("frame", [0, 1, 1e300]), ("clip", [1e30] * 3)]
+)
+def test_npz_clips_are_numbered_by_what_int64_holds(tmp_path, name, values, load_data):
+    numbers = {"clip": [0, 0, 0], "frame": [0, 1, 2]} | {name: values}
+    spec = save(tmp_path / "x.npz", images=np.zeros((3, 4, 4), "u1"), **numbers)
+    with pytest.raises(InputError, match=f"need an integer array `{name}`"):
+        load_data(spec, 4, 1, frames=2)
+
+
 def test_npz_files_that_cannot_be_read(tmp_path, load_data):
     with pytest.raises(InputError, match="nowhere.npz: there is no such file"):
         load_data(f"npz:{tmp_path}/nowhere.npz", 4, 1)

@@ -1,6 +1,7 @@
 """How every command runs: it reads its flags and reports errors in one line."""
 
 import functools
+import os
 import re
 import sys
 import warnings
@@ -105,6 +106,8 @@ def guarded(main: Main) -> Main:
             # Batches are read inside TensorFlow, which passes messages on in errors of its own.
             if told := re.search("InputError: (.+)", str(error)):
                 _fail(told[1])
+            if not _in_a_folder():
+                _fail("the working directory has been removed: go to one that is there (cd).")
             if name := long_name(error):
                 _fail(f"the name {name} is longer than the file system takes: give a shorter one.")
             reason = disk_reason(error)
@@ -117,6 +120,15 @@ def guarded(main: Main) -> Main:
             )
 
     return call
+
+
+def _in_a_folder() -> bool:
+    """Whether the working directory is still there: without it no relative path leads anywhere."""
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _fail(message: str, status: int = 2) -> NoReturn:

@@ -163,13 +163,19 @@ def require_writable(name: str, folder: str | os.PathLike) -> None:
         folder: is left as it is.
 
     Raises:
-        InputError: it or the nearest folder above it is a file, or cannot be written.
+        InputError: it or the nearest folder above it is a file, a link to nothing, or cannot be
+            written.
     """
     place = user_path(folder).absolute()
     if place.is_file():
         raise InputError(f"{name} is a file: name a folder.")
     while not os.path.lexists(place):
         place = place.parent
+    if not place.exists():
+        raise InputError(
+            f"{name} cannot be written: {place} is a link to {os.readlink(place)}, and nothing is "
+            "there: make that folder, or name another."
+        )
     try:
         # Permissions are no proof, on a read-only disk for instance: only writing is.
         with tempfile.TemporaryFile(dir=place):

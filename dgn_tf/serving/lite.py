@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from dgn_tf.utils.arrays import checked_images, checked_numbers
+from dgn_tf.utils.arrays import as_array, checked_images, checked_numbers
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.quiet import quiet_libraries
+from dgn_tf.utils.reading import require_regular
 
 BORDERS = ("edge", "zeros")
 
@@ -21,16 +22,24 @@ class LiteModel:
 
     Raises:
         ImportError: ai-edge-litert is not installed (`pip install "dgn_tf[lite]"`).
-        ValueError: not a .tflite file.
+        InputError: there is no such file, or it is no .tflite file.
     """
 
     def __init__(self, path: str | os.PathLike):
         from ai_edge_litert.interpreter import Interpreter
 
-        with quiet_libraries():
-            interpreter = Interpreter(model_path=str(user_path(path)))
-            # Else it would tell of its delegate at the first call.
-            interpreter.allocate_tensors()
+        file = user_path(path)
+        try:
+            require_regular(file)
+            with quiet_libraries():
+                interpreter = Interpreter(model_path=str(file))
+                # Else it would tell of its delegate at the first call.
+                interpreter.allocate_tensors()
+        except FileNotFoundError:
+            raise InputError(f"`path={path}`: there is no such file.") from None
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            raise InputError(f"`path={path}` cannot be read as a .tflite file: {reason}.") from None
         self._run = interpreter.get_signature_runner()
         # The sizes of each input, in which -1 stands for a free batch.
         self._shapes = {
@@ -88,7 +97,10 @@ def warp(image: np.ndarray, displacement: np.ndarray, border: str = "edge") -> n
         InputError: shapes that do not fit, another type, a NaN or an infinity, or an unknown
             border.
     """
-    image = np.asarray(image)
+    try:
+        image = as_array(image)
+    except InputError as error:
+        raise InputError(f"image {error}") from None
     if border not in BORDERS:
         raise InputError(f"border must be one of {', '.join(BORDERS)}; got {border!r}.")
     if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
@@ -124,10 +136,13 @@ def enlarge(displacement: np.ndarray, height: int, width: int) -> np.ndarray:
         float32 [height, width, 2], (dx, dy) in pixels of the image.
 
     Raises:
-        InputError: not such a field, or sizes below 1.
+        InputError: not such a field, or sizes that are no whole numbers from 1 up.
     """
-    if height < 1 or width < 1:
-        raise InputError(f"height and width must be at least 1, not {height} and {width}.")
+    sizes = (height, width)
+    if not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
+        raise InputError(
+            f"height and width must be whole numbers from 1 up, not {height!r} and {width!r}."
+        )
     size = np.shape(displacement)[:1] or [None]
     displacement = checked_numbers("displacement", displacement, [*size, *size, 2])
     side, edge = displacement.shape[0], min(height, width)

@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_refused():
     for field in (FIELD[0], FIELD[:3], FIELD + np.nan, 1.0):
         with pytest.raises(InputError, match="displacement must"):
             enlarge(field, 8, 8)
-    with pytest.raises(InputError, match="at least 1, not 0 and 8"):
+    with pytest.raises(InputError, match="from 1 up, not 0 and 8"):
         enlarge(FIELD, 0, 8)
 
 
@@ -253,3 +253,25 @@ def test_ranges_and_errors_are_measured_on_different_latents(served, latents):
         served.model, {"appearance": served.chains["appearance"]}
     )
     assert drawn["z_geometry"].shape == (24, 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"\x1c\0\0\0TFL3" + bytes(40)])
+def test_what_is_no_file_for_devices_is_named(tmp_path, content):
+    path = tmp_path / "field.tflite"
+    with pytest.raises(InputError, match="field.tflite`: there is no such file"):
+        LiteModel(path)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="field.tflite` cannot be read as a .tflite file: "):
+        LiteModel(path)
+    with pytest.raises(InputError, match="cannot be read as a .tflite file: is a folder"):
+        LiteModel(tmp_path)
+
+
+def test_images_of_different_lengths_and_sizes_that_are_none_are_refused():
+    field = np.zeros((8, 8, 2), np.float32)
+    with pytest.raises(InputError, match="image has parts of different shapes"):
+        warp([[1.0], [1.0, 2.0]], field)
+    for height in (9.5, np.nan, "9", 0, None):
+        with pytest.raises(InputError, match="must be whole numbers from 1 up"):
+            enlarge(field, height, 9)
+    assert enlarge(field, np.int64(9), 10).shape == (9, 10, 2)

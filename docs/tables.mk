@@ -1,4 +1,4 @@
-# `make tables`: the tables of docs/results.md that need no data from elsewhere, 10 hours on two cores.
+# `make tables`: the tables of docs/results.md that need no data from elsewhere, 12 hours on two cores.
 # What is finished is not made again, and a training that was stopped goes on, so that Ctrl-C and
 # `make tables` may follow each other. SEEDS=0 makes one repetition; a single report, as in
 # `make runs/tables/heads64-0/evaluation/basis/report.json`, makes what it needs and nothing else.
@@ -15,6 +15,8 @@ TABLE_REPORTS := \
   $(call reports,heads64,held_out) \
   $(call reports,heads64,basis) \
   $(call reports,heads128,adversarial) \
+  $(call reports,clips_stills,expressions) \
+  $(call reports,steady_stills,expressions) \
   $(call reports,clips_quickstart,clips) \
   $(call reports,clips_quickstart,expressions) \
   $(TABLES)/transfer/report/report.json
@@ -36,6 +38,9 @@ $(TABLES)/heads128-%/model.keras: | .venv/installed
 
 $(TABLES)/clips_stills-%/model.keras: | .venv/installed
 	$(DGN) train --preset=clips_stills --seed=$* --run_dir=$(@D)
+
+$(TABLES)/steady_stills-%/model.keras: | .venv/installed
+	$(DGN) train --preset=clips_stills --data=steady_clips --seed=$* --run_dir=$(@D)
 
 $(TABLES)/clips_quickstart-%/model.keras: $(TABLES)/clips_stills-%/model.keras
 	$(DGN) train --preset=clips_quickstart --init_from=$(<D) --seed=$* --run_dir=$(@D)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from dgn_tf.config.export import ENCODER, OUTPUTS
 from dgn_tf.inference.starts import guess_of
+from dgn_tf.serving.lite import make_interpreter
 from dgn_tf.serving.signatures import Signatures, signed, unit
 from dgn_tf.types import LatentArrays, LatentModel, Tensor
 from dgn_tf.utils.errors import InputError
@@ -225,7 +226,7 @@ def run(content: bytes, inputs: LatentArrays) -> np.ndarray:
     rows = zip(*inputs.values(), strict=True)
     # What it has made of the file it says at the first example.
     with quiet_libraries():
-        runner = require_litert()(model_content=content).get_signature_runner()
+        runner = make_interpreter(model_content=content).get_signature_runner()
         results = [runner(**{n: z[None] for n, z in zip(inputs, row, strict=True)}) for row in rows]
     return np.concatenate([_joined(result) for result in results])
 
@@ -235,20 +236,19 @@ def _joined(outputs: Mapping[str, Any]) -> np.ndarray:
     return np.concatenate([np.asarray(outputs[name]) for name in sorted(outputs)], axis=-1)
 
 
-def require_litert() -> Callable[..., Any]:
-    """The interpreter of the package ai-edge-litert.
+def require_litert() -> None:
+    """Check that the package ai-edge-litert is there, which what is converted is measured with.
 
     Raises:
         InputError: it is not installed.
     """
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        import ai_edge_litert.interpreter  # noqa: F401
     except ImportError:
         raise InputError(
             "`format=tflite` measures what it makes with ai-edge-litert: "
             'pip install "dgn_tf[lite]".'
         ) from None
-    return Interpreter
 
 
 def _quantize(

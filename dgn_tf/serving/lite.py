@@ -26,13 +26,11 @@ class LiteModel:
     """
 
     def __init__(self, path: str | os.PathLike):
-        from ai_edge_litert.interpreter import Interpreter
-
         file = user_path(path)
         try:
             require_regular(file)
             with quiet_libraries():
-                interpreter = Interpreter(model_path=str(file))
+                interpreter = make_interpreter(model_path=str(file))
                 # Else it would tell of its delegate at the first call.
                 interpreter.allocate_tensors()
         except FileNotFoundError:
@@ -79,6 +77,29 @@ class LiteModel:
         if name == "image":
             return checked_images(name, value, shape, 0.0, 1.0)
         return checked_numbers(name, value, shape)
+
+
+def make_interpreter(**source: Any) -> Any:
+    """An interpreter of ai-edge-litert that answers every call alike.
+
+    Files with float16 numbers run without XNNPACK. It unpacks them at the first call alone, into
+    memory that other tensors share, so that later calls of the same number of examples may compute
+    with what these have left there (ai-edge-litert 2.3).
+
+    Args:
+        **source: model_path, or model_content.
+
+    Raises:
+        ImportError: ai-edge-litert is not installed.
+        ValueError, RuntimeError: it is no .tflite file.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(**source)
+    if all(tensor["dtype"] != np.float16 for tensor in interpreter.get_tensor_details()):
+        return interpreter
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    return Interpreter(**source, experimental_op_resolver_type=plain)
 
 
 def warp(image: np.ndarray, displacement: np.ndarray, border: str = "edge") -> np.ndarray:

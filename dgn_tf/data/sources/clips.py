@@ -16,6 +16,7 @@ from dgn_tf.data.decoding import first_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.kinds import HEAD, is_animated, kind_by_content, suffix_of
 from dgn_tf.data.sources.folders import read_square, tell_ignored
+from dgn_tf.data.sources.numbering import missing_before
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.videos import Gap, Timed, open_animation, open_video
 from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, walk
@@ -24,12 +25,15 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 from dgn_tf.utils.reading import open_regular
+from dgn_tf.utils.words import counted
 
 _log = logging.getLogger(__name__)
 
 # A PNG says in front of its pixels that it moves, perhaps behind a color profile.
 _SEARCHED = 4096
 _NAMED = 10
+# Above a source's own rate by this factor, frames are repeated beyond what rounded rates explain.
+_ROUNDED = 1.02
 _KNOWN = "a video, an animated GIF, WebP, PNG or AVIF, or a folder of images"
 
 
@@ -43,11 +47,15 @@ class Read(NamedTuple):
         clips: uint8 [n, F, S, S, C], or None if n is 0.
         reason: why there are none, or why some are missing; empty if all is well.
         ignored: frames of a folder whose metadata could not be read, as "FILE (reason)".
+        unclear: the first frame of a folder whose numbers do not tell whether some are missing.
+        rate: frames a second of its own; 0 where it states none.
     """
 
     clips: np.ndarray | None
     reason: str = ""
     ignored: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+    rate: float = 0.0
 
 
 def load_clips(data: DataConfig, path: str, progress: Progress | None = None) -> Examples:
@@ -83,6 +91,8 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
     empty: list[str] = []
     broken: list[str] = []
     ignored: list[str] = []
+    unclear: list[str] = []
+    slower: list[str] = []
     done = 0
     for source, found in _results(root, sources, data):
         # A folder of frames that is itself what was named has no relative path.
@@ -96,6 +106,9 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
             if found.reason:
                 broken.append(f"{name} ({len(found.clips)} clips are whole; {found.reason})")
         ignored += [f"{name}/{frame}" for frame in found.ignored]
+        unclear += [f"{name}/{frame}" for frame in found.unclear]
+        if found.rate and data.fps > _ROUNDED * found.rate:
+            slower.append(f"{name} ({found.rate:.4g})")
         if progress:
             progress(done, len(sources))
         if 0 < data.limit <= len(names):
@@ -110,6 +123,24 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
             summary = f"{len(listed)} of {done} sources are {what}"
             _log.warning("clips %s: %s:\n  %s", path, summary, "\n  ".join(listed))
     tell_ignored(f"clips {path}", ignored)
+    if unclear:
+        _log.warning(
+            "clips %s: the numbers of frames do not tell whether some are missing, and all are "
+            "taken as consecutive (folders: %d; the first is of %s)",
+            path,
+            len(unclear),
+            unclear[0],
+        )
+    if slower:
+        _log.warning(
+            "clips %s: `fps=%g` is more than %d of %d sources have, and repeats their frames; the "
+            "first, with its own frames a second, is %s",
+            path,
+            data.fps,
+            len(slower),
+            done,
+            slower[0],
+        )
     names = names[: data.limit or None]
     ids = np.array([stable_id(name.encode()) for name in names], np.int64)
     return Examples(np.concatenate(clips)[: len(names)], ids, tuple(names))
@@ -216,21 +247,29 @@ def _read(source: Path, opener: Opener, data: DataConfig) -> Read:
     """The clips of a source, at most `data.limit`."""
     gaps: list[str] = []
     ignored: list[str] = []
+    unclear: list[str] = []
     if opener is _open_folder:
-        opener = functools.partial(_open_folder, ignored=ignored)
+        opener = functools.partial(_open_folder, ignored=ignored, unclear=unclear)
+    times: list[float] = []
     timed = opener(source, data.side, data.channels)
-    windows = itertools.islice(_windows(timed, data, gaps), data.limit or None)
+    windows = itertools.islice(_windows(timed, data, gaps, times), data.limit or None)
     clips = [np.stack(window) for window in windows]
     reason = gaps[0] if gaps else ""
     if len(gaps) > 1:
         reason += f", and {len(gaps) - 1} more"
+    rate = (len(times) - 1) / (times[-1] - times[0]) if times and times[-1] > times[0] else 0.0
     if clips:
-        return Read(np.stack(clips), reason, tuple(ignored))
+        return Read(np.stack(clips), reason, tuple(ignored), tuple(unclear), rate)
     return Read(None, reason or f"has fewer than {data.frames} frames{_thinned(data)}")
 
 
-def _windows(timed: Timed, data: DataConfig, gaps: list[str]) -> Iterator[list[np.ndarray]]:
-    """The windows of a source, none over a gap; why there are gaps is added to `gaps`."""
+def _windows(
+    timed: Timed, data: DataConfig, gaps: list[str], times: list[float]
+) -> Iterator[list[np.ndarray]]:
+    """The windows of a source, none over a gap.
+
+    To `gaps` is added why there are gaps, to `times` the seconds of every frame.
+    """
     ended = False
 
     # A broken file makes decoders raise nearly anything: each is named, none ends the run.
@@ -241,6 +280,7 @@ def _windows(timed: Timed, data: DataConfig, gaps: list[str]) -> Iterator[list[n
                 if isinstance(item, Gap):
                     gaps.append(item)
                     return
+                times.append(item[0])
                 yield item
         except Exception as error:
             gaps.append(f"{type(error).__name__}: {first_line(error)}")
@@ -270,10 +310,17 @@ def _thinned(data: DataConfig) -> str:
     return f" at {' and '.join(ways)}" if ways else ""
 
 
-def _open_folder(source: Path, side: int, channels: int, ignored: list[str] | None = None) -> Timed:
-    """The images of a folder, in the order of their names.
+def _open_folder(
+    source: Path,
+    side: int,
+    channels: int,
+    ignored: list[str] | None = None,
+    unclear: list[str] | None = None,
+) -> Timed:
+    """The images of a folder, in the order of their names; missing numbers are a gap.
 
-    To `ignored` are added those whose metadata cannot be read, as "FILE (reason)".
+    To `ignored` are added those whose metadata cannot be read, as "FILE (reason)"; to `unclear` the
+    first image where the numbers do not tell what is missing.
     """
 
     def draw(file: Path) -> np.ndarray:
@@ -283,9 +330,15 @@ def _open_folder(source: Path, side: int, channels: int, ignored: list[str] | No
         return image
 
     files = [file for file in source.iterdir() if not file.name.startswith(".")]
-    for file in sorted(files, key=lambda file: natural(file.name)):
-        if not file.is_dir() and kind_of(file) == "image":
-            yield 0.0, functools.partial(draw, file)
+    frames = [file for file in files if not file.is_dir() and kind_of(file) == "image"]
+    frames.sort(key=lambda file: natural(file.name))
+    missing = missing_before([file.name for file in frames])
+    if missing is None and unclear is not None:
+        unclear.append(printable(frames[0].name))
+    for file in frames:
+        if missing and file.name in missing:
+            yield Gap(f"{counted(missing[file.name], 'frame')} missing before {file.name}")
+        yield 0.0, functools.partial(draw, file)
 
 
 def _holds_videos(path: str) -> bool:

@@ -146,6 +146,48 @@ def test_folders_of_frames_in_the_order_of_their_numbers(tmp_path, load):
         load(tmp_path, 4, fps=5)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "starts"),
+    [
+        ((0, 1, 3, 4), [0, 3]),
+        ((0, 1, 2, 3, 10, 11), [0, 2, 10]),
+        ((0, 5, 10, 15), [0, 10]),
+        ((0, 5, 10, 20, 25), [0, 20]),
+    ],
+)
+def test_no_clip_goes_over_frames_that_are_missing(tmp_path, load, numbers, starts):
+    (tmp_path / "a").mkdir()
+    for number in numbers:
+        Image.new("RGB", (8, 8), (number * 4,) * 3).save(tmp_path / "a" / f"f{number:03}.png")
+    clips = load(tmp_path, 2)
+    assert (clips.images[:, 0, 4, 4, 0] // 4).tolist() == starts
+
+
+def test_missing_frames_and_unclear_numbers_are_told(tmp_path, caplog, load):
+    for folder, numbers in (("gap", (0, 1, 3, 4)), ("unclear", (1, 2, 4, 9, 17))):
+        (tmp_path / folder).mkdir()
+        for number in numbers:
+            Image.new("RGB", (8, 8)).save(tmp_path / folder / f"{number}.png")
+    write_folder(tmp_path / "whole", movie(4))
+    with caplog.at_level(logging.WARNING):
+        assert len(load(tmp_path, 2)) == 2 + 2 + 2
+    gap, unclear = (record.getMessage() for record in caplog.records)
+    assert "\n  gap (2 clips are whole; 1 frame missing before 3.png)" in gap
+    assert "(folders: 1; the first is of unclear/1.png)" in unclear
+
+
+def test_more_frames_a_second_than_a_video_has_are_told_once(tmp_path, caplog, load):
+    write_gif(tmp_path / "a.gif", grey_gif(6), 100)
+    write_gif(tmp_path / "b.gif", grey_gif(6), 100)
+    with caplog.at_level(logging.WARNING):
+        assert load(tmp_path, 2, fps=10).frames == 2
+        assert not caplog.records
+        load(tmp_path, 2, fps=30)
+    (record,) = caplog.records
+    assert "`fps=30` is more than 2 of 2 sources have" in record.getMessage()
+    assert record.getMessage().endswith("is a.gif (10)")
+
+
 def test_what_gives_no_clip_is_named_once(tmp_path, caplog, load):
     write_folder(tmp_path / "good", movie(4))
     write_folder(tmp_path / "short", movie(3))

@@ -4,12 +4,16 @@ import numpy as np
 
 from dgn_tf.data.examples import Examples
 
+# A value that is not known, as programs write it into tables, in small letters or large.
+MISSING = "nan"
+
 
 def label_of(examples: Examples, name: str) -> np.ndarray:
     """One value for each example: numbers, truth values or text [N].
 
     A label may have axes of length 1 ([N, 1]), be one-hot ([N, K], in each row one 1 and else 0),
-    and stand at every frame of a clip if it is the same in all.
+    and stand at every frame of a clip if it is the same in all. In text, "nan" in large letters is
+    the same value as in small ones.
 
     Raises:
         ValueError: it is none of these; the message is the rest of a sentence that begins with the
@@ -20,6 +24,8 @@ def label_of(examples: Examples, name: str) -> np.ndarray:
         raise ValueError(f"is {values.dtype}, neither numbers nor text")
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "backslashreplace")
+    if values.dtype.kind == "U":
+        values = np.where(np.char.lower(values) == MISSING, MISSING, values)
     if examples.frames and values.ndim > 1 and values.shape[1] == examples.frames:
         flat = values.reshape(count, examples.frames, -1)
         changing = np.flatnonzero((flat != flat[:, :1]).any(axis=(1, 2)))

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.label_values import described, label_of, number_label_of
+from dgn_tf.data.label_values import MISSING, described, label_of, number_label_of
 from dgn_tf.data.rows import match, named, read_table
 from dgn_tf.data.sources import walking
 from dgn_tf.data.sources.walking import composed
@@ -145,7 +145,8 @@ def read_labels(
         examples: clips as `dgn_tf.data.sources.clips.load_clips` gives them.
 
     Returns:
-        Which clips have labels, rising indices int64 [M]; and the labels, text [M] for each name.
+        Which clips have labels, rising indices int64 [M]; and the labels, text [M] for each name,
+        in which "NaN" is "nan".
 
     Raises:
         InputError: the file is missing or broken, lacks a column, or names no clip.
@@ -161,7 +162,7 @@ def read_labels(
     if not kept:
         raise InputError(
             f"`labels={table}`: has no row for any of the {len(examples)} clips; the first is of "
-            f"{sources[0]}."
+            f"{sources[0]}, the first row of {next(iter(rows), 'none')}."
         )
     if missing:
         listing = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
@@ -169,7 +170,10 @@ def read_labels(
             "%s: %d sources have no row and are left out: %s", table, len(missing), listing
         )
     chosen = [rows[found[sources[index]]] for index in kept]
-    columns = {name: np.array([row[name] for row in chosen]) for name in names}
+    columns = {
+        name: np.array([MISSING if row[name].lower() == MISSING else row[name] for row in chosen])
+        for name in names
+    }
     return np.array(kept, np.int64), columns
 
 

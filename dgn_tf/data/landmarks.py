@@ -110,7 +110,7 @@ def read_landmarks(table: str, spec: str, examples: Examples) -> tuple[np.ndarra
     if not chosen:
         raise InputError(
             f"`landmarks={table}`: has no row for any of the {len(examples)} images; the first "
-            f"is {missing[0]}."
+            f"is {missing[0]}, the first row of {next(iter(rows), 'none')}."
         )
     if missing:
         listing = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dgn_tf.utils.imports import around_import
+from dgn_tf.utils.keras_settings import readable_settings
 
 
 class _Placeholder:
@@ -29,13 +30,16 @@ class _Placeholder:
 def announce_classes(modules: Mapping[str, str]) -> None:
     """Tell Keras of classes, now if it is imported, else as soon as it is.
 
+    An import that a broken keras.json would end is refused with what to do.
+
     Args:
         modules: by the names that their classes are registered by, as in "dgn_tf>Encoder".
     """
 
     @contextlib.contextmanager
     def told() -> Iterator[None]:
-        yield
+        with readable_settings():
+            yield
         _announce(modules)
 
     around_import("keras", told)

@@ -177,6 +177,32 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b"\xff",
+        b'{"settings": {"steps": 3}}',
+        b'{"settings": {"steps": 3}, "errors": [1]}',
+        b'{"settings": {"steps": 3}, "errors": {"abp": {"all": "much"}}}',
+    ],
+)
+def test_damaged_errors_are_measured_anew(tmp_path, caplog, content):
+    path, settings = tmp_path / "transfer.json", {"steps": 3}
+    assert member._kept(path, settings) is None and not caplog.records
+    path.write_bytes(content)
+    assert member._kept(path, settings) is None
+    (record,) = caplog.records
+    assert record.getMessage() == f"{path} is damaged: its errors are measured anew."
+    errors = {"abp": {"0": 1.5, "all": 2.0}}
+    path.write_text(json.dumps({"settings": settings, "errors": errors}))
+    assert member._kept(path, settings) == errors
+    assert member._kept(path, {"steps": 4}) is None
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--methods=abp,gan"], "'gan' must be one of"),

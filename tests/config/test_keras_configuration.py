@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.keras_settings import readable_settings
+
 # Weights of every kind of network after a few steps of learning, as a checksum.
 PROGRAM = """
 import hashlib, sys
@@ -78,3 +81,49 @@ def test_a_program_that_has_imported_keras_with_another_backend_is_told():
     assert err.splitlines()[-1].startswith(
         "ImportError: dgn_tf needs Keras with TensorFlow, and it was imported with jax: set "
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ("[]", "holds no JSON object"),
+        ("3", "holds no JSON object"),
+        ('{"floatx": "bfloat16"}', 'has floatx="bfloat16", not one of float16'),
+        ('{"floatx": []}', "has floatx=[], not one of float16"),
+        ('{"epsilon": 1}', "has epsilon=1, not a number with a point"),
+        ('{"image_data_format": null}', "has image_data_format=null, not one of channels_last"),
+        (None, "cannot be read (is a folder)"),
+    ],
+)
+def test_settings_that_would_end_the_import_of_keras_are_named(
+    tmp_path, monkeypatch, content, wrong
+):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    path = tmp_path / "keras.json"
+    with readable_settings():
+        pass
+    path.write_text(content) if content else path.mkdir()
+    with pytest.raises(InputError) as error, readable_settings():
+        pass
+    assert str(error.value).startswith(f"{path}, the settings of Keras, {wrong}")
+    assert str(error.value).endswith("correct it, or remove it and Keras takes its defaults.")
+
+
+@pytest.mark.parametrize("content", ["{}", "", "junk", '{"epsilon": 1e-07, "backend": "jax"}'])
+def test_settings_that_keras_takes_are_passed_on(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "keras.json").write_text(content)
+    with readable_settings():
+        pass
+
+
+@pytest.mark.slow
+def test_a_command_names_the_settings_of_keras_in_one_line(tmp_path):
+    (tmp_path / "keras.json").write_text("[]")
+    program = "from dgn_tf.__main__ import main_cli; main_cli()"
+    command = [sys.executable, "-c", program, "train", "--dry_run"]
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path)}
+    said = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert said.returncode == 2
+    assert said.stderr.startswith(f"error: {tmp_path / 'keras.json'}, the settings of Keras, holds")
+    assert said.stderr.count("\n") == 1

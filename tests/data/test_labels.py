@@ -53,6 +53,18 @@ def test_a_table_labels_every_window_of_a_source(clips, tmp_path, caplog):
     assert found["person"].tolist() == ["ann", "ann", "ben"]
 
 
+def test_what_is_not_known_is_one_class_however_it_is_written(clips, tmp_path):
+    table = write(tmp_path / "t.csv", "clip,mood\na/one.mp4,NaN\ntwo,nan\nthree.gif,NAN\n")
+    assert read_labels(table, ("mood",), clips)[1]["mood"].tolist() == ["nan"] * 4
+    for text in (
+        np.array(["NaN", "nan", "Nan", "Nancy"]),
+        np.array([b"NaN", b"nan", b"Nan", b"Nancy"]),
+    ):
+        clips.factors["mood"] = text
+        found = labels_of(clips, ("mood",), "npz:x")["mood"]
+        assert found.tolist() == ["nan", "nan", "nan", "Nancy"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -60,7 +72,10 @@ def test_a_table_labels_every_window_of_a_source(clips, tmp_path, caplog):
         ("", "t.csv`: is empty; it needs a header"),
         ("clip,person,mood\ntwo,1,sad\ntwo,1,sad\n", "line 3: two is there twice"),
         ("clip,person,mood\ntwo,1,\n", "line 2: two lacks a label"),
-        ("clip,person,mood\nfour,1,sad\n", "no row for any of the 4 clips; the first is of a/one"),
+        (
+            "clip,person,mood\nfour,1,sad\n",
+            "no row for any of the 4 clips; the first is of a/one.mp4, the first row of four",
+        ),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(clips, tmp_path, text, message):

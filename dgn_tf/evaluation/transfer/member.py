@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,7 +26,10 @@ from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import write_text
 from dgn_tf.utils.ownership import MEASURED, Ownership
 from dgn_tf.utils.progress import progress_bar
+from dgn_tf.utils.reading import read_text
 from dgn_tf.visualize.decoding import decode
+
+_log = logging.getLogger(__name__)
 
 
 class Member:
@@ -83,8 +88,8 @@ class Member:
             "examples": test.fingerprint(),
         }
         path = self._tuned / EVALUATION / "transfer.json"
-        if path.exists() and (kept := json.loads(path.read_text()))["settings"] == settings:
-            return kept["errors"]
+        if kept := _kept(path, settings):
+            return kept
         _, model = load_run(self._tuned)
         latents = self._latents(model, test, encoder)
         errors = {self.method: view_errors(model, test, views, latents)}
@@ -121,6 +126,23 @@ class Member:
         infer = make(model, self._resolved(encoder), encoder)
         with progress_bar(f"{self.name}: inference") as report:
             return infer(as_float(test.images), test.ids, progress=report)
+
+
+def _kept(path: Path, settings: dict[str, Any]) -> dict[str, dict[str, float]] | None:
+    """The errors that were measured with these settings before; None if they were not."""
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(read_text(path))
+        if found["settings"] != settings:
+            return None
+        return {
+            label: {view: float(error) for view, error in errors.items()}
+            for label, errors in found["errors"].items()
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        _log.warning("%s is damaged: its errors are measured anew.", path)
+        return None
 
 
 def _train(config: Config, folder: Path) -> None:

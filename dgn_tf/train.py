@@ -66,7 +66,8 @@ def define_flags() -> None:
 
 def main(_argv: Sequence[str]) -> int:
     """Trains, or describes what would be trained; returns the exit status."""
-    before = None if FLAGS.fresh or not holds_run(FLAGS.run_dir) else run_config(FLAGS.run_dir)
+    there = holds_run(FLAGS.run_dir)
+    before = run_config(FLAGS.run_dir) if there and not FLAGS.fresh else None
     config = _config(before)
     if before:
         require_fixed(before, config, f"`run_dir={FLAGS.run_dir}`", FLAGS.data_changed)
@@ -86,6 +87,13 @@ def main(_argv: Sequence[str]) -> int:
         require_text(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
         require_writable(f"`run_dir={FLAGS.run_dir}`", FLAGS.run_dir)
     require_trackers(config.record.trackers())
+    if FLAGS.run_dir and not there and not (FLAGS["data"].present or FLAGS["preset"].present):
+        # A misspelled folder would be trained for long before anybody sees it.
+        print(
+            f"No run in {FLAGS.run_dir}: a new one with the default {config.data.data}, as neither "
+            "--data nor --preset is given.",
+            flush=True,
+        )
     from dgn_tf.runs.training import describe, train
 
     if FLAGS.dry_run:

@@ -189,6 +189,17 @@ def test_a_run_that_diverges_goes_back_three_times_and_ends_with_status_1(
     assert all(np.isfinite(value).all() for value in state)
 
 
+def test_a_run_that_is_not_there_is_told_before_the_default_heads_are_learned(run_app, tmp_path):
+    folder = tmp_path / "typo"
+    said = run_app(train, f"--run_dir={folder}", "--epochs=3", "--limit=8", "--dry_run")
+    assert said.status == 0, said.err
+    first = f"No run in {folder}: a new one with the default heads, as neither --data nor --preset"
+    assert said.out.startswith(first)
+    for given in ("--data=heads", "--preset=debug"):
+        said = run_app(train, f"--run_dir={folder}", "--limit=8", "--dry_run", given)
+        assert said.status == 0 and "No run in" not in said.out
+
+
 def test_unreadable_images_are_told_and_left_out(run_app, tiny_run, tmp_path):
     (tmp_path / "photos").mkdir()
     for number in range(5):

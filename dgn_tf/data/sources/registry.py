@@ -23,6 +23,7 @@ from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.data.sources.packed import SHARDS
 from dgn_tf.data.sources.source import Loader, Source
 from dgn_tf.data.sources.tfds_sets import TFDS
+from dgn_tf.data.sources.walking import left_out, walk
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
@@ -124,12 +125,25 @@ def source_of(spec: str) -> tuple[Source, str]:
     if not spec:
         raise InputError(f"`data` is needed: {_WANTED}")
     if user_path(spec).exists():
-        raise InputError(f"{spec} holds no data: {_WANTED}")
+        raise InputError(f"{spec} holds no data{_instead(user_path(spec))}: {_WANTED}")
     if source := SOURCES.get(kind):
         raise InputError(f"{spec} names no data: write {source.form}, as in {source.example}.")
     near = difflib.get_close_matches(kind, SOURCES, n=1, cutoff=0.7)
     meant = f"did you mean {near[0]}{spec.removeprefix(kind)}? Else " if near else ""
     raise InputError(f"{spec} does not exist: {meant}{_WANTED}")
+
+
+def _instead(path: Path) -> str:
+    """What a folder without data holds, and what would be data; empty for another path."""
+    if not path.is_dir():
+        return ""
+    files = [name for _, names in walk(path) for name in names]
+    if not files:
+        return ""
+    return (
+        f" but {left_out(files)} (images are .jpg, .png, .webp, .bmp, .tif and the like, videos "
+        ".mp4, .mov, .avi and the like: convert others to these)"
+    )
 
 
 def paths_of(spec: str) -> list[Path]:

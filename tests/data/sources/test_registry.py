@@ -256,6 +256,16 @@ def test_what_is_no_data_is_told_in_a_line(places, spec, message):
     assert len(str(error.value)) < 160
 
 
+def test_a_folder_without_data_says_what_it_holds(places):
+    for name in ("a.pgm", "b.PGM", "deep/c.ppm", "readme"):
+        (places / "scans" / name).parent.mkdir(parents=True, exist_ok=True)
+        (places / "scans" / name).write_bytes(b"P5 1 1 255 a")
+    holds = "^scans holds no data but 2 .pgm, 1 without suffix, 1 .ppm [(]images are .jpg, .png, "
+    with pytest.raises(InputError, match=holds) as error:
+        source_of("scans")
+    assert "convert others to these): give a folder of images" in str(error.value)
+
+
 def test_the_help_that_messages_name_lists_every_form():
     (field,) = [f for f in dataclasses.fields(DataConfig) if f.name == "data"]
     for source in SOURCES.values():

@@ -76,9 +76,9 @@ def test_landmarks_of_an_npz_file_are_moved_into_the_square(tmp_path, load_data)
 
 @pytest.mark.parametrize("key", ["", ":faces"])
 def test_ten_numbers_are_told_apart_by_how_faces_stand(tmp_path, key, load_data):
-    wide = (FACE + [8, 0])[None].repeat(3, axis=0)
-    images = np.zeros((3, SIDE, SIDE + 16), np.uint8)
-    for flat in (wide.reshape(3, 10), np.moveaxis(wide, 2, 1).reshape(3, 10)):
+    wide = (FACE + [8, 0])[None].repeat(4, axis=0)
+    images = np.zeros((4, SIDE, SIDE + 16), np.uint8)
+    for flat in (wide.reshape(4, 10), np.moveaxis(wide, 2, 1).reshape(4, 10)):
         np.savez(tmp_path / "faces.npz", faces=images, landmarks=flat)
         spec = f"npz:{tmp_path}/faces.npz{key}"
         np.testing.assert_allclose(landmarks_of(load_data(spec, SIDE, 1), spec)[2], FACE)

@@ -12,13 +12,17 @@ PROBE_SECONDS = 5.0
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address of a host can only mean this machine."""
-    if host.lower() == "localhost":
+    """Whether a name or an address of a host to connect to can only mean this machine."""
+    # A dot at its end marks a name as whole; all below localhost are kept for this machine.
+    if f".{host.lower().removesuffix('.')}".endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    # What a server says that listens everywhere, 0.0.0.0, is this machine to who connects to it.
+    return address.is_loopback or address.is_unspecified
 
 
 def any_reachable(urls: list[str]) -> bool:

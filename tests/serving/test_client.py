@@ -351,17 +351,22 @@ def test_a_proxy_is_asked_for_other_machines_only(client, proxy, monkeypatch):
     for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
         monkeypatch.delenv(name, raising=False)
     assert client().predict(**Z)["image"].shape == (2, 32, 32, 3)
-    for here in ("localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]"):
+    names = ("localhost", "LOCALHOST", "localhost.", "app.localhost", "127.0.0.1", "127.9.9.9")
+    for here in (*names, "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]"):
         with pytest.raises(ServingError, match="no answer from"):
             RestClient("heads", f"http://{here}:9").status()
     assert asked == []
     with pytest.raises(ServingError, match="502"):
         RestClient("heads", "http://serving.example:8501").status()
-    assert asked == ["http://serving.example:8501/v1/models/heads"]
+    with pytest.raises(ServingError, match="502"):
+        RestClient("heads", "http://notlocalhost:8501").status()
+    assert asked == [
+        f"http://{host}:8501/v1/models/heads" for host in ("serving.example", "notlocalhost")
+    ]
     monkeypatch.setenv("no_proxy", "serving.invalid")
     with pytest.raises(ServingError, match="no answer from http://serving.invalid"):
         RestClient("heads", "http://serving.invalid:8501").status()
-    assert len(asked) == 1
+    assert len(asked) == 2
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")

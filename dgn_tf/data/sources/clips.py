@@ -19,7 +19,7 @@ from dgn_tf.data.sources.folders import read_square, tell_ignored
 from dgn_tf.data.sources.numbering import missing_before
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.videos import Gap, Timed, open_animation, open_video
-from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, walk
+from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, tell_left_out, walk
 from dgn_tf.data.sources.windows import cut, name_of, resample
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
@@ -181,7 +181,7 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
         moving = {(inside / n).as_posix(): opener for n, opener in openers.items() if opener}
         still = [n for n, opener in openers.items() if not opener]
         frames = [name for name in still if kind_of(Path(folder, name)) == "image"]
-        others += [name for name in still if name not in frames]
+        others += [(inside / name).as_posix() for name in still if name not in frames]
         if moving:
             found |= moving
             beside += [(inside / name).as_posix() for name in frames]
@@ -201,8 +201,16 @@ def _find(path: str) -> tuple[Path, dict[str, Opener]]:
             len(beside),
             printable(sorted(beside)[0]),
         )
-    if others:
-        _log.warning("clips %s: no videos or images, and left out: %s", path, left_out(others))
+    tell_left_out(f"clips {path}", "videos or images", root, others)
+    folders = [source for source, opener in found.items() if opener is _open_folder]
+    if folders and len(folders) < len(found):
+        _log.warning(
+            "clips %s: beside videos, folders of images are clips too (%d, the first is %s): move "
+            "them elsewhere if they hold no frames",
+            path,
+            len(folders),
+            printable(sorted(folders)[0]),
+        )
     return root, dict(sorted(found.items()))
 
 

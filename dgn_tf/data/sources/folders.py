@@ -22,6 +22,7 @@ from dgn_tf.data.sources.walking import (
     kind_of,
     left_out,
     printable,
+    tell_left_out,
     walk,
 )
 from dgn_tf.data.squares import square
@@ -214,7 +215,7 @@ def read_square(file: File, side: int, channels: int, name: str = "") -> tuple[n
 def find_images(root: Path) -> list[str]:
     """The image files under a folder, at any depth, as sorted relative POSIX paths.
 
-    Other files are counted by suffix in a warning.
+    Other files are counted by suffix in a warning; links that lead nowhere are named in another.
 
     Raises:
         InputError: there is no such folder, it or one of its folders cannot be read, or it holds no
@@ -234,8 +235,7 @@ def find_images(root: Path) -> list[str]:
         raise InputError(f"folder {root} holds no image file ({FORMATS}){but}{holds}")
     if passed:
         _log.warning("folder %s: passed over %d images that this program wrote.", root, passed)
-    if others:
-        _log.warning("folder %s: not images, and left out: %s", root, left_out(others))
+    tell_left_out(f"folder {root}", "images", root, others)
     return sorted(found)
 
 

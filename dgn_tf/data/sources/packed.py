@@ -240,6 +240,9 @@ def load_packed(pattern: str, side: int, channels: int, frames: int = 0) -> Pack
     folders = matching_paths(pattern)
     if not folders:
         raise InputError(f"shards:{pattern}: there is no such folder")
+    for path in folders:
+        if not path.is_dir():
+            raise InputError(f"shards:{pattern}: {path} is no folder: name the folders alone")
     shape = (*((frames,) if frames else ()), side, side, channels)
     paths, parts, fingerprints = [], [], []
     for folder in folders:

@@ -1,6 +1,7 @@
 """Files under a folder: which there are, of what kind, in which order, and what is left out."""
 
 import collections
+import logging
 import os
 import re
 import unicodedata
@@ -11,6 +12,8 @@ from dgn_tf.data.kinds import HEAD, kind_by_content, kind_by_suffix, suffix_of
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.ownership import written_in
 from dgn_tf.utils.reading import open_regular
+
+_log = logging.getLogger(__name__)
 
 _NAMED = 10
 
@@ -84,6 +87,32 @@ def left_out(names: Iterable[str]) -> str:
     counts = collections.Counter(printable(suffix_of(name)) for name in names)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in ordered)
+
+
+def tell_left_out(name: str, what: str, root: Path, others: list[str]) -> None:
+    """Warns of files that are left out by suffix, and of links by name that lead nowhere.
+
+    Such a link may stand for a folder on a disk that is not there, whose files are missing then.
+
+    Args:
+        name: of the data, for the message.
+        what: the files are not, such as "images".
+        root: the folder.
+        others: the files, as paths inside of it.
+    """
+    lost = [path for path in others if os.path.islink(root / path)]
+    lost = sorted(path for path in lost if not os.path.exists(root / path))
+    files = set(others) - set(lost)
+    if files:
+        _log.warning("%s: not %s, and left out: %s", name, what, left_out(files))
+    if lost:
+        listing = ", ".join(printable(path) for path in lost[:_NAMED])
+        _log.warning(
+            "%s: links that lead nowhere are left out, with all that they may stand for: %s%s",
+            name,
+            listing,
+            ", ..." if len(lost) > _NAMED else "",
+        )
 
 
 def printable(file: str) -> str:

@@ -316,3 +316,17 @@ def test_a_decompression_bomb_is_left_out_before_it_is_decoded(tmp_path, caplog)
     Image.new("L", (8, 8)).save(tmp_path / "whole.png")
     assert load_folder(str(tmp_path), 8, 3).names == ("whole.png",)
     assert "bomb.png (DecompressionBombError" in caplog.text
+
+
+def test_links_that_lead_nowhere_are_named(tmp_path, caplog):
+    """A class on a disk that is not there would be missing with its label."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name / "1.png")
+    (tmp_path / "c").symlink_to(tmp_path / "unplugged")
+    (tmp_path / "notes.txt").write_text("text")
+    assert len(load_folder(str(tmp_path), 8, 1)) == 2
+    assert (
+        "links that lead nowhere are left out, with all that they may stand for: c" in caplog.text
+    )
+    assert "not images, and left out: 1 .txt\n" in caplog.text

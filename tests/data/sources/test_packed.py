@@ -170,6 +170,11 @@ def test_what_is_missing_or_damaged_is_told_at_once(folder, tmp_path, harm, mess
         load_packed(str(tmp_path / "harmed"), 8, 3)
 
 
+def test_a_pattern_of_the_files_in_a_packed_folder_is_told(folder):
+    with pytest.raises(InputError, match=r"00000-of-00002.tfrecord is no folder: name the folders"):
+        load_packed(f"{folder}/*.tfrecord", 8, 3)
+
+
 def test_a_damaged_image_is_told_when_it_is_read(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "harmed")
     path = tmp_path / "harmed" / "data-00001-of-00002.tfrecord"

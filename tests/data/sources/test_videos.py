@@ -329,11 +329,17 @@ def test_posters_beside_videos_are_no_clip(tmp_path, load_data, warned):
         Image.fromarray(frame).save(tmp_path / "frames" / f"{number}.png")
     (tmp_path / "notes.txt").write_text("text")
     (tmp_path / "sound.wav").write_bytes(b"RIFF\0\0\0\0WAVEfmt ")
+    (tmp_path / "away").symlink_to(tmp_path / "unplugged")
     clips = load_data(f"clips:{tmp_path}", 16, 3, frames=4)
     sources = [name.partition("#")[0] for name in clips.names]
     assert sources == ["frames", *(f"v{k}.mp4" for k in range(4) for _ in range(2))]
     assert "images beside videos are passed over (4, the first is v0.jpg)" in warned("passed")
-    assert "no videos or images, and left out: 1 .txt, 1 .wav" in warned("no videos")
+    assert "not videos or images, and left out: 1 .txt, 1 .wav" in warned("not videos")
+    assert "links that lead nowhere are left out" in warned("away")
+    # Thumbnails in a folder of their own cannot be told from frames.
+    assert "beside videos, folders of images are clips too (1, the first is frames)" in warned(
+        "folders of images"
+    )
 
 
 def test_videos_are_known_by_their_content(tmp_path, load_data):

@@ -31,6 +31,8 @@ _REFUSED: dict[type, str] = {
         "dgn_tf.training.ema.Averaging (`ema`)"
     ),
 }
+# Callbacks of Keras that set the learning rate, perhaps for the first time after many epochs.
+_SETTING_RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
 # Several learning steps as one graph: (iterator of batches, how many) -> their metrics [count].
 _Steps: TypeAlias = Callable[[Iterator, Tensor], dict[str, Tensor]]
@@ -70,7 +72,8 @@ def fit(
         seed: decides the order of the examples.
         callbacks: Keras callbacks; their `logs` are means over the epoch, or its steps so far. One
             that sets `model.stop_training` within an epoch ends the epoch too, as in Keras. Any
-            will do but BackupAndRestore and SwapEMAWeights.
+            will do but BackupAndRestore and SwapEMAWeights, and those that set a learning rate
+            which follows a schedule.
         checkpoints: the `Checkpoints` to save to, and to go back to when numbers are not finite.
         progress: how far the run has come, from `Checkpoints.restore`; None for a new run.
         checkpoint_epochs: epochs between two checkpoints.
@@ -87,7 +90,7 @@ def fit(
         Diverged: a number was not finite for the fourth time, or the first without checkpoints.
         InputError: a callback cannot do here what it is for.
     """
-    _require_usable(callbacks)
+    _require_usable(callbacks, learner.optimizer)
     keep_freed_memory()
     course = Course(len(examples), batch_size, shards.count)
     model, per_epoch = learner.model, course.per_epoch
@@ -117,14 +120,30 @@ def fit(
     return progress
 
 
-def _require_usable(callbacks: Iterable[keras.callbacks.Callback]) -> None:
+def _require_usable(
+    callbacks: Iterable[keras.callbacks.Callback], optimizer: keras.optimizers.Optimizer
+) -> None:
     """Refuse callbacks that cannot do here what they are for."""
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.CallbackList):
-            _require_usable(callback.callbacks)
+            _require_usable(callback.callbacks, optimizer)
+        if isinstance(callback, _SETTING_RATES) and _is_scheduled(optimizer):
+            raise InputError(
+                f"the callback {type(callback).__name__} cannot set the learning rate, which "
+                "follows a schedule (`learning_rate`): leave it out, or give an optimizer with a "
+                "rate of its own, as in model.compile(optimizer=keras.optimizers.Adam(1e-3))."
+            )
         for kind, reason in _REFUSED.items():
             if isinstance(callback, kind):
                 raise InputError(f"the callback {kind.__name__} {reason}.")
+
+
+def _is_scheduled(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether the learning rate is no number that can be set."""
+    config = optimizer.get_config()
+    # Of an optimizer that scales the loss for half precision.
+    config = config.get("inner_optimizer", {}).get("config", config)
+    return not isinstance(config["learning_rate"], float)
 
 
 def _saved(progress: Progress, checkpoints: Checkpoints | None) -> Progress:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from test_loop import PER_EPOCH, Learner, Recorder, batch_means, train
 
+from dgn_tf.training.schedules import RunSchedule
 from dgn_tf.utils.errors import InputError
 
 REFUSED = {
@@ -196,3 +197,22 @@ def test_what_it_cannot_do_is_told_before_the_training(name, wrap, tmp_path):
     with pytest.raises(InputError, match=f"the callback {name} .*{reason}"):
         train(learner, callbacks=wrap([callback]), checkpoints=learner.checkpoints(tmp_path / "c"))
     assert learner.weight == 0 and not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        # It would set the rate for the first time where nothing gets better any more.
+        keras.callbacks.ReduceLROnPlateau("msre", patience=100, mode="min"),
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.1),
+    ],
+    ids=lambda callback: type(callback).__name__,
+)
+@pytest.mark.parametrize("wrap", [lambda one: one, keras.optimizers.LossScaleOptimizer])
+def test_a_scheduled_learning_rate_is_told_to_who_would_set_it(callback, wrap):
+    learner = Learner()
+    train(Learner(), epochs=1, callbacks=[callback])
+    learner.optimizer = wrap(keras.optimizers.SGD(RunSchedule("0.1", 10)))
+    with pytest.raises(InputError, match=f"{type(callback).__name__} cannot set the .*compile"):
+        train(learner, epochs=1, callbacks=[callback])
+    assert learner.weight == 0

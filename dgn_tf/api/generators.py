@@ -48,7 +48,7 @@ class DynamicGenerator(Generator):
     Examples:
         >>> import dgn_tf as dgn
         >>> dgn.DynamicGenerator.from_preset("clips_quickstart", frames=4, alpha=0.1)
-        DynamicGenerator(clips of 4 frames, 32x32x3, appearance 9, geometry 30; not trained)
+        DynamicGenerator(clips of 4 frames, 32x32x3, appearance 9, geometry 48; not trained)
 
     Args:
         settings: values of settings by name, the others are those of the paper.

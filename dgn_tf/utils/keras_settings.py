@@ -34,10 +34,13 @@ def readable_settings() -> Iterator[None]:
 
 def _path() -> Path:
     """Where Keras looks for its settings."""
+    # The package imports this file, and what takes longer only with Keras.
+    from dgn_tf.utils.files import user_path
+
     if "KERAS_HOME" in os.environ:
-        return Path(os.path.expanduser(os.environ["KERAS_HOME"]), "keras.json")
-    home = os.path.expanduser("~")
-    return Path(home if os.access(home, os.W_OK) else "/tmp", ".keras", "keras.json")
+        return user_path(os.environ["KERAS_HOME"]) / "keras.json"
+    home = user_path("~")
+    return (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras" / "keras.json"
 
 
 def _wrong(path: Path) -> str:

@@ -42,7 +42,7 @@ def test_a_run_becomes_a_model_to_serve(exported, tiny_run):
 
 
 def test_inference_uses_an_export_as_it_uses_the_run(exported, tiny_run, run_app, tmp_path):
-    images = np.random.default_rng(5).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    images = np.random.default_rng(5).integers(0, 256, (4, 32, 32), dtype=np.uint8)
     np.savez(tmp_path / "new.npz", images=images)
     given = (f"--data=npz:{tmp_path}/new.npz", "--steps=10", "--starts=1")
     edit = "--edit=appearance:1=2"

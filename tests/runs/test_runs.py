@@ -72,7 +72,7 @@ def test_settings_that_change_numbers_are_named_with_both_values(run):
         run.check(other)
     message = str(error.value)
     assert f"`run_dir={run.folder}` was begun with other settings" in message
-    assert "`alpha=0.1` there, 2 now" in message
+    assert "`alpha=0.1` there, 2.0 now" in message
     assert "`sigma=0:1.5,0.1:1.0` there, 0.5 now" in message
     assert "epochs" not in message
     assert "`fresh`" in message

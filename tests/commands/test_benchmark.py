@@ -38,6 +38,7 @@ FLAGS = (
 )
 
 
+@pytest.mark.slow
 def test_both_steps_give_the_same_numbers():
     ours, obvious = reference_step.make_learners(TINY)
     start = {name: states.numpy() for name, states in ours.chains.groups.items()}

@@ -292,6 +292,7 @@ def test_the_report_of_a_run_on_heads_has_the_numbers_of_disentanglement(heads_r
         assert f"--data={spec} is what the run was trained on" in said.err
 
 
+@pytest.mark.slow
 def test_the_basis_functions_of_a_run_on_heads(heads_run, run_app):
     command = (f"--run_dir={heads_run}", "--experiment=basis", *QUICK)
     said = run_app(evaluate, *command, "--views=heads:train")

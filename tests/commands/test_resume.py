@@ -178,6 +178,7 @@ def chains(run="run"):
     return dict(zip(ids.tolist(), np.concatenate(list(states.values()), 1).tolist(), strict=True))
 
 
+@pytest.mark.slow
 def test_more_epochs_are_those_of_a_longer_run_where_nothing_follows_fractions(place, tensors):
     rate = ("--data=folder:pics", "--learning_rate=1e-3")
     assert place(*rate, run="long", epochs=3).status == 0

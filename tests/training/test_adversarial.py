@@ -249,7 +249,7 @@ def test_the_average_forgets_its_start_and_follows():
     assert other.weights[0].numpy().flat[0] == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("weight", ["0.01", "0"])
+@pytest.mark.parametrize("weight", [pytest.param("0.01", marks=pytest.mark.slow), "0"])
 def test_an_adversarial_run_goes_on_exactly_and_gives_its_average(
     weight, run_app, tensors, tmp_path
 ):

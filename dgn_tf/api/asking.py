@@ -28,7 +28,7 @@ from dgn_tf.inference.statistics import HARDLY_TRAINED, SOURCES
 from dgn_tf.models.dynamic import DynamicDeformableGenerator
 from dgn_tf.runs.restoring import given_latents
 from dgn_tf.types import ClipModel, LatentArrays, LatentModel, has_geometry
-from dgn_tf.utils.arrays import as_array, channels_hint
+from dgn_tf.utils.arrays import channels_hint, named_array
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.utils.words import counted
@@ -148,10 +148,7 @@ def warp(model: "Generator", source: Source, steps: Mapping) -> Images:
         except ValueError as error:
             raise InputError(f"`source`: {error}.") from None
     else:
-        try:
-            values = as_array(source)
-        except InputError as error:
-            raise InputError(f"`source` {error}") from None
+        values = named_array("`source`", source)
         if values.ndim != 3 or values.shape[-1] != 3 or values.size == 0:
             raise InputError(
                 f"`source` must have shape [H, W, 3]; it has {list(values.shape)}."

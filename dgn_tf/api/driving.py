@@ -14,7 +14,7 @@ from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources.film import RATE, Film
 from dgn_tf.evaluation import driving
-from dgn_tf.utils.arrays import as_array, channels_hint
+from dgn_tf.utils.arrays import channels_hint, named_array
 from dgn_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ def drive(
     if len(face) != 1:
         raise InputError(f"`face` must be one image; there are {len(face)}.")
     if not isinstance(video, str | os.PathLike):
-        try:
-            video = as_array(video)
-        except InputError as error:
-            raise InputError(f"`video` {error}") from None
+        video = named_array("`video`", video)
         if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or not video.size:
             raise InputError(
                 "`video` must be a file, or frames uint8 [T, H, W, 3]; it is "

@@ -15,7 +15,7 @@ from dgn_tf.config.data import SIDES
 from dgn_tf.config.fields import require_positive, typed
 from dgn_tf.config.infer import check_format
 from dgn_tf.data.file_names import file_names
-from dgn_tf.utils.arrays import as_array, channels_hint
+from dgn_tf.utils.arrays import channels_hint, named_array
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import atomic_write, user_path
 from dgn_tf.utils.words import counted
@@ -67,10 +67,7 @@ class Images:
         latents: Latents | None = None,
         rate: float = _RATE,
     ):
-        try:
-            pixels = as_array(pixels)
-        except InputError as error:
-            raise InputError(f"`pixels` {error}") from None
+        pixels = named_array("`pixels`", pixels)
         if pixels.dtype != np.uint8 or pixels.ndim not in (4, 5) or pixels.shape[-1] not in (1, 3):
             raise InputError(
                 "`pixels` must be uint8 [N, H, W, 1 or 3] or [N, F, H, W, 1 or 3]; they are "

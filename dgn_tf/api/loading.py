@@ -24,7 +24,7 @@ from dgn_tf.data.sources.arrays import stored_bytes
 from dgn_tf.data.sources.files import load_files
 from dgn_tf.data.sources.walking import kind_of
 from dgn_tf.data.squares import eight_bits, square_array
-from dgn_tf.utils.arrays import as_array, channels_hint, require_told_apart
+from dgn_tf.utils.arrays import as_array, channels_hint, named_array, require_told_apart
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import progress_bar
@@ -367,12 +367,10 @@ def _limited(
 
 
 def _with_labels(examples: Examples, labels: Sequence[int] | np.ndarray) -> Examples:
-    try:
-        values = as_array(labels)
+    values = named_array("`labels`", labels)
+    if values.dtype.hasobject:
         # Numbers that a table keeps as objects.
-        values = as_array(values.tolist()) if values.dtype.hasobject else values
-    except InputError as error:
-        raise InputError(f"`labels` {error}") from None
+        values = named_array("`labels`", values.tolist())
     if values.shape != (len(examples),) or values.dtype.kind not in "iu":
         raise InputError(
             f"`labels` must be whole numbers [{len(examples)}], one for each image; they are "

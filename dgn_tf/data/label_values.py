@@ -25,7 +25,7 @@ def label_of(examples: Examples, name: str) -> np.ndarray:
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "backslashreplace")
     if values.dtype.kind == "U":
-        values = np.where(np.char.lower(values) == MISSING, MISSING, values)
+        values = with_one_missing(values)
     if examples.frames and values.ndim > 1 and values.shape[1] == examples.frames:
         flat = values.reshape(count, examples.frames, -1)
         changing = np.flatnonzero((flat != flat[:, :1]).any(axis=(1, 2)))
@@ -39,6 +39,11 @@ def label_of(examples: Examples, name: str) -> np.ndarray:
             return values.argmax(axis=1)
     shape = ", ".join(str(length) for length in values.shape[1:])
     raise ValueError(f"is [N, {shape}], neither one value for each example nor one-hot")
+
+
+def with_one_missing(values: np.ndarray) -> np.ndarray:
+    """Text in which a missing value is written in one way, however a table writes it."""
+    return np.where(np.char.lower(values) == MISSING, MISSING, values)
 
 
 def number_label_of(examples: Examples, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.label_values import MISSING, described, label_of, number_label_of
+from dgn_tf.data.label_values import described, label_of, number_label_of, with_one_missing
 from dgn_tf.data.rows import match, named, read_table
 from dgn_tf.data.sources import walking
 from dgn_tf.data.sources.walking import composed
@@ -170,10 +170,7 @@ def read_labels(
             "%s: %d sources have no row and are left out: %s", table, len(missing), listing
         )
     chosen = [rows[found[sources[index]]] for index in kept]
-    columns = {
-        name: np.array([MISSING if row[name].lower() == MISSING else row[name] for row in chosen])
-        for name in names
-    }
+    columns = {name: with_one_missing(np.array([row[name] for row in chosen])) for name in names}
     return np.array(kept, np.int64), columns
 
 

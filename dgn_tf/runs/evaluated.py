@@ -206,15 +206,15 @@ class EvaluatedRun:
         Raises:
             InputError: they cannot be read.
         """
-        data = other_data(self.config.data, spec, limit, where)
         trained = self.config.data
         data = dataclasses.replace(
-            data,
+            trained,
+            data=spec,
+            limit=limit,
+            where=where,
             frames=trained.frames or trained.stills,
             stills=0,
-            stride=trained.stride,
-            fps=trained.fps,
-            data_dir=self._data_dir or data.data_dir,
+            data_dir=self._data_dir or trained.data_dir,
         )
         with progress_bar(f"Reading {spec}") as report:
             return load(data, report)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dgn_tf.utils.arrays import as_array, checked_images, checked_numbers
+from dgn_tf.utils.arrays import checked_images, checked_numbers, named_array
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.quiet import quiet_libraries
@@ -118,10 +118,7 @@ def warp(image: np.ndarray, displacement: np.ndarray, border: str = "edge") -> n
         InputError: shapes that do not fit, another type, a NaN or an infinity, or an unknown
             border.
     """
-    try:
-        image = as_array(image)
-    except InputError as error:
-        raise InputError(f"image {error}") from None
+    image = named_array("image", image)
     if border not in BORDERS:
         raise InputError(f"border must be one of {', '.join(BORDERS)}; got {border!r}.")
     if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):

@@ -90,6 +90,22 @@ def as_array(values: Any) -> np.ndarray:
         ) from None
 
 
+def named_array(name: str, values: Any) -> np.ndarray:
+    """`as_array` of an argument.
+
+    Args:
+        name: of the argument, which the message begins with.
+        values: what the caller gives.
+
+    Raises:
+        InputError: as of `as_array`.
+    """
+    try:
+        return as_array(values)
+    except InputError as error:
+        raise InputError(f"{name} {error}") from None
+
+
 def as_numbers(name: str, values: Any) -> np.ndarray:
     """What a caller gives as an array of numbers, of whatever shape and type.
 
@@ -100,10 +116,7 @@ def as_numbers(name: str, values: Any) -> np.ndarray:
     Raises:
         InputError: as of `as_array`, or it is something else than numbers.
     """
-    try:
-        array = as_array(values)
-    except InputError as error:
-        raise InputError(f"{name} {error}") from None
+    array = named_array(name, values)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} must be numbers, not {array.dtype}.")
     return array

@@ -16,6 +16,8 @@ from dgn_tf.utils.errors import naming
 # In a folder that one process at a time writes to (`utils.locks`), and what it records there as
 # ours (`utils.ownership`).
 LOCK, RECORD = ".lock", ".dgn_tf.json"
+# What the name begins with of a file or folder that has not taken its place yet.
+PARTIAL = ".partial-"
 
 _PATTERN_MARKS = "[]*?\\"
 # Bytes of a name that something can be put in front of: file systems take 255.
@@ -99,7 +101,7 @@ def partial_path(path: Path) -> Path:
     kept = path.name
     if len(os.fsencode(kept)) > _LONGEST_NAME:
         kept = kept.encode(errors="ignore")[-_LONGEST_NAME:].decode(errors="ignore")
-    return path.with_name(f".partial-{kept}")
+    return path.with_name(f"{PARTIAL}{kept}")
 
 
 def _unused_partial(path: Path) -> Path:
@@ -110,8 +112,8 @@ def _unused_partial(path: Path) -> Path:
     first = partial_path(path)
     if any((folder / LOCK).exists() and (folder / RECORD).exists() for folder in path.parents):
         return first
-    kept = first.name.removeprefix(".partial-")
-    others = (first.with_name(f".partial-{n}-{kept}") for n in itertools.count(2))
+    kept = first.name.removeprefix(PARTIAL)
+    others = (first.with_name(f"{PARTIAL}{n}-{kept}") for n in itertools.count(2))
     return next(p for p in itertools.chain([first], others) if not os.path.lexists(p))
 
 

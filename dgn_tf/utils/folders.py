@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dgn_tf.utils.errors import InputError, naming
-from dgn_tf.utils.files import free_path, parents_made
+from dgn_tf.utils.files import PARTIAL, free_path, parents_made
 from dgn_tf.utils.ownership import RECORD, Ownership, files_under, remove_files, shortened
 
 _log = logging.getLogger(__name__)
 
-_PARTIAL = ".partial-"
 _REPLACED = ".replaced-"
 
 
@@ -84,7 +83,7 @@ def partial_folder(folder: Path) -> Path:
     in one that has to stay where it is.
     """
     folder = Path(os.path.realpath(folder))
-    name = f"{_PARTIAL}{os.getpid()}-{folder.name}"
+    name = f"{PARTIAL}{os.getpid()}-{folder.name}"
     return free_path(folder / name if _must_stay(folder) else folder.with_name(name))
 
 
@@ -138,7 +137,7 @@ def require_replaceable(owned: Ownership, name: str) -> None:
 
 def holds_files(folder: Path) -> bool:
     """Whether there is anything in a folder but what is being filled there."""
-    return folder.is_dir() and any(not path.name.startswith(_PARTIAL) for path in folder.iterdir())
+    return folder.is_dir() and any(not path.name.startswith(PARTIAL) for path in folder.iterdir())
 
 
 def _tell_interrupted(folder: Path, new: Path) -> None:
@@ -163,7 +162,7 @@ def _tell_interrupted(folder: Path, new: Path) -> None:
                 folder,
                 path,
             )
-        elif name.startswith(_PARTIAL):
+        elif name.startswith(PARTIAL):
             _log.warning(
                 "%s: unless another command is filling it right now, %s is left of one that was "
                 "killed: remove it.",
@@ -212,7 +211,7 @@ def _fill(folder: Path, new: Path, kind: str) -> None:
     """Move all of a new folder into one that stays, in place of what is recorded there."""
     if holds_files(folder):
         Ownership(folder, kind).remove()
-    kept = [name for name in files_under(folder) if not name.startswith(_PARTIAL)]
+    kept = [name for name in files_under(folder) if not name.startswith(PARTIAL)]
     # The record first: of what a killed process has moved it is known whose it is.
     moved = [RECORD, *(name for name in files_under(new) if name != RECORD)]
     for name in moved:

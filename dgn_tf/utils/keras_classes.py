@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dgn_tf.utils.imports import around_import
-from dgn_tf.utils.keras_settings import readable_settings
+from dgn_tf.utils.keras_settings import require_readable_settings
 
 
 class _Placeholder:
@@ -38,8 +38,8 @@ def announce_classes(modules: Mapping[str, str]) -> None:
 
     @contextlib.contextmanager
     def told() -> Iterator[None]:
-        with readable_settings():
-            yield
+        require_readable_settings()
+        yield
         _announce(modules)
 
     around_import("keras", told)

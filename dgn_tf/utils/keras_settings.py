@@ -1,9 +1,7 @@
 """The user's keras.json, looked at before Keras reads it: what is wrong in it ends its import."""
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from dgn_tf.utils.errors import InputError
@@ -16,9 +14,8 @@ _CHOICES = {
 }
 
 
-@contextlib.contextmanager
-def readable_settings() -> Iterator[None]:
-    """What Keras is loaded in.
+def require_readable_settings() -> None:
+    """Check the settings of Keras before it is imported.
 
     Raises:
         InputError: its keras.json would end the import.
@@ -29,7 +26,6 @@ def readable_settings() -> Iterator[None]:
             f"{path}, the settings of Keras, {wrong}: correct it, or remove it and Keras takes its "
             "defaults."
         )
-    yield
 
 
 def _path() -> Path:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.keras_settings import readable_settings
+from dgn_tf.utils.keras_settings import require_readable_settings
 
 # Weights of every kind of network after a few steps of learning, as a checksum.
 PROGRAM = """
@@ -100,11 +100,10 @@ def test_settings_that_would_end_the_import_of_keras_are_named(
 ):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     path = tmp_path / "keras.json"
-    with readable_settings():
-        pass
+    require_readable_settings()
     path.write_text(content) if content else path.mkdir()
-    with pytest.raises(InputError) as error, readable_settings():
-        pass
+    with pytest.raises(InputError) as error:
+        require_readable_settings()
     assert str(error.value).startswith(f"{path}, the settings of Keras, {wrong}")
     assert str(error.value).endswith("correct it, or remove it and Keras takes its defaults.")
 
@@ -113,8 +112,7 @@ def test_settings_that_would_end_the_import_of_keras_are_named(
 def test_settings_that_keras_takes_are_passed_on(tmp_path, monkeypatch, content):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "keras.json").write_text(content)
-    with readable_settings():
-        pass
+    require_readable_settings()
 
 
 @pytest.mark.slow

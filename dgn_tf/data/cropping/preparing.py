@@ -26,7 +26,7 @@ from dgn_tf.data.sources.folders import find_images, tell_ignored
 from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import DiskError, InputError
-from dgn_tf.utils.files import LOCK, user_path, write_text
+from dgn_tf.utils.files import LOCK, PARTIAL, user_path, write_text
 from dgn_tf.utils.locks import lock_folder
 from dgn_tf.utils.progress import progress_bar
 from dgn_tf.utils.reading import read_regular
@@ -162,7 +162,7 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
         raise InputError(f"{dest} is a file: name a folder for the crops.")
     # What another process begins is seen before it has its name.
     if not target.is_dir() or all(
-        path.name == LOCK or path.name.startswith(".partial-") for path in target.iterdir()
+        path.name == LOCK or path.name.startswith(PARTIAL) for path in target.iterdir()
     ):
         return printable(str(root))
     try:

@@ -61,8 +61,9 @@ def main(argv: list[str]) -> None:
     if not experiments.suits(name, config.data):
         held = "clips" if config.data.frames else "images"
         raise InputError(
-            f"--experiment={name} is for {described.HOLDS}, but --run_dir={FLAGS.run_dir} holds a "
-            f"model of {held}: give --experiment={' or '.join(experiments.suiting(config.data))}."
+            f"--experiment={name} is for {' and '.join(described.HOLDS)}, but "
+            f"--run_dir={FLAGS.run_dir} holds a model of {held}: give "
+            f"--experiment={' or '.join(experiments.suiting(config.data))}."
         )
     if not experiments.late_data(name):
         measured_on(config.data, data)

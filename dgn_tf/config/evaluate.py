@@ -18,8 +18,8 @@ class EvaluationData(Typed):
         "",
         "Images that the run was not trained on, in a form of --data of dgn_tf.train. If not "
         "given, those that it has held out (--validation) or, for a run on heads, heads:test. "
-        "expressions: any labeled clips; the run's own, with the latents inferred in its "
-        "training, if not given. geometry: where directions come from; likewise.",
+        "expressions: any labeled clips or images; the run's own, clips with the latents inferred "
+        "in its training, if not given. geometry: where directions come from; likewise.",
         reads="data",
     )
     where: str = setting("", "LABEL=VALUE: of --data, only examples with this label.")

@@ -17,10 +17,10 @@ _NAMED = 10
 
 
 def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str, np.ndarray]:
-    """Labels that clips bring: one for each clip, or one for each frame and the same in all.
+    """Labels that clips or images bring: one for each, or one for each frame and the same in all.
 
     Args:
-        examples: N clips.
+        examples: N clips or images.
         names: of the labels.
         spec: what the clips were loaded from, for messages.
 
@@ -30,12 +30,17 @@ def labels_of(examples: Examples, names: tuple[str, ...], spec: str) -> dict[str
     Raises:
         InputError: there is no such label, or it changes within a clip.
     """
+    where_from = (
+        "Clips of files need `labels=FILE.csv`."
+        if examples.frames
+        else "Images need arrays of theirs in npz:PATH."
+    )
     found = {}
     for name in names:
         if name not in examples.factors:
             raise InputError(
-                f"{spec}: the clips have no label {name!r}; they have "
-                f"{described(examples, numbers=False)}. Clips of files need `labels=FILE.csv`."
+                f"{spec}: {'clips' if examples.frames else 'images'} have no label {name!r}; they "
+                f"have {described(examples, numbers=False)}. {where_from}"
             )
         try:
             found[name] = label_of(examples, name)

@@ -104,12 +104,20 @@ class EvaluatedRun:
         """What cuts the faces out of photographs; None where none are looked for."""
         data = self.config.data
         if data.frames or not cut:
-            if align == "eyes":
-                raise InputError(
-                    f"`align=eyes`: `experiment={self._experiment}` takes its data as they are."
-                )
+            self.refuse_align(align)
             return None
         return face_cutter(align, data.faces, data.side, data.channels)
+
+    def refuse_align(self, align: str) -> None:
+        """Refuse that faces are looked for in data which the experiment takes as they are.
+
+        Raises:
+            InputError: `align` asks for it.
+        """
+        if align == "eyes":
+            raise InputError(
+                f"`align=eyes`: `experiment={self._experiment}` takes its data as they are."
+            )
 
     def _validation(self, data: EvaluationData) -> Examples:
         """The examples that the run has held out, as many as `data` wants."""

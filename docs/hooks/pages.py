@@ -148,7 +148,7 @@ def settings_page() -> str:
             "",
             f"### {name}",
             "",
-            f"For models of {described.HOLDS}: {described.SUMMARY}.",
+            f"For models of {' and '.join(described.HOLDS)}: {described.SUMMARY}.",
             "",
         ]
         if dataclasses.fields(described.Settings):

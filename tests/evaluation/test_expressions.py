@@ -1,8 +1,13 @@
-"""Recognition of expressions (Table III) on sequences whose answer is known."""
+"""Recognition of expressions (Table III) on sequences and images whose answer is known."""
+
+import json
+from unittest import mock
 
 import numpy as np
 import pytest
+from tiny import TINY
 
+from dgn_tf import evaluate, train
 from dgn_tf.evaluation.experiments.expressions import _shrunk, expressions
 from dgn_tf.evaluation.metrics.principal import evened_components
 from dgn_tf.evaluation.metrics.recognition import check_labels, recognize
@@ -75,7 +80,7 @@ def test_one_person_or_one_class_cannot_be_judged(clips):
     for chosen, message in ((persons == 0, "1 and 3"), (labels == 1, "10 and 1")):
         with pytest.raises(InputError, match=f"there are {message}"):
             check_labels(labels[chosen], persons[chosen])
-    with pytest.raises(InputError, match="of 2 to 50 classes; there are 60 and 60"):
+    with pytest.raises(InputError, match="2 to 50 classes; there are 60 and 60"):
         check_labels(np.arange(60), np.arange(60))
     check_labels(labels, persons)
 
@@ -85,6 +90,49 @@ def test_large_maps_are_averaged_down_to_64_pixels():
     small = _shrunk(maps).reshape(2, 64, 64, 3)
     np.testing.assert_allclose(small[1, :, 5, 2], 0.5 + 2 * np.arange(64))
     assert _shrunk(np.ones((2, 32, 32, 2))).shape == (2, 2048)
+
+
+def test_a_single_image_is_told_by_what_it_is(clips):
+    described, labels, persons = clips
+    peaks = described[:, FRAMES // 2 : FRAMES // 2 + 1]
+    predicted, _ = recognize(peaks, labels, persons, folds=2)
+    assert np.mean(predicted == labels) > 0.9
+
+
+def test_the_program_recognizes_images(run_app, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (10, 32, 32), dtype=np.uint8)
+    moods, actors = np.resize(["glad", "sad"], len(images)), np.arange(len(images)) // 4
+    np.savez(tmp_path / "labeled.npz", images=images, mood=moods, actor=actors)
+    run_dir = f"--run_dir={tmp_path}/run"
+    deformable = ("--model=deformable", "--geometry_dim=2", "--geometry_scheme=2", "--epochs=1")
+    data = f"--data=npz:{tmp_path}/labeled.npz:images"
+    said = run_app(train, *TINY, *deformable, data, run_dir)
+    assert said.status == 0, said.err
+    given = (run_dir, "--experiment=expressions", "--steps=5", "--starts=1")
+    refused = run_app(evaluate, *given)
+    assert refused.status == 2
+    assert "images have no label 'expression'; they have " in refused.err
+    assert "Images need arrays of theirs in npz:PATH" in refused.err
+    labels = ("--label=mood", "--person=actor")
+    refused = run_app(evaluate, *given, *labels, "--align=eyes")
+    assert refused.status == 2 and "takes its data as they are" in refused.err
+    refused = run_app(evaluate, *given, *labels, f"--rival={tmp_path}/run")
+    assert refused.status == 2 and "leave it out for one on images" in refused.err
+
+    def recognize(values, labels, persons, folds, seed, done):
+        assert values.shape[:2] == (len(images), 1) and folds == 3
+        assert labels.tolist() == [0, 1] * 5
+        done(folds)
+        return labels, np.unique(persons, return_inverse=True)[1]
+
+    with mock.patch("dgn_tf.evaluation.experiments.expressions.recognize", recognize):
+        said = run_app(evaluate, *given, *labels)
+    assert said.status == 0, said.err
+    assert "Expressions of 10 images of 3 persons" in said.out
+    report = json.loads((tmp_path / "run/evaluation/expressions/report.json").read_text())
+    accuracy = report["numbers"]["accuracy"]
+    assert accuracy["geometric latents (dglf)"]["mean"] == 100
+    assert report["origin"]["data"]["person"] == "actor"
 
 
 @pytest.mark.slow

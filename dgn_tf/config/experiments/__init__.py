@@ -20,16 +20,14 @@ class Described(Protocol):
 
     Attributes:
         SUMMARY: half a sentence for the help of --experiment.
-        HOLDS: "images" or "clips", what the model of the run is for.
-        STILLS: True where a model of images will do that has learned from the frames of clips
-            (`stills`); may be left out.
+        HOLDS: what models of the run it is for: of "images", of "clips", or of both.
         LATE_DATA: True where data that are not given are missed by the experiment, which looks at
             the model first or finds data of its own; may be left out.
         Settings: a frozen dataclass whose fields `dgn_tf.config.fields.setting` has declared.
     """
 
     SUMMARY: str
-    HOLDS: str
+    HOLDS: tuple[str, ...]
     Settings: type
 
 
@@ -59,10 +57,7 @@ def late_data(name: str) -> bool:
 
 def suits(name: str, trained: DataConfig) -> bool:
     """Whether an experiment is for models that have learned from such data."""
-    described = find(name)
-    if trained.stills and getattr(described, "STILLS", False):
-        return True
-    return described.HOLDS == ("clips" if trained.frames else "images")
+    return ("clips" if trained.frames else "images") in find(name).HOLDS
 
 
 def suiting(trained: DataConfig) -> list[str]:

@@ -5,7 +5,7 @@ import dataclasses
 from dgn_tf.config.fields import setting
 
 SUMMARY = "what a discriminator changes (E3)"
-HOLDS = "images"
+HOLDS = ("images",)
 LATE_DATA = True
 
 

@@ -8,7 +8,7 @@ SUMMARY = (
     "what single latents do, whether they follow the view, disentanglement, health of the field "
     "(E1)"
 )
-HOLDS = "images"
+HOLDS = ("images",)
 LATE_DATA = True
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 SUMMARY = "videos taken apart (E6)"
-HOLDS = "clips"
+HOLDS = ("clips",)
 LATE_DATA = True
 
 

@@ -4,9 +4,8 @@ import dataclasses
 
 from dgn_tf.config.fields import setting
 
-SUMMARY = "how well the motion of clips tells expressions (Table III)"
-HOLDS = "clips"
-STILLS = True
+SUMMARY = "how well the motion of clips, or the geometry of images, tells expressions (Table III)"
+HOLDS = ("clips", "images")
 LATE_DATA = True
 
 

@@ -5,7 +5,7 @@ import dataclasses
 from dgn_tf.config.fields import setting
 
 SUMMARY = "the learned field on sampled looks and on photographs (E4)"
-HOLDS = "images"
+HOLDS = ("images",)
 LATE_DATA = True
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 SUMMARY = "reconstruction, recombination and what each group knows"
-HOLDS = "images"
+HOLDS = ("images",)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import dataclasses
 from dgn_tf.config.fields import require_at_least, setting
 
 SUMMARY = "how well fields tell landmarks (E5)"
-HOLDS = "images"
+HOLDS = ("images",)
 LATE_DATA = True
 # Labeled images that regressors can be fitted on.
 FEWEST = 20

@@ -1,5 +1,6 @@
-"""Expressions recognized from what a model has inferred of clips without labels (Table III)."""
+"""Expressions recognized from what a model has inferred of clips or images (Table III)."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,19 +46,21 @@ _FACTS = ("parameters", "latents", "error")
 
 
 def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Report:
-    """Recognize the labels of clips from what the run, and its rival, infer of them.
+    """Recognize the labels of clips or images from what the run, and its rival, infer of them.
 
-    A run on stills infers the latents of every frame by itself.
+    A run on stills infers the latents of every frame by itself. To a run on images each image is
+    a clip of one frame.
 
     Raises:
-        InputError: the runs hold other models, the clips lack the labels, or have too few persons
+        InputError: the runs hold other models, the data lack the labels, or have too few persons
             or classes.
     """
-    stills = subject.config.data.stills > 0
-    if stills:
+    subject.refuse_align(data.align)
+    of_frames = not subject.config.data.frames
+    if of_frames:
         subject.require_geometry()
         if settings.rival:
-            raise InputError("`rival` is for runs on clips: leave it out for one on stills.")
+            raise InputError("`rival` is for runs on clips: leave it out for one on images.")
     else:
         subject.require_model("dynamic")
     subjects = {subject.config.model.model: subject}
@@ -73,11 +76,11 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
     models = {}
     for name, each in subjects.items():
         # What the training has inferred already, as in the paper, is not inferred again.
-        kept = None if data.data or stills else load_chains(each.run_dir)
+        kept = None if data.data or of_frames else load_chains(each.run_dir)
         if kept is not None:
             z = {group: values[rows] for group, values in kept.items()}
         else:
-            z = each.infer_frames(clips) if stills else each.infer(clips)
+            z = each.infer_frames(clips) if of_frames else each.infer(clips)
         models[name] = (each.model, z)
     described = describe(models, clips)
     with progress_bar("Recognizers") as report:
@@ -88,7 +91,7 @@ def run(subject: EvaluatedRun, data: EvaluationData, settings: Settings) -> Repo
 def _labeled_clips(
     subject: EvaluatedRun, data: EvaluationData, settings: Settings
 ) -> tuple[Examples, np.ndarray, np.ndarray, np.ndarray]:
-    """The clips to recognize, their rows in the data, their labels and their persons."""
+    """What to recognize as clips, their rows in the data, their labels and their persons."""
     if data.where and not data.data:
         raise InputError("`where` chooses from `data`: give it too.")
     spec = with_kind(data.data or subject.config.data.data)
@@ -96,7 +99,7 @@ def _labeled_clips(
     names = settings.label, settings.person
     if settings.labels and source.table != "labels":
         raise InputError(
-            f"`labels={settings.labels}` belongs to clips:PATH; {spec} brings its own."
+            f"`labels={settings.labels}` belongs to clips:PATH; {spec} must bring its own."
         )
     trained = subject.config.data
     if data.data:
@@ -105,7 +108,7 @@ def _labeled_clips(
         clips = subject.load_clips(spec, -(-trained.limit // trained.stills), trained.where)
     else:
         clips = subject.train()
-    if clips is None or not clips.frames:
+    if clips is None:
         raise nothing_given(trained)
     rows = np.arange(len(clips))
     if settings.labels:
@@ -123,7 +126,10 @@ def _labeled_clips(
         "person": settings.person,
         "drawn": source.drawn and settings.label == "expression",
     }
-    return clips.subset(rows), rows, labels, persons
+    clips = clips.subset(rows)
+    if not clips.frames:
+        clips = dataclasses.replace(clips, images=clips.images[:][:, None])
+    return clips, rows, labels, persons
 
 
 def describe(
@@ -198,8 +204,8 @@ def expressions(
     """Experiment E6, Table III: one recognizer on several descriptions of the same clips.
 
     Args:
-        sequences: descriptions of N clips by name, each [N, F, k]; the first one's confusions are
-            drawn.
+        sequences: descriptions of N clips by name, each [N, F, k], of images [N, 1, k]; the first
+            one's confusions are drawn.
         facts: of the models behind them, as from `describe`.
         labels: the class of each clip, int [N], 0 to len(names) - 1.
         persons: who is in it, [N]: nobody is in training and test folds at once.
@@ -240,16 +246,15 @@ def expressions(
     best = next(iter(sequences))
     figure = Figure(
         "confusions",
-        f"What the recognizer predicts for each expression, from {best}, in percent of its clips.",
+        f"What the recognizer predicts for each expression, from {best}, in percent.",
         confusion_chart(confusions[best], names),
     )
-    title = (
-        f"Expressions of {counted(len(labels), 'clip')} of {counted(count, 'person')} (Table III)"
-    )
-    return Report(title, numbers, _tables(numbers, facts), (figure,))
+    noun = "clip" if next(iter(sequences.values())).shape[1] > 1 else "image"
+    title = f"Expressions of {counted(len(labels), noun)} of {counted(count, 'person')} (Table III)"
+    return Report(title, numbers, _tables(numbers, facts, noun), (figure,))
 
 
-def _tables(numbers: dict[str, Any], facts: tuple[Facts, ...]) -> tuple[Table, ...]:
+def _tables(numbers: dict[str, Any], facts: tuple[Facts, ...], noun: str) -> tuple[Table, ...]:
     rows = [
         (name, f"{found['mean']:.1f} ± {found['std']:.1f}")
         for name, found in numbers["accuracy"].items()
@@ -259,12 +264,13 @@ def _tables(numbers: dict[str, Any], facts: tuple[Facts, ...]) -> tuple[Table, .
         f"Accuracy in percent, {numbers['folds']}-fold cross-validation by persons",
         ("from", "mean ± std over folds"),
         tuple(rows),
-        "The same recognizer for all: LSTM, FC(30)+ReLU, softmax, on principal components of what "
-        "has changed since the first frame. The descriptions were inferred without labels.",
+        "The same recognizer for all: LSTM, FC(30)+ReLU, softmax, on principal components of "
+        f"{'what has changed since the first frame' if noun == 'clip' else 'the description'}. The "
+        "descriptions were inferred without labels.",
     )
     models = Table(
-        "The models, and their errors on these clips (sum of squares a frame on [0, 1])",
-        ("", "parameters", "latents a clip", "error a frame"),
+        f"The models, and their errors on these {noun}s (sum of squares of an image on [0, 1])",
+        ("", "parameters", f"latents of each {noun}", "error"),
         tuple((name, f"{parameters:,}", *rest) for name, parameters, *rest in facts),
     )
     quoted = Table(

@@ -1,4 +1,4 @@
-"""Classes of clips recognized across persons, from descriptions of their frames (Section 5.6)."""
+"""Classes of clips or images recognized across persons, from descriptions (Section 5.6)."""
 
 from collections.abc import Callable
 
@@ -19,10 +19,10 @@ _MOST_CLASSES = 50
 
 
 def check_labels(labels: np.ndarray, persons: np.ndarray) -> None:
-    """Whether clips can be recognized across persons.
+    """Whether clips or images can be recognized across persons.
 
     Args:
-        labels: of N clips.
+        labels: of N clips or images.
         persons: who is in each.
 
     Raises:
@@ -31,8 +31,8 @@ def check_labels(labels: np.ndarray, persons: np.ndarray) -> None:
     people, classes = len(np.unique(persons)), len(np.unique(labels))
     if people < 2 or not 2 <= classes <= _MOST_CLASSES:
         raise InputError(
-            f"recognition needs clips of at least 2 persons and of 2 to {_MOST_CLASSES} classes; "
-            f"there are {people} and {classes}: see `label`, `person` and `limit`."
+            f"recognition needs at least 2 persons and 2 to {_MOST_CLASSES} classes; there are "
+            f"{people} and {classes}: see `label`, `person` and `limit`."
         )
 
 
@@ -48,10 +48,11 @@ def recognize(
 
     A one-layer LSTM, FC(30)+ReLU and a softmax, learned with cross-entropy (Section 5.6). The input
     is what has changed since the first frame, which shows who it is as well as any other frame, as
-    at most 128 principal components that are fitted on the training folds.
+    at most 128 principal components that are fitted on the training folds. Of a single image it is
+    the description itself.
 
     Args:
-        values: descriptions [N, F, k] of N clips of F frames.
+        values: descriptions [N, F, k] of N clips of F frames, or [N, 1, k] of N images.
         labels: int [N], from 0.
         persons: who is in each clip, [N].
         folds: of the cross-validation by persons.
@@ -61,7 +62,8 @@ def recognize(
     Returns:
         The classes int [N] and the fold in which each clip was tested, int [N].
     """
-    values = values - values[:, :1]
+    if values.shape[1] > 1:
+        values = values - values[:, :1]
     predicted, fold = np.empty_like(labels), np.empty(len(labels), np.int64)
     splits = GroupKFold(folds).split(values, labels, persons)
     for number, (train, test) in enumerate(splits):

@@ -15,6 +15,7 @@ from dgn_tf.cli.flags import define_settings_flags, define_source_flags, setting
 from dgn_tf.cli.paths import check_source, painted_file, require_paths
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.drive import SUFFIXES, DriveSettings, MotionSettings
+from dgn_tf.utils.painted import mark_painted
 from dgn_tf.utils.words import counted
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def main(_argv: Sequence[str]) -> None:
     save_animation(
         output, driven_frames(driven.images, film.frames if settings.beside else None), film.rate
     )
+    mark_painted(output)
     for path, shown in (
         (settings.face, (still[None], driven.of_still, driven.error)),
         (settings.video, (film.frames, driven.of_frames, driven.errors)),

@@ -14,6 +14,7 @@ from dgn_tf.cli.paths import check_source, painted_file, require_path
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.painting import MorphSettings, is_animation
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.painted import mark_painted
 
 FLAGS = absl_flags.FLAGS
 POSITIONALS = ("IMAGE...",)
@@ -69,6 +70,7 @@ def main(argv: Sequence[str]) -> None:
         save_animation(output, there_and_back(frames))
     else:
         save_png(output, strip(trained.model, latents, settings.columns))
+    mark_painted(output)
     print(output)
 
 

@@ -12,6 +12,7 @@ from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
 from dgn_tf.cli.paths import check_source, painted_file
 from dgn_tf.config.painting import SampleSettings, is_animation, parse_seeds
+from dgn_tf.utils.painted import mark_painted
 from dgn_tf.utils.words import counted
 
 FLAGS = absl_flags.FLAGS
@@ -49,6 +50,7 @@ def main(_argv: Sequence[str]) -> None:
         save_animation(output, path_frames(model, latents, settings.frames, closed=True))
     else:
         save_png(output, image_grid(model, latents, settings.columns))
+    mark_painted(output)
     spread = "as the latents of the training images are" if source == "training" else "N(0, I)"
     if trained.told_training:
         print(trained.told_training)

@@ -10,6 +10,7 @@ from dgn_tf.config.prepare import CropSettings
 from dgn_tf.data.cropping import cutting, detection
 from dgn_tf.data.cropping.detection import Face
 from dgn_tf.data.examples import as_bytes
+from dgn_tf.utils.painted import is_painted
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.images import save_png
 
@@ -60,6 +61,7 @@ def test_a_photograph_moves_as_the_video_does(run_app, served, files, tmp_path):
     assert last == f"{tmp_path}/a.gif: 5 frames, 10 a second."
     both, duration = painted(tmp_path / "a.gif")
     assert both.shape == (5, 128, 256, 3) and duration == 100
+    assert is_painted(tmp_path / "a.gif")
     # At the left stands the video as it is.
     video = painted(files / "clip.gif")[0].repeat(4, 1).repeat(4, 2)
     assert np.abs(both[:, :, :128] - video).mean() < 20

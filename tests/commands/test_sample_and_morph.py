@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from dgn_tf import morph, sample
+from dgn_tf.utils.painted import is_painted
 from dgn_tf.visualize.images import save_png
 
 QUICK = ("--steps=10", "--starts=1")
@@ -30,6 +31,8 @@ def test_samples_are_painted_in_a_grid(run_app, served, tmp_path):
     )
     row = np.asarray(Image.open(tmp_path / "new/grid.png"))
     assert row.shape[1] > 4 * row.shape[0]
+    # Beside photographs it is no example of a training.
+    assert is_painted(tmp_path / "new/grid.png")
     # The same samples again, and others of the prior.
     assert run_app(sample, model, "--seeds=0", output).status == 2
     for source, equal in (("training", True), ("prior", False)):
@@ -54,6 +57,7 @@ def test_images_become_each_other(run_app, served, photographs, tmp_path, name):
     assert said.status == 0, said.err
     *errors, output = said.out.splitlines()
     assert output == f"{tmp_path}/{name}"
+    assert is_painted(output)
     assert [line.partition(":")[0] for line in errors] == photographs
     if name.endswith(".gif"):
         with Image.open(tmp_path / name) as frames:

@@ -23,6 +23,7 @@ from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, t
 from dgn_tf.data.sources.windows import cut, name_of, resample
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
+from dgn_tf.utils.painted import is_painted
 from dgn_tf.utils.progress import Progress
 from dgn_tf.utils.reading import open_regular
 from dgn_tf.utils.words import counted
@@ -339,6 +340,7 @@ def _open_folder(
 
     files = [file for file in source.iterdir() if not file.name.startswith(".")]
     frames = [file for file in files if not file.is_dir() and kind_of(file) == "image"]
+    frames = [file for file in frames if not is_painted(file)]
     frames.sort(key=lambda file: natural(file.name))
     missing = missing_before([file.name for file in frames])
     if missing is None and unclear is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from dgn_tf.data.kinds import HEAD, kind_by_content, kind_by_suffix, suffix_of
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.ownership import written_in
+from dgn_tf.utils.painted import is_painted
 from dgn_tf.utils.reading import open_regular
 
 _log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def walk(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, list[
     """Every folder under `root` and the names of its files; what is hidden is left out.
 
     Linked folders are followed, each folder is visited once. What this program has written into one
-    of them, a run or the results of a command, is left out too.
+    of them, a run, the results of a command or a file that one has painted, is left out too.
 
     Args:
         root: the folder.
@@ -44,6 +45,7 @@ def walk(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, list[
         written.update(written_in(folder))
         shown = [name for name in files if not name.startswith(".")]
         paths = {name: os.path.join(folder, name) for name in shown}
+        written.update(path for path in paths.values() if is_painted(path))
         if ours is not None:
             ours += [path for path in paths.values() if path in written]
         yield folder, [name for name in shown if paths[name] not in written]

@@ -167,6 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Files of the page, the description of the model, and how far a job is."""
         self._answer(self._get)
 
+    def do_HEAD(self) -> None:
+        """The headers of the same, which monitors and proxies ask for."""
+        self._answer(self._get)
+
     def do_POST(self) -> None:
         """Images, animations, samples, names and inferences."""
         self._answer(self._post)

@@ -186,6 +186,10 @@ def test_what_is_not_for_this_page_is_refused(explorer, request_, status, messag
     assert message in found["error"]
 
 
+def test_headers_alone_are_answered_as_the_page_is(explorer):
+    assert explorer.ask("/", method="HEAD") == (200, "text/html; charset=utf-8", b"")
+
+
 @pytest.mark.parametrize(
     ("listening", "known", "strange"),
     [

@@ -20,7 +20,7 @@ from dgn_tf.data.sources.numbering import missing_before
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.videos import Gap, Timed, open_animation, open_video
 from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, tell_left_out, walk
-from dgn_tf.data.sources.windows import cut, name_of, resample
+from dgn_tf.data.sources.windows import cut, name_of, resample, slower_rate
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.painted import is_painted
@@ -33,8 +33,6 @@ _log = logging.getLogger(__name__)
 # A PNG says in front of its pixels that it moves, perhaps behind a color profile.
 _SEARCHED = 4096
 _NAMED = 10
-# Above a source's own rate by this factor, frames are repeated beyond what rounded rates explain.
-_ROUNDED = 1.02
 _KNOWN = "a video, an animated GIF, WebP, PNG or AVIF, or a folder of images"
 
 
@@ -49,14 +47,14 @@ class Read(NamedTuple):
         reason: why there are none, or why some are missing; empty if all is well.
         ignored: frames of a folder whose metadata could not be read, as "FILE (reason)".
         unclear: the first frame of a folder whose numbers do not tell whether some are missing.
-        rate: frames a second of its own; 0 where it states none.
+        slower: frames a second of its own where `fps` asks for more; else 0.
     """
 
     clips: np.ndarray | None
     reason: str = ""
     ignored: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
-    rate: float = 0.0
+    slower: float = 0.0
 
 
 def load_clips(data: DataConfig, path: str, progress: Progress | None = None) -> Examples:
@@ -108,8 +106,8 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
                 broken.append(f"{name} ({len(found.clips)} clips are whole; {found.reason})")
         ignored += [f"{name}/{frame}" for frame in found.ignored]
         unclear += [f"{name}/{frame}" for frame in found.unclear]
-        if found.rate and data.fps > _ROUNDED * found.rate:
-            slower.append(f"{name} ({found.rate:.4g})")
+        if found.slower:
+            slower.append(f"{name} ({found.slower:.4g})")
         if progress:
             progress(done, len(sources))
         if 0 < data.limit <= len(names):
@@ -266,9 +264,9 @@ def _read(source: Path, opener: Opener, data: DataConfig) -> Read:
     reason = gaps[0] if gaps else ""
     if len(gaps) > 1:
         reason += f", and {len(gaps) - 1} more"
-    rate = (len(times) - 1) / (times[-1] - times[0]) if times and times[-1] > times[0] else 0.0
     if clips:
-        return Read(np.stack(clips), reason, tuple(ignored), tuple(unclear), rate)
+        slower = slower_rate(times, data.fps)
+        return Read(np.stack(clips), reason, tuple(ignored), tuple(unclear), slower)
     return Read(None, reason or f"has fewer than {data.frames} frames{_thinned(data)}")
 
 

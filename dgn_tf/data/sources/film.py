@@ -11,7 +11,7 @@ from dgn_tf.config.drive import FASTEST
 from dgn_tf.data.decoding import first_line
 from dgn_tf.data.sources.clips import opener_of
 from dgn_tf.data.sources.videos import Gap
-from dgn_tf.data.sources.windows import resample
+from dgn_tf.data.sources.windows import resample, slower_rate
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 
@@ -38,7 +38,8 @@ def read_frames(
 ) -> Iterator[tuple[float, np.ndarray]]:
     """The frames of a video or an animation, one after the other.
 
-    Frames that cannot be decoded are left out, which a warning tells.
+    Frames that cannot be decoded are left out, and frames are repeated where `fps` is more than the
+    file has: a warning tells each.
 
     Args:
         path: a video in a format that FFmpeg reads, or an animated GIF, WebP, PNG or AVIF.
@@ -60,18 +61,28 @@ def read_frames(
     if opener is None:
         raise InputError(f"{path}: is not a video, nor an animated GIF, WebP, PNG or AVIF.")
     damage: list[str] = []
+    times: list[float] = []
     found = False
-    for frame in islice(_drawn(opener(file, side, channels), fps, damage), limit or None):
+    for frame in islice(_drawn(opener(file, side, channels), fps, damage, times), limit or None):
         found = True
         yield frame
     if not found:
         raise InputError(f"{path}: no frame can be read: {damage[0] if damage else 'it has none'}.")
     if damage and not again:
         _log.warning("%s: frames that cannot be read are left out: %s", path, damage[0])
+    slower = slower_rate(times, fps)
+    if slower and not again:
+        told = "%s: `fps=%g` is more than its own %.4g frames a second, and repeats frames"
+        _log.warning(told, path, fps, slower)
 
 
-def _drawn(timed: Iterator, fps: float, damage: list[str]) -> Iterator[tuple[float, np.ndarray]]:
-    """The frames that can be read; to `damage` is added why others cannot."""
+def _drawn(
+    timed: Iterator, fps: float, damage: list[str], times: list[float]
+) -> Iterator[tuple[float, np.ndarray]]:
+    """The frames that can be read.
+
+    To `damage` is added why others cannot, to `times` the seconds of each before `fps` chooses.
+    """
 
     def readable() -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
         # A broken file makes decoders raise nearly anything.
@@ -80,6 +91,7 @@ def _drawn(timed: Iterator, fps: float, damage: list[str]) -> Iterator[tuple[flo
                 if isinstance(item, Gap):
                     damage.append(item)
                 else:
+                    times.append(item[0])
                     yield item
         except ImportError as error:
             raise InputError(

@@ -6,6 +6,8 @@ from typing import TypeVar
 Frame = TypeVar("Frame")
 # Time stamps are rounded, to milliseconds in some files.
 _TOLERANCE = 1e-6
+# Above a source's own rate by this factor, frames are repeated beyond what rounded rates explain.
+_ROUNDED = 1.02
 # Seconds that a frame may last, more than a GIF can say.
 _LONGEST = 700.0
 
@@ -49,6 +51,18 @@ def resample(timed: Iterable[tuple[float, Frame]], fps: float) -> Iterator[Frame
         while made / fps <= last + gap / 2 - start + _TOLERANCE:
             yield shown
             made += 1
+
+
+def slower_rate(times: list[float], fps: float) -> float:
+    """The frames a second of a source, where `fps` asks for more and so repeats them; else 0.
+
+    Args:
+        times: seconds of the source's own frames, rising.
+        fps: frames a second wanted; 0 for the frames as they are.
+    """
+    span = times[-1] - times[0] if times else 0.0
+    rate = (len(times) - 1) / span if span > 0 else 0.0
+    return rate if fps > _ROUNDED * rate else 0.0
 
 
 def cut(sequence: Iterable[Frame | None], frames: int) -> Iterator[list[Frame]]:

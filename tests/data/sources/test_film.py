@@ -28,12 +28,19 @@ def test_frames_and_their_rate_are_those_that_were_written(levels, tmp_path, nam
     np.testing.assert_allclose([s for s, _ in whole], 0.08 * np.arange(6), atol=0.002)
 
 
-def test_other_rates_and_fewer_frames_can_be_asked_for(levels, tmp_path):
+def test_other_rates_and_fewer_frames_can_be_asked_for(levels, tmp_path, caplog):
     save_animation(tmp_path / "a.gif", levels, 12.5)
+    load_film(str(tmp_path / "a.gif"), 16, 1, fps=12.5)
+    assert not caplog.text
     film = load_film(str(tmp_path / "a.gif"), 16, 1, fps=25, limit=5)
     assert film.rate == 25 and film.frames.shape == (5, 16, 16, 1)
     # Twice as many a second: each frame is there twice, but for the ends.
     assert len(np.unique(film.frames)) == 3
+    assert "a.gif: `fps=25` is more than its own 12.5 frames a second, and repeats" in caplog.text
+    # Read a second time, to cut what the first found, it is told no second time.
+    caplog.clear()
+    load_film(str(tmp_path / "a.gif"), 16, 1, fps=25, again=True)
+    assert not caplog.text
 
 
 def test_what_is_no_video_is_refused(tmp_path):

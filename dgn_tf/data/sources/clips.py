@@ -7,36 +7,24 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.decoding import first_line
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.kinds import HEAD, is_animated, kind_by_content, suffix_of
-from dgn_tf.data.sources.folders import read_square, tell_ignored
-from dgn_tf.data.sources.numbering import missing_before
+from dgn_tf.data.sources.folders import tell_ignored
+from dgn_tf.data.sources.openers import Opener, find_sources, holds_videos, open_folder
 from dgn_tf.data.sources.source import Source
-from dgn_tf.data.sources.videos import Gap, Timed, open_animation, open_video
-from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, tell_left_out, walk
+from dgn_tf.data.sources.videos import Gap, Timed, open_video
+from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.sources.windows import cut, name_of, resample, slower_rate
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
-from dgn_tf.utils.painted import is_painted
 from dgn_tf.utils.progress import Progress
-from dgn_tf.utils.reading import open_regular
-from dgn_tf.utils.words import counted
 
 _log = logging.getLogger(__name__)
-
-# A PNG says in front of its pixels that it moves, perhaps behind a color profile.
-_SEARCHED = 4096
-_NAMED = 10
-_KNOWN = "a video, an animated GIF, WebP, PNG or AVIF, or a folder of images"
-
-
-Opener: TypeAlias = Callable[[Path, int, int], Timed]
 
 
 class Read(NamedTuple):
@@ -83,7 +71,7 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
         InputError: there is no source or none gives a clip, a folder cannot be read, `fps` is asked
             of folders of frames, which state no rate, or PyAV is needed and not installed.
     """
-    root, sources = _find(path)
+    root, sources = find_sources(path)
     _check(path, sources, data.fps)
     clips: list[np.ndarray] = []
     names: list[str] = []
@@ -160,81 +148,9 @@ def _results(
             yield from zip(chunk, pool.map(read, chunk), strict=True)
 
 
-def _find(path: str) -> tuple[Path, dict[str, Opener]]:
-    """The folder, and the sources in it by sorted relative POSIX path."""
-    root = user_path(path)
-    if not root.exists():
-        raise InputError(f"clips {path}: does not exist")
-    if not root.is_dir():
-        opener = opener_of(root)
-        if opener is None:
-            raise InputError(f"clips {path}: is not {_KNOWN}")
-        return root.parent, {root.name: opener}
-    found: dict[str, Opener] = {}
-    beside: list[str] = []
-    others: list[str] = []
-    ours: list[str] = []
-    for folder, files in walk(root, ours):
-        inside = Path(folder).relative_to(root)
-        openers = {name: opener_of(Path(folder, name)) for name in files}
-        moving = {(inside / n).as_posix(): opener for n, opener in openers.items() if opener}
-        still = [n for n, opener in openers.items() if not opener]
-        frames = [name for name in still if kind_of(Path(folder, name)) == "image"]
-        others += [(inside / name).as_posix() for name in still if name not in frames]
-        if moving:
-            found |= moving
-            beside += [(inside / name).as_posix() for name in frames]
-        elif frames:
-            found[inside.as_posix()] = _open_folder
-    if not found:
-        holds = f"; it holds {left_out(others)}" if others else ""
-        but = f" but {len(ours)} files that this program wrote" if ours else ""
-        raise InputError(f"clips {path}: holds no video ({_KNOWN}){but}{holds}")
-    if ours:
-        _log.warning("clips %s: passed over %d files that this program wrote.", path, len(ours))
-    if beside:
-        _log.warning(
-            "clips %s: images beside videos are passed over (%d, the first is %s): frames of a "
-            "clip need a folder of their own",
-            path,
-            len(beside),
-            printable(sorted(beside)[0]),
-        )
-    tell_left_out(f"clips {path}", "videos or images", root, others)
-    folders = [source for source, opener in found.items() if opener is _open_folder]
-    if folders and len(folders) < len(found):
-        _log.warning(
-            "clips %s: beside videos, folders of images are clips too (%d, the first is %s): move "
-            "them elsewhere if they hold no frames",
-            path,
-            len(folders),
-            printable(sorted(folders)[0]),
-        )
-    return root, dict(sorted(found.items()))
-
-
-def opener_of(file: Path) -> Opener | None:
-    """What reads the frames of a video or animation; None for any other file."""
-    kind = kind_of(file)
-    if kind is None:
-        return None
-    try:
-        with open_regular(file) as content:
-            head = content.read(_SEARCHED)
-    except OSError:
-        # Named, with the reason, when it is read.
-        head = b""
-    # What a file holds goes before its suffix, which goes before nothing.
-    kind = kind_by_content(file.name, head[:HEAD]) or kind
-    if kind == "image":
-        moves = is_animated(head) or suffix_of(file.name) == ".gif"
-        return open_animation if moves else None
-    return open_video
-
-
 def _check(path: str, sources: dict[str, Opener], fps: float) -> None:
     """Refuses what is known to fail before anything is decoded."""
-    still = next((source for source, opener in sources.items() if opener is _open_folder), None)
+    still = next((source for source, opener in sources.items() if opener is open_folder), None)
     if fps and still is not None:
         raise InputError(
             f"clips {path}: `fps={fps:g}` needs videos, and {printable(still)} is a "
@@ -255,8 +171,8 @@ def _read(source: Path, opener: Opener, data: DataConfig) -> Read:
     gaps: list[str] = []
     ignored: list[str] = []
     unclear: list[str] = []
-    if opener is _open_folder:
-        opener = functools.partial(_open_folder, ignored=ignored, unclear=unclear)
+    if opener is open_folder:
+        opener = functools.partial(open_folder, ignored=ignored, unclear=unclear)
     times: list[float] = []
     timed = opener(source, data.side, data.channels)
     windows = itertools.islice(_windows(timed, data, gaps, times), data.limit or None)
@@ -317,46 +233,6 @@ def _thinned(data: DataConfig) -> str:
     return f" at {' and '.join(ways)}" if ways else ""
 
 
-def _open_folder(
-    source: Path,
-    side: int,
-    channels: int,
-    ignored: list[str] | None = None,
-    unclear: list[str] | None = None,
-) -> Timed:
-    """The images of a folder, in the order of their names; missing numbers are a gap.
-
-    To `ignored` are added those whose metadata cannot be read, as "FILE (reason)"; to `unclear` the
-    first image where the numbers do not tell what is missing.
-    """
-
-    def draw(file: Path) -> np.ndarray:
-        image, damage = read_square(file, side, channels)
-        if damage and ignored is not None:
-            ignored.append(f"{printable(file.name)} ({damage})")
-        return image
-
-    files = [file for file in source.iterdir() if not file.name.startswith(".")]
-    frames = [file for file in files if not file.is_dir() and kind_of(file) == "image"]
-    frames = [file for file in frames if not is_painted(file)]
-    frames.sort(key=lambda file: natural(file.name))
-    missing = missing_before([file.name for file in frames])
-    if missing is None and unclear is not None:
-        unclear.append(printable(frames[0].name))
-    for file in frames:
-        if missing and file.name in missing:
-            yield Gap(f"{counted(missing[file.name], 'frame')} missing before {file.name}")
-        yield 0.0, functools.partial(draw, file)
-
-
-def _holds_videos(path: str) -> bool:
-    root = user_path(path)
-    if not root.is_dir():
-        return root.is_file() and opener_of(root) is not None
-    files = (Path(folder, name) for folder, names in walk(root) for name in names)
-    return any(kind_of(file) == "video" for file in files)
-
-
 CLIPS = Source(
     kind="clips",
     form="clips:PATH",
@@ -364,7 +240,7 @@ CLIPS = Source(
     load=load_clips,
     clips=True,
     timing=("stride", "fps"),
-    claims=_holds_videos,
+    claims=holds_videos,
     paths=lambda path: [user_path(path)],
     table="labels",
 )

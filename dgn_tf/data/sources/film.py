@@ -9,7 +9,7 @@ import numpy as np
 
 from dgn_tf.config.drive import FASTEST
 from dgn_tf.data.decoding import first_line
-from dgn_tf.data.sources.clips import opener_of
+from dgn_tf.data.sources.openers import opener_of
 from dgn_tf.data.sources.videos import Gap
 from dgn_tf.data.sources.windows import resample, slower_rate
 from dgn_tf.utils.errors import InputError

@@ -17,9 +17,10 @@ from dgn_tf.api.settings import Langevin, near
 from dgn_tf.config import Config, ExecutionConfig, TrainingConfig
 from dgn_tf.config.fields import whole_number
 from dgn_tf.data.examples import Examples
+from dgn_tf.runs.caller import Caller, Weights
 from dgn_tf.runs.directory import Run
 from dgn_tf.runs.trained import Trained, load_trained
-from dgn_tf.runs.training import Caller, Weights, run_training
+from dgn_tf.runs.training import run_training
 from dgn_tf.training.callbacks import ProgressReport, read_metrics
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path

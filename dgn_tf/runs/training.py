@@ -1,36 +1,24 @@
 """A training from its settings to its end."""
 
 import contextlib
-import dataclasses
 import functools
 import logging
 import signal
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from dgn_tf.cli.app import as_flags
 from dgn_tf.config import Config
-from dgn_tf.data.cropping.noted import noted_faces
-from dgn_tf.data.examples import Examples
-from dgn_tf.data.sources import paths_of, with_kind
-from dgn_tf.models.discriminator import Discriminator
-from dgn_tf.models.factory import make_model, proposing_encoder
+from dgn_tf.data.sources import paths_of
+from dgn_tf.runs.caller import Caller, Ended, print_line
 from dgn_tf.runs.directory import CHECKPOINTS, SAMPLES, TENSORBOARD, Run
-from dgn_tf.runs.examples import run_examples
 from dgn_tf.runs.finishing import finish, is_finished, next_commands
-from dgn_tf.runs.preparing import freeze, given_training_latents, summary
-from dgn_tf.runs.restoring import (
-    given_latents,
-    initialize_encoder,
-    initialize_from,
-    weights_checksum,
-)
+from dgn_tf.runs.prepared import Prepared, described, new_discriminator, prepare, with_noted_kind
+from dgn_tf.runs.restoring import given_latents
 from dgn_tf.runs.resuming import Past, past_of, resumed_settings
-from dgn_tf.training.callbacks import MetricsLog, ProgressReport, RecordedTensorBoard
+from dgn_tf.training.callbacks import MetricsLog, RecordedTensorBoard
 from dgn_tf.training.checkpoints import Checkpoints
 from dgn_tf.training.course import Course
 from dgn_tf.training.devices import Devices
@@ -40,7 +28,7 @@ from dgn_tf.training.loop import Diverged, fit
 from dgn_tf.training.signals import stop_on_signals
 from dgn_tf.training.trackers import tracked
 from dgn_tf.training.validation import Validation
-from dgn_tf.types import LatentArrays, Learner
+from dgn_tf.types import Learner
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.ownership import shortened
 from dgn_tf.utils.words import counted
@@ -49,106 +37,15 @@ from dgn_tf.visualize.callback import SampleSheets
 _log = logging.getLogger(__name__)
 
 
-def _print_line(text: str) -> None:
-    print(text, flush=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class Weights:
-    """What a new run begins with instead of new networks.
-
-    Attributes:
-        model: the weights of the model.
-        encoder: those of the encoder that proposes latents; None where there is none.
-    """
-
-    model: list[np.ndarray]
-    encoder: list[np.ndarray] | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Caller:
-    """What a training is given beside its settings, by a program that is no command.
-
-    Attributes:
-        examples: to learn from, in place of those that the settings name.
-        validation: held-out examples, where the settings hold none out; `Validation`
-            adds their error to the numbers.
-        validation_epochs: epochs between two of its measurements; None as `Validation` says.
-        callbacks: of Keras, beside those of a run.
-        watch: a callback that shows how far the training is; None shows nothing.
-        say: gets the lines that tell people what is done.
-        weights: that a new run begins with; None for new ones, or what `init_from` says.
-    """
-
-    examples: Examples | None = None
-    validation: Examples | None = None
-    validation_epochs: int | None = None
-    callbacks: Sequence[keras.callbacks.Callback] = ()
-    watch: keras.callbacks.Callback | None = dataclasses.field(default_factory=ProgressReport)
-    say: Callable[[str], None] = _print_line
-    weights: Weights | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Ended:
-    """How a training has ended.
-
-    Attributes:
-        weights: of the model, averaged if the run averages them, after the last callback.
-        stopped_by: the signal that has stopped it, or None.
-        finished: the epochs that it had already learned where there was nothing to do, else 0.
-    """
-
-    weights: list[np.ndarray]
-    stopped_by: signal.Signals | None = None
-    finished: int = 0
-
-
-@dataclasses.dataclass
-class _Prepared:
-    """What a training learns from and with.
-
-    Attributes:
-        config: its settings; `data` has its kind in front.
-        devices: that learn together.
-        examples: the training examples.
-        held_out: the examples to measure on, or None.
-        given: one-hot labels [N, d] by group, of a labeled model.
-        model: the model, made in the scope of the devices' strategy.
-        encoder: that proposes latents, made in the same scope, or None.
-        begun_from: the `weights_checksum` of the model that the networks begin with, or empty.
-    """
-
-    config: Config
-    devices: Devices
-    examples: Examples
-    held_out: Examples | None
-    given: LatentArrays
-    model: Any
-    encoder: keras.Model | None
-    begun_from: str
-
-    def begin_with(self, weights: Weights) -> None:
-        """Give the networks the weights that they begin with."""
-        self.model.set_weights(weights.model)
-        if self.encoder is not None and weights.encoder is not None:
-            try:
-                self.encoder.set_weights(weights.encoder)
-            except ValueError:
-                _log.warning("The encoder that is there has other layers: a new one begins.")
-        self.begun_from = weights_checksum(self.model)
-
-
 def describe(config: Config) -> None:
     """Prints settings, data and networks of a training that does not take place.
 
     Raises:
         InputError: the settings or the data cannot be used.
     """
-    config = _with_kind(config)
+    config = with_noted_kind(config)
     devices = Devices(config.execution.strategy, config.learning.shards)
-    _print_line(_described(_prepare(config, devices, config.learning.init_from)))
+    print_line(described(prepare(config, devices, config.learning.init_from)))
 
 
 def train(config: Config, run_dir: str, fresh: bool = False, data_changed: bool = False) -> int:
@@ -191,7 +88,7 @@ def run_training(
         Diverged: numbers were not finite again and again.
     """
     caller = caller or Caller()
-    config, run = _with_kind(config), Run(run_dir)
+    config, run = with_noted_kind(config), Run(run_dir)
     sources = [config.learning.init_from, *paths_of(config.data.data)]
     run.check(config, fresh, sources, data_changed)
     before = run.config() if run.exists and not fresh else None
@@ -204,14 +101,14 @@ def run_training(
     if devices.chief:
         run.lock()
     folders = run.folders if before else None
-    prepared = _prepare(config, devices, init_from, folders, caller)
+    prepared = prepare(config, devices, init_from, folders, caller)
     if caller.weights and not run.checkpoint:
         prepared.begin_with(caller.weights)
     examples, given = prepared.examples, prepared.given
     same = not before or run.require_same(config, examples, given, data_changed)
     past = None
     if devices.chief:
-        caller.say(_described(prepared))
+        caller.say(described(prepared))
         kept = run.clear() if fresh else []
         if kept:
             caller.say(f"Kept in {run.folder}, not written by this program: {shortened(kept)}.")
@@ -234,87 +131,8 @@ def run_training(
     return ended
 
 
-def _with_kind(config: Config) -> Config:
-    """The run says what a path was taken for and how it was made, whatever is there later."""
-    spec = with_kind(config.data.data)
-    faces = config.data.faces or noted_faces(paths_of(spec))
-    data = dataclasses.replace(config.data, data=spec, faces=faces)
-    return dataclasses.replace(config, data=data)
-
-
-def _prepare(
-    config: Config,
-    devices: Devices,
-    init_from: str,
-    folders: list[str] | None = None,
-    caller: Caller | None = None,
-) -> _Prepared:
-    """Reads the data, unless they are given, and makes the networks.
-
-    Args:
-        config: the settings.
-        devices: that learn together.
-        init_from: folder of a run that the networks begin with, or empty.
-        folders: that a labeled run which goes on has numbered its classes by, or None.
-        caller: what a Python program gives; None for nothing.
-    """
-    caller = caller or Caller()
-    # Without it the order in which threads meet would change the last bits, and a resumed run would
-    # not be the same as one that was never interrupted.
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(config.learning.seed)
-    data = config.data
-    examples, held_out = run_examples(config, caller.examples)
-    held_out = held_out or caller.validation
-    given = given_training_latents(config, examples, folders)
-    with devices.together(), devices.strategy.scope():
-        model = make_model(config.model, data.side, data.channels, data.frames)
-        begun_from = initialize_from(model, config, init_from) if init_from else ""
-        encoder = _encoder(config, model, init_from)
-    freeze(model, config)
-    return _Prepared(config, devices, examples, held_out, given, model, encoder, begun_from)
-
-
-def _described(prepared: _Prepared) -> str:
-    config, examples = prepared.config, prepared.examples
-    discriminator = _discriminator(config, examples)
-    lines = summary(config, examples, prepared.model, discriminator, prepared.encoder)
-    if prepared.held_out is None:
-        return lines
-    held_out = f"{len(prepared.held_out)} more, for val_msre (fewer steps than evaluate takes)"
-    return f"{lines}\nheld out: {held_out}"
-
-
-def _discriminator(config: Config, examples: Examples) -> keras.Model | None:
-    """An untrained discriminator, if the settings ask for one."""
-    learning = config.learning
-    if not learning.adversarial:
-        return None
-    return Discriminator(
-        examples.side,
-        examples.channels,
-        learning.discriminator_width,
-        learning.minibatch_deviation,
-        dtype=config.model.precision,
-    )
-
-
-def _encoder(config: Config, model: Any, init_from: str) -> keras.Model | None:
-    """The encoder that proposes latents, as learning begins, if the settings ask for one.
-
-    Args:
-        config: the settings.
-        model: whose latents it proposes.
-        init_from: folder of a run whose encoder it begins with, or empty.
-    """
-    encoder = proposing_encoder(config, model)
-    if encoder is not None and init_from:
-        initialize_encoder(encoder, init_from)
-    return encoder
-
-
 def _validation(
-    prepared: _Prepared, caller: Caller, learner: Learner, folders: list[str] | None
+    prepared: Prepared, caller: Caller, learner: Learner, folders: list[str] | None
 ) -> list[keras.callbacks.Callback]:
     """What measures held-out examples, if there are any."""
     if prepared.held_out is None:
@@ -339,7 +157,7 @@ def _used_weights(learner: Learner) -> list[np.ndarray]:
         return learner.model.get_weights()
 
 
-def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> Ended:
+def _learn(run: Run, prepared: Prepared, past: Past | None, caller: Caller) -> Ended:
     """Trains a run to its end, or until a signal.
 
     Args:
@@ -357,7 +175,7 @@ def _learn(run: Run, prepared: _Prepared, past: Past | None, caller: Caller) -> 
         prepared.given,
         config.model.precision,
         devices,
-        _discriminator(config, examples),
+        new_discriminator(config, examples),
         prepared.encoder,
     )
     if learning.ema:

@@ -1,35 +1,27 @@
 """Images and clips of any kind as `Examples`: paths, data sets by name, arrays."""
 
 import dataclasses
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from PIL import Image
 
+from dgn_tf.api.arrays import examples_of_clips, examples_of_images, images_of, listed
 from dgn_tf.config import DataConfig
 from dgn_tf.config.data import faces_text, parse_faces
 from dgn_tf.config.fields import typed, whole_number
 from dgn_tf.data.cropping.cutting import FaceCutter
-from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.cropping.noted import noted_faces
-from dgn_tf.data.decoding import upright
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.masks import tell_masks
 from dgn_tf.data.sources import load, paths_of, source_of
-from dgn_tf.data.sources.arrays import stored_bytes
 from dgn_tf.data.sources.files import load_files
 from dgn_tf.data.sources.walking import kind_of
-from dgn_tf.data.squares import eight_bits, square_array
-from dgn_tf.utils.arrays import as_array, channels_hint, named_array, require_told_apart
+from dgn_tf.utils.arrays import named_array
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import progress_bar
-
-_log = logging.getLogger(__name__)
 
 # A path, the name of a data set, arrays, images of Pillow, several of these, or `Examples`.
 Source: TypeAlias = Any
@@ -164,11 +156,11 @@ def _loaded(source: Source, data: DataConfig, faces: FaceCutter | None) -> Examp
     """The images of what is no `Examples`."""
     if isinstance(source, str | os.PathLike):
         return _read(os.fspath(source), data, faces)
-    items = _items(source)[: data.limit or None]
+    items = images_of(source)[: data.limit or None]
     if items and all(isinstance(item, str | os.PathLike) for item in items):
         return _of_files([os.fspath(item) for item in items], data, faces)
     # Of an array some may be left out, as of a folder; what is listed is wanted.
-    return _of_arrays(items, data, faces, isinstance(source, list | tuple))
+    return examples_of_images(items, data, faces, isinstance(source, list | tuple))
 
 
 def _noted(source: Source) -> str:
@@ -202,10 +194,10 @@ def as_clips(source: Source, data: DataConfig) -> Examples:
     try:
         if isinstance(source, str | os.PathLike):
             return _read(os.fspath(source), data)
-        listed = _listed(source)
-        if listed is not None and all(isinstance(item, str | os.PathLike) for item in listed):
-            return _of_videos([os.fspath(item) for item in listed], data)
-        return _of_clips(source, data)
+        items = listed(source)
+        if items is not None and all(isinstance(item, str | os.PathLike) for item in items):
+            return _of_videos([os.fspath(item) for item in items], data)
+        return examples_of_clips(source, data)
     except InputError as error:
         raise InputError(f"`source`: {error}") from None
 
@@ -220,124 +212,6 @@ def _read(path: str, data: DataConfig, faces: FaceCutter | None = None) -> Examp
         path = f"clips:{path}"
     with progress_bar("Reading clips" if data.frames else "Reading images") as report:
         return load(dataclasses.replace(data, data=path), report, faces)
-
-
-def _items(source: Source) -> list[Any]:
-    """The images of a list or an array, one by one."""
-    if isinstance(source, Image.Image):
-        return [source]
-    listed = _listed(source)
-    if listed is not None:
-        if not listed:
-            raise InputError("is empty: give at least one image.")
-        return listed
-    values = as_array(source)
-    if values.dtype.kind not in "uif":
-        raise InputError(
-            f"must be a path, a list of paths, or an array of images; it is {_kind_of(source)}."
-        )
-    require_told_apart(values.shape)
-    single = values.ndim == 2 or (values.ndim == 3 and values.shape[-1] in (1, 3))
-    if single:
-        values = values[None]
-    if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[-1] not in (1, 3)):
-        raise InputError(
-            f"images must have shape [N, H, W], [N, H, W, 1 or 3] or [H, W, 3]; it is "
-            f"{list(values.shape)}.{channels_hint(values.shape)}"
-        )
-    if 0 in values.shape:
-        raise InputError(f"holds no image: its shape is {list(values.shape)}.")
-    # As a whole: a dark image alone would not show that the range is another.
-    return list(stored_bytes(values, "its values"))
-
-
-def _listed(source: Source) -> list[Any] | None:
-    """A list, or a column of a table that holds something else than numbers; None for others."""
-    if isinstance(source, list | tuple):
-        return list(source)
-    values = as_array(source)
-    return values.tolist() if values.ndim == 1 and values.dtype.kind in "OU" else None
-
-
-def _kind_of(source: Source) -> str:
-    """What something is that holds no images, for a message."""
-    name = type(source).__name__
-    return f"{name} of {source.dtype}" if isinstance(source, np.ndarray) else name
-
-
-def _pixels(item: Any) -> np.ndarray:
-    """An image of an array or of Pillow, uint8 [H, W] or [H, W, C]."""
-    if isinstance(item, Image.Image):
-        try:
-            return np.asarray(eight_bits(upright(item)))
-        except ValueError as error:
-            raise InputError(f"{error}: give an array of floats in [0, 1].") from None
-    image = as_array(item)
-    shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] in (1, 3))
-    if not shaped or image.size == 0:
-        raise InputError(
-            f"an image must have shape [H, W] or [H, W, 1 or 3]; there is one of type "
-            f"{type(item).__name__} and shape {list(image.shape)}.{channels_hint(image.shape)}"
-        )
-    return stored_bytes(image, "its values")
-
-
-def _of_arrays(
-    items: Sequence[Any], data: DataConfig, faces: FaceCutter | None, all_needed: bool
-) -> Examples:
-    images: dict[int, np.ndarray] = {}
-    without: dict[int, str] = {}
-    for row, item in enumerate(items):
-        pixels = _pixels(item)
-        if faces is None:
-            images[row] = square_array(pixels, data.side, data.channels)
-            continue
-        try:
-            gray = pixels.ndim == 3 and pixels.shape[-1] == 1
-            images[row] = faces(Image.fromarray(pixels[..., 0] if gray else pixels), f"image {row}")
-        except NoFace as error:
-            without[row] = f"image {row}: {error}"
-    if without and (all_needed or not images):
-        raise InputError(f"no face for `align=eyes` in {next(iter(without.values()))}.")
-    if without:
-        _log.warning(
-            "%d of %d images are left out, which have no face that can be aligned; the first is %s",
-            len(without),
-            len(items),
-            next(iter(without.values())),
-        )
-    names = tuple(str(row) for row in images)
-    stacked = np.stack(list(images.values()))
-    tell_masks(stacked, "`source`")
-    return Examples(stacked, np.array(list(images), np.int64), names)
-
-
-def _of_clips(source: Source, data: DataConfig) -> Examples:
-    values = as_array(source)
-    if values.dtype.kind not in "uif":
-        raise InputError(
-            f"must be a path, a list of paths, or an array of clips; it is {_kind_of(source)}."
-        )
-    if data.fps:
-        raise InputError(f"is an array, which states no rate: leave `fps={data.fps:g}` out.")
-    if values.ndim == 4:
-        values = values[None]
-    if values.ndim != 5 or values.shape[-1] not in (1, 3) or 0 in values.shape:
-        raise InputError(
-            f"clips must have shape [N, F, H, W, 1 or 3]; it is {list(values.shape)}."
-            f"{channels_hint(values.shape)}"
-        )
-    values = values[:, :: data.stride][: data.limit or None]
-    if values.shape[1] < data.frames:
-        raise InputError(
-            f"its clips have {values.shape[1]} frames, and `frames={data.frames}` are wanted."
-        )
-    values = stored_bytes(values[:, : data.frames], "its values")
-    squares = [square_array(image, data.side, data.channels) for clip in values for image in clip]
-    clips = np.stack(squares).reshape(len(values), data.frames, *squares[0].shape)
-    tell_masks(clips, "`source`")
-    names = tuple(str(row) for row in range(len(clips)))
-    return Examples(clips, np.arange(len(clips), dtype=np.int64), names)
 
 
 def _of_videos(paths: Sequence[str], data: DataConfig) -> Examples:

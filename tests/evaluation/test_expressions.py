@@ -106,7 +106,7 @@ def test_the_program_recognizes_images(run_app, tmp_path):
     run_dir = f"--run_dir={tmp_path}/run"
     deformable = ("--model=deformable", "--geometry_dim=2", "--geometry_scheme=2", "--epochs=1")
     data = f"--data=npz:{tmp_path}/labeled.npz:images"
-    said = run_app(train, *TINY, *deformable, data, run_dir)
+    said = run_app(train, *TINY, *deformable, "--mirror", data, run_dir)
     assert said.status == 0, said.err
     given = (run_dir, "--experiment=expressions", "--steps=5", "--starts=1")
     refused = run_app(evaluate, *given)

@@ -104,8 +104,10 @@ def _labeled_clips(
     trained = subject.config.data
     if data.data:
         clips = subject.load_clips(spec, 0, data.where)
-    elif trained.stills and source is not MEMORY:
-        clips = subject.load_clips(spec, -(-trained.limit // trained.stills), trained.where)
+    elif not trained.frames and source is not MEMORY:
+        # As they are: neither single frames nor with mirror images, which have no labels.
+        count = -(-trained.limit // max(1, trained.stills))
+        clips = subject.load_clips(spec, count, trained.where)
     else:
         clips = subject.train()
     if clips is None:

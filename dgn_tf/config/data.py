@@ -30,7 +30,9 @@ class DataConfig(Typed):
     stride: int = setting(1, "Clips: take every STRIDE-th frame.")
     fps: float = setting(0.0, "Videos: frames a second to take; 0 for all of them.")
     where: str = setting(
-        "", "LABEL=VALUE: use only examples with this value of a label, for example view=0."
+        "",
+        "LABEL=VALUE: use only examples with this value of a label, for example view=0, mood=glad "
+        "or, of data with a folder for each class, label=cats.",
     )
     limit: int = setting(0, "Use the first LIMIT of the examples only; 0 for all.")
     label: str = setting(

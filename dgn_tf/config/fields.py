@@ -147,20 +147,16 @@ def check_frames(frames: int, stride: int, fps: float) -> None:
         )
 
 
-def parse_where(text: str) -> tuple[str, float]:
-    """(label, number) of "LABEL=VALUE".
+def parse_where(text: str) -> tuple[str, str]:
+    """(label, value) of "LABEL=VALUE".
 
     Raises:
         InputError: anything else.
     """
     label, equals, value = text.partition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        number = None
-    if not (label and equals) or number is None:
-        raise InputError(f"`where={text}`: must be LABEL=NUMBER, for example view=0.")
-    return label, number
+    if not (label and equals and value.strip()):
+        raise InputError(f"`where={text}`: must be LABEL=VALUE, for example view=0.")
+    return label, value
 
 
 def parse_schedule(text: str) -> list[tuple[float, float]]:

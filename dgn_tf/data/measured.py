@@ -1,9 +1,11 @@
 """Which data a run is measured on, as far as settings and names tell: nothing is read."""
 
+import contextlib
 from typing import NamedTuple
 
 from dgn_tf.config import DataConfig
 from dgn_tf.config.evaluate import EvaluationData
+from dgn_tf.config.fields import parse_where
 from dgn_tf.data.sources import may_share, paths_of, source_of, with_kind
 from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.utils.errors import InputError
@@ -85,7 +87,22 @@ def overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
     """Whether two (data set, where) may share examples, as far as their names tell."""
     (spec, where), (other_spec, other_where) = one, other
     same = bool(spec and other_spec) and may_share(spec, other_spec)
-    return same and (where == other_where or not where or not other_where)
+    return same and _may_meet(where, other_where)
+
+
+def _may_meet(where: str, other: str) -> bool:
+    """Whether an example may have both values of labels, each LABEL=VALUE or empty for any."""
+    if not where or not other:
+        return True
+    (label, value), (other_label, other_value) = parse_where(where), parse_where(other)
+    if label != other_label:
+        return False
+    numbers = []
+    for text in (value, other_value):
+        with contextlib.suppress(ValueError):
+            numbers.append(float(text))
+    # Of class folders a name and a number can mean the same.
+    return len(numbers) == 1 or value.strip() == other_value.strip() or len(set(numbers)) == 1
 
 
 def _apart(trained: DataConfig, spec: str) -> bool:

@@ -373,7 +373,7 @@ def test_a_frozen_network_stays_bit_for_bit_what_it_was(run_app, tmp_path):
             ["--init_from={0}/run", "--alpha=0.2", "--side=64"],
             "has other networks (--side=32 there, 64 here; --alpha=0.1 there, 0.2 here)",
         ),
-        (["--where=view"], "--where=view: must be LABEL=NUMBER"),
+        (["--where=view"], "--where=view: must be LABEL=VALUE"),
         (["--where=view=0"], "has no label 'view'; it has no labels"),
     ],
 )

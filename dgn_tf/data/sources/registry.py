@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 
 from dgn_tf.config import DataConfig
-from dgn_tf.config.fields import parse_where
 from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.examples import Examples
-from dgn_tf.data.label_values import described, number_label_of
 from dgn_tf.data.masks import tell_masks
 from dgn_tf.data.sources.archives import ZIP
 from dgn_tf.data.sources.arrays import NPZ
@@ -24,6 +22,7 @@ from dgn_tf.data.sources.packed import SHARDS
 from dgn_tf.data.sources.source import Loader, Source
 from dgn_tf.data.sources.tfds_sets import TFDS
 from dgn_tf.data.sources.walking import left_out, walk
+from dgn_tf.data.sources.where import select
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
@@ -87,7 +86,7 @@ def load(
         tell_masks(whole.images, spec)
     if not data.where:
         return whole
-    chosen = _select(whole, source, spec, data.where)
+    chosen = select(whole, source, spec, data.where)
     return chosen.subset(np.arange(min(data.limit, len(chosen)))) if data.limit else chosen
 
 
@@ -239,37 +238,3 @@ def _check_frames(source: Source, spec: str, data: DataConfig) -> None:
     given = {"stride": data.stride != 1, "fps": data.fps != 0}
     if any(used and name not in source.timing for name, used in given.items()):
         raise InputError(f"{spec} {source.refusal}.")
-
-
-def _select(examples: Examples, source: Source, spec: str, where: str) -> Examples:
-    """The examples that `where` chooses."""
-    label, value = parse_where(where)
-    if label not in examples.factors:
-        listing = described(examples) if examples.factors else "no labels"
-        raise InputError(f"`where={where}`: {spec} has no label {label!r}; it has {listing}.")
-    try:
-        values = number_label_of(examples, label)
-    except ValueError as error:
-        raise InputError(f"`where={where}`: the label {label!r} of {spec} {error}.") from None
-    chosen = values == value
-    if not chosen.any():
-        known = np.unique(values)
-        listing = ", ".join(f"{v:g}" for v in known[:10]) + (", ..." if len(known) > 10 else "")
-        raise InputError(f"`where={where}`: no example of {spec} has it; {label} is {listing}.")
-    folder = examples.names[np.argmax(chosen)].partition("/")[0]
-    if source.class_folders and label == "label" and _is_another_number(folder, value):
-        _log.warning(
-            "--where=%s takes the folder %s of %s: labels number its folders from 0, in order.",
-            where,
-            folder,
-            spec,
-        )
-    return examples.subset(chosen)
-
-
-def _is_another_number(folder: str, value: float) -> bool:
-    """Whether the name of a folder is a number, and not the one that it was asked for by."""
-    try:
-        return float(folder) != value
-    except ValueError:
-        return False

@@ -23,10 +23,34 @@ def test_where_chooses_before_the_limit(tmp_path, load_data):
         load_data(spec, 8, 1, where="wide=0")
 
 
-@pytest.mark.parametrize("text", ["view", "=1", "view=left", "view=="])
-def test_where_is_a_label_and_a_number(text):
-    with pytest.raises(InputError, match="must be LABEL=NUMBER"):
+@pytest.mark.parametrize("text", ["view", "=1", "view=", "view= "])
+def test_where_is_a_label_and_a_value(text):
+    with pytest.raises(InputError, match="must be LABEL=VALUE"):
         DataConfig(where=text)
+
+
+def test_words_are_chosen_as_they_are_seen(tmp_path, load_data):
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), dtype=np.uint8)
+    moods = np.array(["glad", "caf\u00e9", "1", "a=b"])
+    np.savez(tmp_path / "x.npz", images=images, mood=moods, view=np.arange(4))
+    spec = f"npz:{tmp_path}/x.npz:images"
+    for row, text in enumerate(("glad ", "cafe\u0301", "1", "a=b")):
+        assert load_data(spec, 8, 1, where=f"mood={text}").ids.tolist() == [row]
+    with pytest.raises(InputError, match="has it; mood is 1, a=b, caf\u00e9, glad"):
+        load_data(spec, 8, 1, where="mood=sad")
+    with pytest.raises(InputError, match="has it; view is 0, 1, 2, 3"):
+        load_data(spec, 8, 1, where="view=left")
+
+
+def test_a_class_folder_is_chosen_by_its_name(tmp_path, load_data):
+    for number, name in enumerate(("cats", "dogs", "2nd")):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        Image.new("L", (8, 8), number).save(tmp_path / "in" / name / "a.png")
+    spec = f"folder:{tmp_path}/in"
+    assert load_data(spec, 8, 1, where="label=dogs").names == ("dogs/a.png",)
+    assert load_data(spec, 8, 1, where="label=0").names == ("2nd/a.png",)
+    with pytest.raises(InputError, match="has it; label is 2nd, cats, dogs"):
+        load_data(spec, 8, 1, where="label=cat")
 
 
 def test_a_folder_that_a_number_may_not_have_meant_is_told(tmp_path, load_data, caplog):

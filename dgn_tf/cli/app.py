@@ -13,7 +13,14 @@ from absl import app, flags
 from dgn_tf.cli.help import Common, brief_help, full_help, wanted_help
 from dgn_tf.cli.log import warnings_as_lines
 from dgn_tf.cli.presets import read_files
-from dgn_tf.utils.errors import DiskError, InputError, WorkerLost, disk_reason, long_name
+from dgn_tf.utils.errors import (
+    DiskError,
+    InputError,
+    WorkerLost,
+    closed_path,
+    disk_reason,
+    long_name,
+)
 from dgn_tf.utils.quiet import quiet_logs
 from dgn_tf.utils.terminal import at_the_terminal
 
@@ -110,6 +117,8 @@ def guarded(main: Main) -> Main:
                 _fail("the working directory has been removed: go to one that is there (cd).")
             if name := long_name(error):
                 _fail(f"the name {name} is longer than the file system takes: give a shorter one.")
+            if closed := closed_path(error):
+                _fail(f"{closed}: allow it, or name another place.")
             reason = disk_reason(error)
             if reason is None:
                 raise

@@ -19,6 +19,7 @@ class WorkerLost(RuntimeError):
     """Another process that takes part has ended; the message says how to go on."""
 
 
+_LOOP, _QUOTES = "Symlink loop from ", "'\""
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -26,6 +27,20 @@ def long_name(error: BaseException) -> str | None:
     """What has a longer name than the file system takes; None for other errors."""
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return str(error.filename or error.strerror)
+    return None
+
+
+def closed_path(error: BaseException) -> str | None:
+    """What cannot be entered, read or written as it is, and why; None for other errors."""
+    if isinstance(error, PermissionError) and error.filename is not None:
+        path = Path(os.fsdecode(error.filename))
+        # What lies in such a folder may be a file that only this program looks for.
+        above = reversed(path.parents)
+        closed = next((folder for folder in above if not os.access(folder, os.X_OK)), path)
+        return f"{closed}: permission denied"
+    # Of `Path.resolve`.
+    if isinstance(error, RuntimeError) and str(error).startswith(_LOOP):
+        return f"{str(error)[len(_LOOP) :].strip(_QUOTES)}: is a link that leads to itself"
     return None
 
 

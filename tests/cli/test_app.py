@@ -1,8 +1,11 @@
 """Errors of any command are a line."""
 
-import pytest
+import os
 
-from dgn_tf import sample
+import pytest
+from PIL import Image
+
+from dgn_tf import infer, prepare, sample, train
 
 
 def test_a_working_directory_that_is_gone_is_told(tmp_path, monkeypatch, run_app):
@@ -15,6 +18,58 @@ def test_a_working_directory_that_is_gone_is_told(tmp_path, monkeypatch, run_app
     assert (
         said.err == "error: the working directory has been removed: go to one that is there (cd).\n"
     )
+
+
+@pytest.fixture
+def closed(tmp_path, monkeypatch):
+    """A folder that may not be entered, for root neither."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+
+    def refusing(function):
+        def call(path, *args, **kwargs):
+            # A file may be given by its number, too.
+            text = "" if isinstance(path, int) else os.path.abspath(os.fsdecode(path))
+            if os.path.dirname(text).startswith(str(folder)):
+                raise PermissionError(13, "Permission denied", str(path))
+            return function(path, *args, **kwargs)
+
+        return call
+
+    for name in ("stat", "lstat", "mkdir", "open"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("program", "args"),
+    [
+        (train, ("--data={closed}", "--run_dir={free}")),
+        (train, ("--data=npz:{closed}/x.npz", "--run_dir={free}")),
+        (train, ("--data={closed}/x.zip", "--run_dir={free}")),
+        (train, ("--data=heads", "--side=32", "--run_dir={closed}/run")),
+        (sample, ("--run_dir={closed}/run", "--output={free}.png")),
+        (infer, ("--data={closed}", "--run_dir={closed}/run", "--output_dir={free}")),
+        (prepare, ("{images}", "{closed}/crops")),
+    ],
+)
+def test_a_folder_that_may_not_be_entered_is_told(tmp_path, closed, run_app, program, args):
+    (tmp_path / "images").mkdir()
+    Image.new("L", (32, 32)).save(tmp_path / "images" / "a.png")
+    places = {"closed": closed, "free": tmp_path / "free", "images": tmp_path / "images"}
+    said = run_app(program, *(arg.format(**places) for arg in args))
+    assert said.status == 2
+    assert said.err.count("\n") == 1
+    assert str(closed) in said.err
+    assert "ermission denied" in said.err
+
+
+def test_links_that_lead_to_themselves_are_told(tmp_path, run_app):
+    (tmp_path / "one").symlink_to(tmp_path / "two")
+    (tmp_path / "two").symlink_to(tmp_path / "one")
+    said = run_app(prepare, f"{tmp_path}/one", f"{tmp_path}/crops")
+    assert said.status == 2
+    assert said.err.startswith("error: ")
 
 
 def test_other_errors_are_none_of_the_users(tmp_path, monkeypatch, run_app):

@@ -16,6 +16,7 @@ import importlib
 import os
 import sys
 import warnings
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from dgn_tf.utils.keras_classes import announce_classes
@@ -45,6 +46,10 @@ if "keras" not in sys.modules:
             stacklevel=2,
         )
     os.environ["KERAS_BACKEND"] = "tensorflow"
+# TensorBoard's hyperparameters are made with `tf.keras`, which this asks to be a package that
+# nothing else here needs: where it is missing, all that is lost is an error.
+if os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True") and not find_spec("tf_keras"):
+    os.environ["TF_USE_LEGACY_KERAS"] = "0"
 
 # The modules of the classes that files of Keras may name, which are imported when one does.
 _CLASSES = {

@@ -76,6 +76,13 @@ def test_the_numbers_are_the_same_whatever_keras_is_told(hostile):
 
 
 @pytest.mark.slow
+def test_a_training_needs_no_older_keras(hostile):
+    process = start("import dgn_tf.training.callbacks", **hostile)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+
+
+@pytest.mark.slow
 def test_a_program_that_has_imported_keras_with_another_backend_is_told():
     out, err = start(BACKENDS).communicate(timeout=300)
     assert err.splitlines()[-1].startswith(

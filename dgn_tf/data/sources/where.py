@@ -49,6 +49,13 @@ def select(examples: Examples, source: Source, spec: str, where: str) -> Example
     else:
         chosen = values == number
     if not chosen.any():
+        named = [composed(name.partition("/")[0]) == composed(text) for name in examples.names]
+        if by_folder and any(named):
+            # To take it would let two values mean one folder: those of 1 to 10 have a label=9, too.
+            raise InputError(
+                f"`where={where}`: labels number the folders of {spec} from 0, in order: the "
+                f"folder {text} is {label}={values[named.index(True)]:g}."
+            )
         raise InputError(
             f"`where={where}`: no example of {spec} has it; {label} is {_all(values)}."
         )

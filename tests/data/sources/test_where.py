@@ -68,3 +68,24 @@ def test_a_folder_that_a_number_may_not_have_meant_is_told(tmp_path, load_data, 
     (tmp_path / "in" / "10").rename(tmp_path / "in" / "cats")
     load_data(f"folder:{tmp_path}/in", 8, 1, where="label=2")
     assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("names", "text", "number"),
+    [
+        (("1", "2", "10"), "10", 2),
+        (("2019", "2020", "2021"), "2020", 1),
+        (("1", "1.5", "2"), "1.5", 1),
+        (("-5", "0", "5"), "-5", 2),
+    ],
+)
+def test_a_folder_whose_name_is_no_label_is_told_with_its_label(
+    tmp_path, load_data, names, text, number
+):
+    for name in names:
+        (tmp_path / "in" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "in" / name / "a.png")
+    spec = f"folder:{tmp_path}/in"
+    with pytest.raises(InputError, match=f"the folder {text} is label={number}[.]$"):
+        load_data(spec, 8, 1, where=f"label={text}")
+    assert load_data(spec, 8, 1, where=f"label={number}").names == (f"{text}/a.png",)

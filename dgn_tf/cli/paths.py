@@ -69,9 +69,16 @@ def run_config(run_dir: str | os.PathLike) -> Config:
     try:
         return Config.from_json(read_text(path))
     except (OSError, ValueError) as error:
+        flags = folder / "flags.cfg"
+        if not flags.exists():
+            # Many programs have a config.json, and nobody should delete theirs.
+            raise InputError(
+                f"{path}: {error}. Nothing else says that a training has begun there: name "
+                "another folder."
+            ) from None
         raise InputError(
             f"{path}: {error}. If it is damaged, delete it and give the dgn_tf.train command "
-            f"--flagfile={folder / 'flags.cfg'}: it goes on from there."
+            f"--flagfile={flags}: it goes on from there."
         ) from None
 
 

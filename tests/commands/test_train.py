@@ -280,6 +280,15 @@ def test_damaged_settings_are_made_again_from_the_flagfile(run_again):
     assert [row["step"] for row in read_metrics(run_again.folder / "metrics.jsonl")][-1] == 12
 
 
+@pytest.mark.parametrize("content", ['{"name": "a package"}', "[]", "no JSON"])
+def test_a_config_of_another_program_is_kept(run_app, tiny_run, tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    said = run_app(train, *tiny_run.command, f"--run_dir={tmp_path}")
+    refused(said, "not a configuration of this program", "name another folder")
+    assert "delete" not in said.err and "flags.cfg" not in said.err
+    assert (tmp_path / "config.json").read_text() == content
+
+
 def test_a_damaged_note_of_the_data_is_made_again(run_again):
     note = run_again.folder / "data.json"
     whole = note.read_bytes()

@@ -34,9 +34,15 @@ def read_table(table: str, setting: str) -> tuple[list[str], list[tuple[int, lis
     header = [name.strip() for name in header]
     # Of as many values as the header it is a row about a file of such a name.
     rows = [row for row in rows if not _is_comment(row[1], len(header))]
+    counted = len(header) == 1 and header[0].isdecimal() and bool(rows)
+    # Some files begin with the number of their rows, as those of CelebA do.
+    first = rows[0][1] if counted else header
     for mark, marks in _OTHERS.items():
-        if len(header) == 1 and mark in header[0]:
-            raise InputError(f"{where}: its values are separated by {marks}: write commas.")
+        if len(first) == 1 and mark in first[0].strip():
+            also = "leave out its first line, which is no header, and " if counted else ""
+            raise InputError(f"{where}: its values are separated by {marks}: {also}write commas.")
+    if counted and len(first) > 1:
+        raise InputError(f"{where}: its first line, {header[0]}, is no header: leave it out.")
     for line, cells in rows:
         if len(cells) != len(header):
             raise InputError(

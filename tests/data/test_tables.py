@@ -43,6 +43,11 @@ def test_damaged_lines_are_named(tmp_path, text, reason):
         ("clip;mood\nx.mp4;sad\n", "its values are separated by semicolons: write commas"),
         ("clip\tmood\r\nx.mp4\tsad, then glad\r\n", "separated by tabs"),
         ("clip mood\nx.mp4 sad\n", "separated by blanks"),
+        (
+            "202599\nclip mood \nx.mp4  sad\n",
+            "by blanks: leave out its first line, which is no header, and write commas",
+        ),
+        ("1\nclip,mood\nx.mp4,sad\n", "its first line, 1, is no header: leave it out"),
         ("# a, b\nclip;mood\n# c\nx.mp4;sad\n", "separated by semicolons: write commas"),
         ("#clip,mood\nx.mp4,sad\n", "has no column clip, mood; its header is x.mp4,sad"),
         ("# nothing\n", "is empty; it needs a header"),

@@ -19,6 +19,9 @@ _TIFF_PIXELS = {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293,
     532,
 }
 
+# Where a PNG says what kind of colors it has.
+_PNG_COLORS = 25
+
 
 def without_metadata(content: bytes) -> bytes:
     """A file without all that its pixels do not need: PNG, JPEG, WebP, TIFF; another as it is.
@@ -45,10 +48,19 @@ def _bare_png(content: bytes) -> bytes:
         if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
             if end > len(content):
                 raise ValueError("the file is cut off")
-            kept.append(content[place:end])
+            if name != b"tRNS" or _is_sound_transparency(content, place, end):
+                kept.append(content[place:end])
         place = len(content) if name == b"IEND" else end
     end = b"IEND"
     return b"".join((*kept, struct.pack(">I4sI", 0, end, zlib.crc32(end))))
+
+
+def _is_sound_transparency(content: bytes, place: int, end: int) -> bool:
+    """Whether a block of a PNG is undamaged, and as long as the kind of its colors asks for."""
+    # Of gray and of color images it is the value that is not seen.
+    least = {0: 2, 2: 6}.get(content[_PNG_COLORS], 0)
+    (checksum,) = struct.unpack_from(">I", content, end - 4)
+    return end - place - 12 >= least and zlib.crc32(content[place + 4 : end - 4]) == checksum
 
 
 def _bare_jpeg(content: bytes) -> bytes:

@@ -38,8 +38,9 @@ ORIENTATIONS = {
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 # Without the name of a file Pillow's warning of large images helps nobody: `decode` tells of them.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-# What Pillow warns of is damage to metadata, which is told here for all files together.
-warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")
+# What Pillow warns of is damage to metadata, which is told here for all files together, or to what
+# follows the image that is read. It names a line of its own, and no file.
+warnings.filterwarnings("ignore", module=r"PIL\.(Jpeg|Png|Tiff)ImagePlugin")
 # Python's filters of warnings belong to all threads.
 _WARNINGS = threading.Lock()
 

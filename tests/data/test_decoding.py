@@ -123,6 +123,8 @@ DAMAGED = {
     "zTXt": png_with(b"zTXt", b"a\0\x09junk"),
     "acTL": png_with(b"acTL", b"1"),
     "fcTL": png_with(b"fcTL", b"1"),
+    "tRNS": png_with(b"tRNS", b"1"),
+    "tRNS of a wrong checksum": png_with(b"tRNS", b"hello!").replace(b"hello", b"jello"),
     "checksum": png_with(b"tEXt", b"a\0hello").replace(b"hello", b"jello"),
     "raw profile": png_with(
         b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n9\nzz")
@@ -345,3 +347,17 @@ def test_pillow_does_not_warn_of_a_huge_image_too(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "has 12000 x 8000 pixels" in done.stderr
     assert "DecompressionBombWarning" not in done.stderr
+
+
+def test_pillow_names_no_line_of_its_own(tmp_path):
+    jpeg = saved(corner(), "JPEG")
+    album = b"MPF\0II*\0\xff\xff\xff\xff"
+    block = b"\xff\xe2" + struct.pack(">H", len(album) + 2) + album
+    (tmp_path / "a.jpg").write_bytes(jpeg[:2] + block + jpeg[2:])
+    (tmp_path / "a.png").write_bytes(png_with(b"acTL", bytes(8)))
+    program = "import sys; from dgn_tf.data.decoding import decode\n"
+    program += "for path in sys.argv[1:]: print(decode(path).image.size)"
+    command = [sys.executable, "-c", program, *map(str, sorted(tmp_path.iterdir()))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == 2 * ["(40, 24)"]
+    assert done.stderr == ""

@@ -17,6 +17,7 @@ from dgn_tf.config import InferenceConfig
 from dgn_tf.config.edits import parse_edit
 from dgn_tf.config.infer import InferenceTask
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.files import user_path
 from dgn_tf.utils.ownership import shortened
 from dgn_tf.utils.words import counted
 
@@ -89,7 +90,17 @@ def main(argv: Sequence[str]) -> None:
 
 def _require_images(name: str) -> None:
     """Refuse images of a flag that are not there."""
-    for path in FLAGS[name].value or ():
+    paths = FLAGS[name].value or ()
+    for place, path in enumerate(paths):
+        ends = range(place + 2, len(paths) + 1)
+        # What follows a comma is read without the blanks in front of it.
+        longer = (comma.join(paths[place:end]) for end in ends for comma in (",", ", "))
+        whole = next((text for text in longer if user_path(text).exists()), None)
+        if whole and not user_path(path).exists():
+            raise InputError(
+                f"`{name}={path}`: there is no such file. Write a name with commas in double "
+                f"quotes, inside of others for the shell: --{name}='\"{whole}\",...'."
+            )
         require_path(f"`{name}={path}`", path)
 
 

@@ -54,7 +54,8 @@ def place(tmp_path_factory):
     (root / "memory").mkdir()
     (root / "memory" / "config.json").write_text(memory.to_json())
     (root / "photos").mkdir()
-    (root / "photos" / "a.png").write_bytes(b"")
+    for name in ("photos/a.png", "ann, at home.png", "ben,eve.png"):
+        (root / name).write_bytes(b"")
     (root / "file").write_text("")
     return root
 
@@ -138,6 +139,15 @@ NOT_THERE = [
     (
         ["infer", "--run_dir=run", "--output_dir=new", "--recombine=file,missing.jpg"],
         "--recombine=missing.jpg: there is no such file or folder.",
+    ),
+    (
+        ["infer", "--run_dir=run", "--output_dir=new", "--recombine=file,ann, at home.png"],
+        "--recombine=ann: there is no such file. Write a name with commas in double quotes, inside "
+        "of others for the shell: --recombine='\"ann, at home.png\",...'.",
+    ),
+    (
+        ["infer", "--run_dir=run", "--edit=geometry:1=2", "--warp_image=ben,eve.png"],
+        "--warp_image=ben: there is no such file. Write a name with commas in double quotes",
     ),
     (changed("infer", "--output_dir=photos"), "--output_dir=photos is not empty: name another, or"),
     (

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dgn_tf.types import LatentArrays
+from dgn_tf.utils.arrays import as_numbers
 from dgn_tf.utils.errors import InputError
 
 
@@ -37,7 +38,7 @@ class Latents:
             has learned from; None where that is not known.
 
     Raises:
-        InputError: arrays that do not go together.
+        InputError: arrays that do not go together, or a value that is no finite number.
     """
 
     groups: LatentArrays
@@ -47,11 +48,22 @@ class Latents:
     typical: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        counts = {name: np.shape(z)[:1] for name, z in self.groups.items()}
-        flat = all(np.ndim(z) == 2 for z in self.groups.values())
+        groups = {name: as_numbers(f"`groups`: {name}", z) for name, z in self.groups.items()}
+        counts = {name: np.shape(z)[:1] for name, z in groups.items()}
+        flat = all(np.ndim(z) == 2 for z in groups.values())
         if not flat or len(set(counts.values())) != 1:
-            shapes = {name: list(np.shape(z)) for name, z in self.groups.items()}
+            shapes = {name: list(np.shape(z)) for name, z in groups.items()}
             raise InputError(f"`groups` must be arrays [N, d] of one N; they are {shapes}.")
+        for name, z in groups.items():
+            finite = np.isfinite(z).all(axis=1)
+            if not finite.all():
+                # They would be painted black.
+                row = int(np.argmin(finite))
+                raise InputError(
+                    f"`groups`: {name} must be finite; there is a NaN or an infinity in row {row}."
+                )
+        # Lists are taken too.
+        object.__setattr__(self, "groups", groups)
 
     def __len__(self) -> int:
         return len(next(iter(self.groups.values())))

@@ -78,6 +78,28 @@ def test_what_are_no_latents_is_said(trained, z):
             asked(z[[]])
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([[0, 1], [np.nan, 0]], "geometry must be finite; there is a NaN or an infinity in row 1"),
+        ([[np.inf, 1], [0, 0]], "geometry must be finite; there is a NaN or an infinity in row 0"),
+        ([["a", "b"], ["c", "d"]], "`groups`: geometry must be numbers"),
+        (np.ma.masked_equal([[0, 1], [2, 3]], 1), "geometry has masked values"),
+        ([[0, 1], [2]], "geometry has parts of different shapes"),
+        ([0, 1], r"must be arrays \[N, d\] of one N"),
+    ],
+)
+def test_latents_are_finite_numbers(values, message):
+    with pytest.raises(InputError, match=message):
+        dgn.Latents({"appearance": np.zeros([2, 3]), "geometry": values})
+
+
+def test_latents_may_be_lists():
+    made = dgn.Latents({"geometry": [[0, 1], [2, 3]]})
+    assert repr(made) == "Latents(2: geometry 2)"
+    np.testing.assert_array_equal(made[1]["geometry"], [[2, 3]])
+
+
 def test_a_model_that_is_called_says_what_to_call(trained, z):
     for given in (z, np.zeros([1, 32, 32, 3])):
         with pytest.raises(InputError, match=r"of Latents call `paint\(z\)`, of images `infer`"):

@@ -56,12 +56,21 @@ def test_truth_values_are_zero_and_one(tmp_path, load_data):
 WORDS = np.array(["cat", "dog", "cat", "dog", "cat", "cat"])
 
 
+@pytest.mark.parametrize("values", [WORDS, WORDS[:, None], WORDS.astype("S")])
+def test_words_are_chosen_by_but_are_no_numbers(tmp_path, load_data, values):
+    reason = r"is text \(cat, dog, ...\), and a number is needed"
+    with pytest.raises(InputError, match=f"`appearance=label`: the label 'kind' .* {reason}"):
+        one_hot(examples(values), "kind", 3)
+    np.savez(tmp_path / "x.npz", images=IMAGES, kind=values)
+    chosen = load_data(f"npz:{tmp_path}/x.npz", 32, 1, where="kind=dog")
+    assert chosen.ids.tolist() == np.flatnonzero(WORDS == "dog").tolist()
+    with pytest.raises(InputError, match="`where=kind=1`: no example .* has it; kind is cat, dog"):
+        load_data(f"npz:{tmp_path}/x.npz", 32, 1, where="kind=1")
+
+
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        (WORDS, r"is text \(cat, dog, ...\), and a number is needed"),
-        (WORDS[:, None], r"is text \(cat, dog, ...\)"),
-        (WORDS.astype("S"), r"is text \(cat, dog, ...\)"),
         (np.zeros((6, 2)), r"is \[N, 2\], neither one value for each example nor one-hot"),
         (np.eye(3)[LABELS] * 2, r"is \[N, 3\], neither"),
         (np.zeros((6, 3, 3)), r"is \[N, 3, 3\], neither"),

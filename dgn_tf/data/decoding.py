@@ -197,6 +197,16 @@ def upright(image: Image.Image) -> Image.Image:
     return image.transpose(ORIENTATIONS[orientation]) if orientation > 1 else image
 
 
+def turn_of(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """What makes upright copies of the frames of an animation, which have one EXIF orientation."""
+    # Some decoders turn it themselves, others tell the orientation behind the pixels.
+    image.load()
+    orientation = _orientation(image)[0]
+    if orientation > 1:
+        return lambda frame: frame.transpose(ORIENTATIONS[orientation])
+    return lambda frame: frame.copy()
+
+
 def _black_is_zero(image: Image.Image) -> Image.Image:
     """A copy of an image; of a gray TIFF of 16 bits whose zero is white, its negative.
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from dgn_tf.data.bare import without_metadata
-from dgn_tf.data.decoding import ORIENTATIONS, open_image
+from dgn_tf.data.decoding import ORIENTATIONS, open_image, turn_of
 from dgn_tf.data.squares import square, whole
 from dgn_tf.utils.reading import read_regular, require_regular
 
@@ -29,6 +29,10 @@ _MOST_STRETCHED = 16
 _TOLERANCE = 5.0
 # What a file may lack at its end of the length that it states, as a share and in frames.
 _MISSING_SHARE, _MISSING_FRAMES = 0.1, 2
+# Containers that have no table of their frames: a reader looks for the next sound part of a damaged
+# one without a word. Times that leap over so many seconds and frames are of frames that are gone.
+_WITHOUT_TABLE = {"matroska", "webm", "mpegts", "mpeg", "ogg", "flv"}
+_LEAP_SECONDS, _LEAP_FRAMES = 0.5, 5
 # EXIF orientations of quarter turns clockwise, and of the same after a mirror.
 _TURNED, _MIRRORED = (1, 6, 3, 8), (2, 7, 4, 5)
 
@@ -45,6 +49,8 @@ Timed: TypeAlias = Iterator[tuple[float, Callable[[], np.ndarray]] | Gap]
 def open_animation(source: Path, side: int, channels: int) -> Timed:
     """The frames of a GIF, WebP, PNG or AVIF file; what the file lacks at its end is a gap.
 
+    Frames are turned as the orientation of the file says (EXIF), as a single image is.
+
     Raises:
         Exception: whatever the decoder raises for a broken file, where it breaks.
     """
@@ -57,10 +63,11 @@ def open_animation(source: Path, side: int, channels: int) -> Timed:
     with image:
         # A PNG may begin with an image for programs that show no animations.
         number, seconds, held = int(getattr(image, "default_image", False)), 0.0, None
+        turn = turn_of(image)
         while True:
             try:
                 image.seek(number)
-                frame = image.copy()
+                frame = turn(image)
             except EOFError:
                 break
             if held is not None:
@@ -111,6 +118,8 @@ def open_video(source: Path, side: int, channels: int) -> Timed:
             # Else it makes up what it cannot decode of a frame; no other frame depends on it.
             stream.codec_context.options = {"err_detect": "explode"}
         length = 1 / float(stream.average_rate or 25)
+        leap = max(_LEAP_SECONDS, _LEAP_FRAMES * length)
+        tabled = _WITHOUT_TABLE.isdisjoint(container.format.name.split(","))
         times: list[float] = []
         lasts, held, broken = length, None, False
         for frame in _frames(container, stream):
@@ -118,14 +127,19 @@ def open_video(source: Path, side: int, channels: int) -> Timed:
                 yield Gap(f"{frame} after {len(times)} frames")
                 held, broken = None, True
                 continue
+            # Some files leave time stamps out.
+            last = times[-1] if times else -length
+            time = last + length if frame.time is None else frame.time
+            if times and not broken and not tabled and time - last - lasts > leap:
+                gone = time - last - lasts
+                yield Gap(f"is damaged after {len(times)} frames: {gone:.1f} s are missing")
+                held, broken = None, True
             # What follows is drawn upon what is missing.
             if broken and not frame.key_frame:
                 continue
             if held is not None:
                 yield held
-            # Some files leave time stamps out.
-            last = times[-1] if times else -length
-            times.append(last + length if frame.time is None else frame.time)
+            times.append(time)
             lasts = float(frame.duration * frame.time_base) if frame.duration else length
             aspect = float(stream.sample_aspect_ratio or 1)
             held = times[-1], functools.partial(upright, frame, aspect, side, channels)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from dgn_tf.data.decoding import ORIENTATIONS
 from dgn_tf.data.sources.videos import orientation_of, upright
@@ -381,3 +381,44 @@ def test_a_colon_in_a_name_is_no_protocol(tmp_path, load_data, monkeypatch, name
     (tmp_path / name).unlink()
     save_animation(name, numbered(3))
     assert (tmp_path / name).stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.webm", "libvpx"), ("a.mkv", "libx264"), ("a.ts", "mpeg2video")]
+)
+def test_no_window_goes_over_what_a_container_lost_without_a_word(
+    tmp_path, load_data, warned, name, codec
+):
+    """Readers of these containers go on at the next sound part of a damaged one."""
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width = stream.height = 64
+        stream.pix_fmt, stream.gop_size = "yuv420p", 10
+        frames = [av.VideoFrame.from_ndarray(f, format="rgb24") for f in numbered(50)]
+        packets = [packet for frame in (*frames, None) for packet in stream.encode(frame)]
+        # Not at a frame that others are drawn upon.
+        container.mux([p for k, p in enumerate(packets) if not 17 <= k < 26])
+    clips = load_data(f"clips:{tmp_path}/{name}", 16, 3, frames=4)
+    found = which(clips)
+    assert np.abs(np.diff(found, axis=1) - 1).max() <= 1 and len(clips) >= 8
+    assert not ((found[:, 0] < 17) & (found[:, -1] > 20)).any()
+    # Up to the next frame that needs no other.
+    assert not ((found > 18) & (found < 26)).any()
+    assert "s are missing" in warned("1 of 1 sources are damaged")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_animations_are_turned_as_single_images_are(tmp_path, load_data, kind):
+    path = tmp_path / f"a.{kind.lower()}"
+    frames = [Image.fromarray(scene(32, 32)[0]) for _ in range(4)]
+    for number, frame in enumerate(frames):
+        frame.putpixel((number, 31), (9, 9, 9))
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 8
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    first, *rest = (frame.transpose(Image.Transpose.ROTATE_270) for frame in frames)
+    first.save(path, save_all=True, append_images=rest, exif=turned, **lossless)
+    clips = load_data(f"clips:{path}", 32, 3, frames=4)
+    np.testing.assert_array_equal(clips.images[0], np.stack(frames))
+    still = load_data(f"folder:{tmp_path}", 32, 3)
+    np.testing.assert_array_equal(still.images[0], clips.images[0, 0])

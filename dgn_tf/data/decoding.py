@@ -20,10 +20,10 @@ from dgn_tf.data.bare import without_metadata
 from dgn_tf.data.kinds import HEAD, is_heif
 from dgn_tf.utils.reading import open_regular
 
-FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, JPEG 2000 or HEIC"
+FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, JPEG 2000, PGM, PPM or HEIC"
 # The names of these in Pillow: naming them keeps it from its other decoders. Two are not in every
 # build of it, and one comes with a plugin.
-_PLUGINS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "JPEG2000", "HEIF")
+_PLUGINS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM", "HEIF")
 # What turns or mirrors the pixels of each EXIF orientation upright.
 ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -24,6 +24,10 @@ IMAGES = (
     ".j2k",
     ".jpf",
     ".jpx",
+    ".pgm",
+    ".ppm",
+    ".pbm",
+    ".pnm",
 )
 VIDEOS = (
     ".mp4",

@@ -47,8 +47,9 @@ def load_folder(
 ) -> Examples:
     """Reads every image under a folder, sorted by relative path.
 
-    JPEG, PNG, WebP, BMP, GIF (the first frame), TIFF, AVIF, JPEG 2000 and, with its plugin, HEIC
-    are looked for at any depth, by suffix or else by content; hidden files and folders are skipped.
+    JPEG, PNG, WebP, BMP, GIF (the first frame), TIFF, AVIF, JPEG 2000, PGM and PPM and, with its
+    plugin, HEIC are looked for at any depth, by suffix or else by content (PGM and PPM by suffix
+    alone); hidden files and folders are skipped.
     Images become squares as `square` says. Files that are no images are left out, counted by suffix
     in one warning; so are images that cannot be read, named in another. Metadata that cannot be
     read are ignored, counted in a third.

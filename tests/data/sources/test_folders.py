@@ -330,3 +330,21 @@ def test_links_that_lead_nowhere_are_named(tmp_path, caplog):
         "links that lead nowhere are left out, with all that they may stand for: c" in caplog.text
     )
     assert "not images, and left out: 1 .txt\n" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"), [(".pgm", "L"), (".ppm", "RGB"), (".pnm", "L"), (".pbm", "1")]
+)
+def test_images_of_older_sets_of_faces_are_read(tmp_path, suffix, mode):
+    """As those of ORL and FERET."""
+    values = np.random.default_rng(0).integers(0, 256, [8, 8, 3]).astype(np.uint8)
+    image = Image.fromarray(values).convert(mode)
+    image.save(tmp_path / f"1{suffix}", "PPM")
+    found = load_folder(str(tmp_path), 8, 3)
+    np.testing.assert_array_equal(found.images[0], np.asarray(image.convert("RGB")))
+
+
+def test_a_gray_image_of_16_bits_in_text_is_scaled(tmp_path):
+    (tmp_path / "1.pgm").write_text("P2\n2 2\n1000\n0 500\n1000 250\n")
+    found = load_folder(str(tmp_path), 2, 1)
+    np.testing.assert_allclose(found.images[0, :, :, 0], [[0, 127], [255, 64]], atol=1)

@@ -257,10 +257,10 @@ def test_what_is_no_data_is_told_in_a_line(places, spec, message):
 
 
 def test_a_folder_without_data_says_what_it_holds(places):
-    for name in ("a.pgm", "b.PGM", "deep/c.ppm", "readme"):
+    for name in ("a.tga", "b.TGA", "deep/c.pcx", "readme"):
         (places / "scans" / name).parent.mkdir(parents=True, exist_ok=True)
-        (places / "scans" / name).write_bytes(b"P5 1 1 255 a")
-    holds = "^scans holds no data but 2 .pgm, 1 without suffix, 1 .ppm [(]images are .jpg, .png, "
+        (places / "scans" / name).write_bytes(b"\0\0\2")
+    holds = "^scans holds no data but 2 .tga, 1 without suffix, 1 .pcx [(]images are .jpg, .png, "
     with pytest.raises(InputError, match=holds) as error:
         source_of("scans")
     assert "convert others to these): give a folder of images" in str(error.value)

@@ -94,6 +94,12 @@ def one_hot(
         values = number_label_of(examples, name)
     except ValueError as error:
         raise InputError(f"`appearance=label`: the label {name!r} of the data {error}.") from None
+    if not np.isfinite(values).all():
+        missing = np.count_nonzero(~np.isfinite(values))
+        raise InputError(
+            f"`appearance=label`: the label {name!r} must be a whole number from 0 to "
+            f"{classes - 1}; that of {missing} of {len(values)} examples is NaN or infinite."
+        )
     if not np.isin(values, np.arange(classes)).all():
         raise InputError(
             f"`appearance=label`: the label {name!r} must be a whole number from 0 to "

@@ -47,6 +47,10 @@ def test_labels_become_one_hot():
         one_hot(digits(), "label", 2)
     with pytest.raises(InputError, match="must be a whole number from 0 to 2"):
         one_hot(digits(), "size", 3)
+    some = digits()
+    some.factors["label"] = np.array([0, 1, np.nan, 0, 1, 2])
+    with pytest.raises(InputError, match="from 0 to 2; that of 1 of 6 examples is NaN or infinite"):
+        one_hot(some, "label", 3)
 
 
 def test_a_folder_for_each_class_is_a_label(tmp_path):

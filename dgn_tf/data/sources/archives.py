@@ -93,10 +93,12 @@ def _open(rest: str) -> Iterator[tuple[list[str], Callable[[str], File]]]:
 
 
 def _path_and_folder(rest: str) -> tuple[str, str]:
-    """The parts of PATH or PATH:FOLDER; a file may have a colon in its name."""
+    """The parts of PATH or PATH:FOLDER; either may have colons in its name."""
     if user_path(rest).exists() or ":" not in rest:
         return rest, ""
-    path, _, folder = rest.rpartition(":")
+    words = rest.split(":")
+    ways = [(":".join(words[:k]), ":".join(words[k:])) for k in range(len(words) - 1, 0, -1)]
+    path, folder = next((way for way in ways if user_path(way[0]).is_file()), ways[0])
     return path, "/".join(_parts(folder))
 
 

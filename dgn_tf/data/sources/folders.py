@@ -33,6 +33,8 @@ from dgn_tf.utils.progress import Progress
 _log = logging.getLogger(__name__)
 
 _CHUNK = 512
+# Folders that are parts of a data set, and no classes.
+_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 # Finding a face takes so long that people want to know of less.
 _FACES_CHUNK = 16
 
@@ -171,7 +173,21 @@ def read_all(
     tell_ignored(name, ignored)
     ids = np.array([stable_id(os.fsencode(file)) for file in kept], np.int64)
     names = tuple(printable(file) for file in kept)
+    _tell_parts(name, files)
     return Examples(images[: len(kept)], ids, names, _classes(files, kept))
+
+
+def _tell_parts(name: str, files: list[str]) -> None:
+    """Warns of folders such as train and test, which are taken for classes."""
+    folders = class_folders(files)
+    if len(folders) > 1 and all("/" in file for file in files):
+        if _PARTS.issuperset(folder.lower() for folder in folders):
+            _log.warning(
+                "%s: its folders %s are read together, and told apart as the classes of a label: "
+                "name one of them alone if they are parts of a data set.",
+                name,
+                ", ".join(printable(folder) for folder in folders),
+            )
 
 
 def tell_ignored(name: str, ignored: list[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.cropping.cutting import FaceCutter
+from dgn_tf.data.decoding import first_line
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.masks import tell_masks
 from dgn_tf.data.sources.archives import ZIP
@@ -26,6 +27,7 @@ from dgn_tf.data.sources.where import select
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
+from dgn_tf.utils.reading import require_regular
 
 _log = logging.getLogger(__name__)
 
@@ -133,8 +135,12 @@ def source_of(spec: str) -> tuple[Source, str]:
 
 
 def _instead(path: Path) -> str:
-    """What a folder without data holds, and what would be data; empty for another path."""
+    """What a folder without data holds, and what would be data; why a file cannot be read."""
     if not path.is_dir():
+        try:
+            require_regular(path)
+        except OSError as error:
+            return f": it {first_line(error)}"
         return ""
     files = [name for _, names in walk(path) for name in names]
     if not files:

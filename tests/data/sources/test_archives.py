@@ -213,3 +213,12 @@ def test_entries_that_name_nothing_lose_no_others(tmp_path, load):
     path = named_by(3, tmp_path / "x.zip", ["..", ".", "", "a/b.png"])
     assert load(path).names == ("a/b.png",)
     assert load(f"{path}:./a//").names == ("b.png",)
+
+
+def test_a_folder_of_an_archive_and_the_archive_may_have_colons(tmp_path, load):
+    path = pack(tmp_path / "x: 2.zip", {"a:b/1.png": image_bytes(1), "c/2.png": image_bytes(2)})
+    assert load(f"{path}:a:b").names == ("1.png",)
+    assert load(f"{path}:c").names == ("2.png",)
+    assert len(load(path)) == 2
+    with pytest.raises(InputError, match="holds no image file in its folder a:c"):
+        load(f"{path}:a:c")

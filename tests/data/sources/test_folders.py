@@ -1,6 +1,7 @@
 """Reading image files: what each kind of file must turn into, in numbers."""
 
 import hashlib
+import logging
 import os
 import struct
 import zlib
@@ -348,3 +349,16 @@ def test_a_gray_image_of_16_bits_in_text_is_scaled(tmp_path):
     (tmp_path / "1.pgm").write_text("P2\n2 2\n1000\n0 500\n1000 250\n")
     found = load_folder(str(tmp_path), 2, 1)
     np.testing.assert_allclose(found.images[0, :, :, 0], [[0, 127], [255, 64]], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"), [(("train", "Test"), True), (("train", "cat"), False), (("0", "1"), False)]
+)
+def test_parts_of_a_data_set_are_told_to_be_taken_for_classes(tmp_path, caplog, folders, told):
+    for number, folder in enumerate(folders):
+        (tmp_path / folder / "0").mkdir(parents=True)
+        Image.new("L", (8, 8), number).save(tmp_path / folder / "0" / "a.png")
+    with caplog.at_level(logging.WARNING):
+        found = load_folder(str(tmp_path), 8, 1)
+    assert sorted(found.factors["label"].tolist()) == [0, 1]
+    assert ("its folders Test, train are read together" in caplog.text) == told

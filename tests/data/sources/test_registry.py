@@ -1,6 +1,7 @@
 """Every data source keeps the same contract, and a path alone is understood."""
 
 import dataclasses
+import os
 import pathlib
 import re
 import zipfile
@@ -275,3 +276,10 @@ def test_the_help_that_messages_name_lists_every_form():
 def test_what_a_program_has_given_it_alone_can_read_again():
     with pytest.raises(InputError, match="given by a Python program"):
         load(DataConfig(data="memory"))
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.zip", "x.mp4"])
+def test_a_pipe_is_said_to_be_one(places, name):
+    os.mkfifo(places / name)
+    with pytest.raises(InputError, match=f"^{name} holds no data: it is a named pipe, not a reg"):
+        source_of(name)

@@ -213,6 +213,15 @@ def _read_table(table: str) -> dict[str, tuple[int, np.ndarray]]:
                 f"`landmarks={table}`: the {POINTS[left]} is to the right of the {POINTS[right]}: "
                 "left is meant as the viewer sees it; exchange the names of left and right."
             )
+    if not are_named and rows:
+        middle = np.median([points for _, points in rows.values()], axis=0)
+        if not _upright(middle):
+            _log.warning(
+                "%s: the points that it numbers do not lie as %s do, seen by the viewer: if they "
+                "are in another order, exchange their numbers.",
+                table,
+                ", ".join(POINTS),
+            )
     return rows
 
 

@@ -1,5 +1,6 @@
 """Headers of tables of landmarks: which column is which, and which headers say it."""
 
+import logging
 import re
 
 import numpy as np
@@ -122,3 +123,13 @@ def test_a_damaged_number_is_not_read_as_another(table):
 def test_a_header_without_points_is_named(table):
     with pytest.raises(InputError, match="its header is name: name a column"):
         table(["name"], ["a.png"])
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [((0, 1, 2, 3, 4), False), ((1, 0, 2, 4, 3), True), ((2, 0, 1, 3, 4), True)],
+)
+def test_numbered_points_in_another_order_are_told(table, caplog, order, told):
+    with caplog.at_level(logging.WARNING):
+        table(HEADER.split(","), ["a.png", *FACE[list(order)].ravel()])
+    assert ("do not lie as left eye, right eye, nose" in caplog.text) == told

@@ -34,6 +34,15 @@ _REFUSED: dict[type, str] = {
 # Callbacks of Keras that set the learning rate, perhaps for the first time after many epochs.
 _SETTING_RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
+# Callbacks of Keras that ask which of two numbers is better, and which way is so for ours: Keras
+# knows that of the loss and of its own metrics alone, and says it after an epoch.
+_COMPARING = (
+    keras.callbacks.EarlyStopping,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.ReduceLROnPlateau,
+)
+_BETTER = {"msre": "min", "loss": "min", "accuracy": "max"}
+
 # Several learning steps as one graph: (iterator of batches, how many) -> their metrics [count].
 _Steps: TypeAlias = Callable[[Iterator, Tensor], dict[str, Tensor]]
 
@@ -123,7 +132,7 @@ def fit(
 def _require_usable(
     callbacks: Iterable[keras.callbacks.Callback], optimizer: keras.optimizers.Optimizer
 ) -> None:
-    """Refuse callbacks that cannot do here what they are for."""
+    """Refuse callbacks that cannot do here what they are for; tell others what is better."""
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.CallbackList):
             _require_usable(callback.callbacks, optimizer)
@@ -133,6 +142,15 @@ def _require_usable(
                 "follows a schedule (`learning_rate`): leave it out, or give an optimizer with a "
                 "rate of its own, as in model.compile(optimizer=keras.optimizers.Adam(1e-3))."
             )
+        if isinstance(callback, _COMPARING) and callback.mode == "auto":
+            name = callback.monitor.removeprefix("val_")
+            if name in _BETTER:
+                callback.mode = _BETTER[name]
+            else:
+                raise InputError(
+                    f"the callback {type(callback).__name__} cannot know whether less or more of "
+                    f'{callback.monitor} is better: give mode="min" or mode="max" with it.'
+                )
         for kind, reason in _REFUSED.items():
             if isinstance(callback, kind):
                 raise InputError(f"the callback {kind.__name__} {reason}.")

@@ -216,3 +216,24 @@ def test_a_scheduled_learning_rate_is_told_to_who_would_set_it(callback, wrap):
     with pytest.raises(InputError, match=f"{type(callback).__name__} cannot set the .*compile"):
         train(learner, epochs=1, callbacks=[callback])
     assert learner.weight == 0
+
+
+@pytest.mark.parametrize("monitor", ["msre", "val_msre", "val_loss"])
+def test_less_of_an_error_is_better_without_being_told(monitor):
+    stopping = keras.callbacks.EarlyStopping(monitor, min_delta=1e6, patience=1)
+    told = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update({monitor: 1.0 + epoch})
+    )
+    progress = train(Learner(), epochs=50, callbacks=[told, stopping])
+    assert progress.step == 2 * PER_EPOCH
+
+
+def test_what_may_be_better_either_way_is_asked_for_before_the_training(tmp_path):
+    learner = Learner()
+    for callback in (
+        keras.callbacks.EarlyStopping("folded"),
+        keras.callbacks.ModelCheckpoint(tmp_path / "a.keras", "folded", save_best_only=True),
+    ):
+        with pytest.raises(InputError, match='less or more of folded is better: give mode="min"'):
+            train(learner, callbacks=[callback])
+    assert learner.weight == 0

@@ -21,6 +21,7 @@ from dgn_tf.ops.warp import warp
 from dgn_tf.runs.trained import load_trained
 from dgn_tf.serving import exported, saved_model
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.painted import is_painted
 from dgn_tf.visualize.directions import principal_directions
 from dgn_tf.visualize.photographs import enlarged_field
 
@@ -225,6 +226,8 @@ def test_what_lies_beside_it(served):
     with Image.open(served.path / "picture.png") as picture:
         # Rows of images, appearance and geometry, four of each.
         assert picture.width > 4 * 64 and picture.height > 3 * 64
+    # Photographs beside which an export lies are learned from without it.
+    assert is_painted(served.path / "picture.png")
     listed = dict(
         reversed(line.split("  ")) for line in (served.path / "SHA256SUMS").read_text().splitlines()
     )

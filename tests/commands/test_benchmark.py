@@ -180,6 +180,13 @@ def test_what_is_no_result_is_not_replaced(run_app, tmp_path, name):
     assert path.read_text() == '{"mine": 1}'
 
 
+@pytest.mark.parametrize("name", ["warps.csv", "table.MD", "deep/chart.png"])
+def test_a_name_of_another_kind_of_file_is_no_folder(run_app, tmp_path, name):
+    said = run_app(benchmark, *FLAGS, "--parts=phases", f"--output={tmp_path}/{name}")
+    assert said.status == 2 and "must be a folder or end in .json" in said.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_was_measured_is_shown_even_where_it_cannot_be_written(run_app, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

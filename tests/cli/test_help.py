@@ -36,6 +36,8 @@ def test_the_whole_help_tells_every_flag_once_with_its_section(name, declared):
     text = full_help(app.__doc__, values)
     for flag in own:
         assert text.count(f"\n  --{flag}=") + text.count(f"\n  --[no]{flag}") >= 1, flag
+    # No heading is what Python makes of a class without a docstring.
+    assert not re.search(r"^\w+\(.*[:=]", text, re.MULTILINE)
     assert "\nHow the program itself runs (absl):\n" in text and "--verbosity=" in text
 
 

@@ -92,4 +92,6 @@ def all_settings() -> type:
         ((kind, default, choices),) = kinds
         text = " ".join(f"{owner}: {field.metadata['help']}" for owner, field in declared.items())
         fields.append((name, kind, setting(default, text, choices)))
-    return dataclasses.make_dataclass("ExperimentSettings", fields, frozen=True)
+    # The first line is the heading of these flags in the help.
+    about = {"__doc__": "What single experiments are given."}
+    return dataclasses.make_dataclass("ExperimentSettings", fields, namespace=about, frozen=True)

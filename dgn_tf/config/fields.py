@@ -159,6 +159,14 @@ def parse_where(text: str) -> tuple[str, str]:
     return label, value
 
 
+def number_in(text: str) -> float | None:
+    """The number that text is; None for words."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def parse_schedule(text: str) -> list[tuple[float, float]]:
     """Steps of a schedule: [(fraction of the run, value)], the first at 0.
 

@@ -1,11 +1,10 @@
 """Which data a run is measured on, as far as settings and names tell: nothing is read."""
 
-import contextlib
 from typing import NamedTuple
 
 from dgn_tf.config import DataConfig
 from dgn_tf.config.evaluate import EvaluationData
-from dgn_tf.config.fields import parse_where
+from dgn_tf.config.fields import number_in, parse_where
 from dgn_tf.data.sources import may_share, paths_of, source_of, with_kind
 from dgn_tf.data.sources.memory import MEMORY
 from dgn_tf.utils.errors import InputError
@@ -97,12 +96,13 @@ def _may_meet(where: str, other: str) -> bool:
     (label, value), (other_label, other_value) = parse_where(where), parse_where(other)
     if label != other_label:
         return False
-    numbers = []
-    for text in (value, other_value):
-        with contextlib.suppress(ValueError):
-            numbers.append(float(text))
+    number, other_number = number_in(value), number_in(other_value)
+    if value.strip() == other_value.strip():
+        return True
+    if number is None and other_number is None:
+        return False
     # Of class folders a name and a number can mean the same.
-    return len(numbers) == 1 or value.strip() == other_value.strip() or len(set(numbers)) == 1
+    return number is None or other_number is None or number == other_number
 
 
 def _apart(trained: DataConfig, spec: str) -> bool:

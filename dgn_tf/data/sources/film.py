@@ -11,7 +11,7 @@ from dgn_tf.config.drive import FASTEST
 from dgn_tf.data.decoding import first_line
 from dgn_tf.data.sources.openers import opener_of
 from dgn_tf.data.sources.videos import Gap
-from dgn_tf.data.sources.windows import resample, slower_rate
+from dgn_tf.data.sources.windows import own_rate, resample, slower_rate
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 
@@ -121,9 +121,7 @@ def _drawn(
 
 def rate_of(seconds: list[float], fps: float = 0.0) -> float:
     """Frames a second of frames at these times, from 1 to 100; `fps` where that is given."""
-    span = seconds[-1] - seconds[0]
-    rate = fps or ((len(seconds) - 1) / span if span > 0 else RATE)
-    return min(max(rate, 1.0), FASTEST)
+    return min(max(fps or own_rate(seconds) or RATE, 1.0), FASTEST)
 
 
 def load_film(

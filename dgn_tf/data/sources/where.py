@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 
-from dgn_tf.config.fields import parse_where
+from dgn_tf.config.fields import number_in, parse_where
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.label_values import described, label_of
 from dgn_tf.data.sources.source import Source
@@ -39,28 +39,28 @@ def select(examples: Examples, source: Source, spec: str, where: str) -> Example
         values = label_of(examples, label)
     except ValueError as error:
         raise InputError(f"`where={where}`: the label {label!r} of {spec} {error}.") from None
-    number = _number(text)
+    number = number_in(text)
     by_folder = source.class_folders and label == "label"
+    folders = np.array([composed(name.partition("/")[0]) for name in examples.names])
+    named = folders == composed(text)
     if values.dtype.kind == "U":
         chosen = np.array([_plain(value) == _plain(text) for value in values])
     elif by_folder and number is None:
-        values = np.array([composed(name.partition("/")[0]) for name in examples.names])
-        chosen = values == composed(text)
+        values, chosen = folders, named
     else:
         chosen = values == number
     if not chosen.any():
-        named = [composed(name.partition("/")[0]) == composed(text) for name in examples.names]
-        if by_folder and any(named):
+        if by_folder and named.any():
             # To take it would let two values mean one folder: those of 1 to 10 have a label=9, too.
             raise InputError(
                 f"`where={where}`: labels number the folders of {spec} from 0, in order: the "
-                f"folder {text} is {label}={values[named.index(True)]:g}."
+                f"folder {text} is {label}={values[np.argmax(named)]:g}."
             )
         raise InputError(
             f"`where={where}`: no example of {spec} has it; {label} is {_all(values)}."
         )
     folder = examples.names[np.argmax(chosen)].partition("/")[0]
-    if by_folder and number is not None and _number(folder) not in (None, number):
+    if by_folder and number is not None and number_in(folder) not in (None, number):
         _log.warning(
             "--where=%s takes the folder %s of %s: labels number its folders from 0, in order.",
             where,
@@ -68,13 +68,6 @@ def select(examples: Examples, source: Source, spec: str, where: str) -> Example
             spec,
         )
     return examples.subset(chosen)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _plain(text: str) -> str:

@@ -53,6 +53,12 @@ def resample(timed: Iterable[tuple[float, Frame]], fps: float) -> Iterator[Frame
             made += 1
 
 
+def own_rate(times: list[float]) -> float:
+    """Frames a second of frames at these seconds, rising; 0 where they do not tell it."""
+    span = times[-1] - times[0] if times else 0.0
+    return (len(times) - 1) / span if span > 0 else 0.0
+
+
 def slower_rate(times: list[float], fps: float) -> float:
     """The frames a second of a source, where `fps` asks for more and so repeats them; else 0.
 
@@ -60,8 +66,7 @@ def slower_rate(times: list[float], fps: float) -> float:
         times: seconds of the source's own frames, rising.
         fps: frames a second wanted; 0 for the frames as they are.
     """
-    span = times[-1] - times[0] if times else 0.0
-    rate = (len(times) - 1) / span if span > 0 else 0.0
+    rate = own_rate(times)
     return rate if fps > _ROUNDED * rate else 0.0
 
 

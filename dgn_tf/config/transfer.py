@@ -24,7 +24,7 @@ class TransferSettings(Typed):
     per_view: int = setting(100, "Most unseen examples of each view.")
     tuning_epochs: int = setting(100, "Epochs of fine-tuning.")
     tuning_rate: str = setting("5e-4", "Learning rate of fine-tuning, or a schedule.")
-    repeats: int = setting(3, "Repetitions, with the seeds 0, 1, ...")
+    repeats: int = setting(3, "Repetitions, with the seeds --seed, --seed + 1, ...")
 
     def __post_init__(self) -> None:
         """Check the methods and the ranges."""

@@ -146,6 +146,7 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
         "--per_view=2",
         "--tuning_epochs=1",
         "--repeats=1",
+        "--seed=4",
         "--steps=10",
         "--starts=1",
         "--encoder_width=0.1",
@@ -155,9 +156,9 @@ def test_the_program_trains_tunes_tests_and_does_nothing_twice(
     said = run_app(transfer, *arguments)
     assert said.status == 0, said.err
     folders = [command[-1].rpartition("/")[2] for command in commands]
-    assert folders == ["abp-0", "abp-0-tuned", "vae-0", "vae-0-tuned"]
+    assert folders == ["abp-4", "abp-4-tuned", "vae-4", "vae-4-tuned"]
     tuning = commands[1]
-    for flag in ("--where=side=2", "--limit=2", f"--init_from={tmp_path}/table/abp-0", "--freeze="):
+    for flag in ("--where=side=2", "--limit=2", f"--init_from={tmp_path}/table/abp-4", "--freeze="):
         assert flag in tuning
     report = json.loads((tmp_path / "table/report/report.json").read_text())
     assert list(report["numbers"]["mean"]) == ["abp", "vae", "vae, Langevin"]

@@ -42,9 +42,10 @@ def transfer(
     """
     check_training(config)
     tuning_of(config, settings, "")
+    first_seed = config.learning.seed
     members = [
         Member(user_path(run_dir), config, settings, inference, method, seed)
-        for seed in range(settings.repeats)
+        for seed in range(first_seed, first_seed + settings.repeats)
         for method in settings.names
     ]
     test, views = _unseen(config, settings)
@@ -56,7 +57,7 @@ def transfer(
         member.train()
         for label, errors in member.test(test, views).items():
             results.setdefault(label, []).append(errors)
-        if not member.seed:
+        if member.seed == first_seed:
             parameters[member.method], made[member.method] = member.describe(test.subset(shown))
     figure = _figure(test.subset(shown), views[shown], made)
     origin = {

@@ -13,7 +13,7 @@ from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.decoding import FORMATS, TooManyPixels, decode, first_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.masks import tell_masks
-from dgn_tf.data.sources.folders import find_images, tell_ignored
+from dgn_tf.data.sources.folders import find_images, tell_ignored, tell_unreadable
 from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import eight_bits, square
 from dgn_tf.utils.errors import InputError
@@ -86,14 +86,32 @@ def load_photograph(path: str) -> np.ndarray:
 def load_photographs(path: str, most: int) -> dict[str, np.ndarray]:
     """Reads an image file, or all under a folder, each as `load_photograph` does: by name.
 
+    Of a folder, files that cannot be read are left out, named in a warning.
+
     Raises:
-        InputError: there is none, there are more than `most`, or one cannot be read.
+        InputError: there is none, there are more than `most`, or none can be read.
     """
     root = user_path(path)
-    files = find_images(root) if root.is_dir() else [""]
+    if not root.is_dir():
+        return {printable(root.name): load_photograph(path)}
+    files = find_images(root)
     if len(files) > most:
         raise InputError(f"{path} holds {len(files)} image files: give at most {most}")
-    return {printable(file or root.name): load_photograph(str(root / file)) for file in files}
+    read, unreadable, ignored = {}, [], []
+    for file in files:
+        shown = printable(file)
+        # A broken file makes decoders raise nearly anything: each is named, none ends the run.
+        try:
+            image, damage = decode(root / file, name=shown)
+            read[shown] = _whole(image)
+        except Exception as error:
+            unreadable.append(f"{shown} ({type(error).__name__}: {first_line(error)})")
+            continue
+        if damage:
+            ignored.append(f"{shown} ({damage})")
+    tell_unreadable(f"folder {path}", unreadable, len(files))
+    tell_ignored(f"folder {path}", ignored)
+    return read
 
 
 def load_bytes(content: bytes, name: str, side: int, channels: int) -> np.ndarray:

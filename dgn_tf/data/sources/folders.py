@@ -153,14 +153,7 @@ def read_all(
         raise InputError(
             f"{name}: no face for `align=eyes` in any of its images; the first is {faceless[0]}"
         )
-    if not kept:
-        raise InputError(
-            f"{name}: none of its {len(files)} image files can be read; "
-            f"the first is {unreadable[0]}"
-        )
-    if unreadable:
-        summary = f"{len(unreadable)} of {done} files cannot be read and are left out"
-        _log.warning("%s: %s:\n  %s", name, summary, "\n  ".join(unreadable))
+    tell_unreadable(name, unreadable, done)
     if faceless:
         _log.warning(
             "%s: %d of %d images are left out, which have no face that can be aligned; the first "
@@ -188,6 +181,21 @@ def _tell_parts(name: str, files: list[str]) -> None:
                 name,
                 ", ".join(printable(folder) for folder in folders),
             )
+
+
+def tell_unreadable(name: str, unreadable: list[str], count: int) -> None:
+    """Warns of the images that cannot be read, as "FILE (reason)", of `count` in all.
+
+    Raises:
+        InputError: that is all of them.
+    """
+    if unreadable and len(unreadable) == count:
+        raise InputError(
+            f"{name}: none of its {count} image files can be read; the first is {unreadable[0]}"
+        )
+    if unreadable:
+        summary = f"{len(unreadable)} of {count} files cannot be read and are left out"
+        _log.warning("%s: %s:\n  %s", name, summary, "\n  ".join(unreadable))
 
 
 def tell_ignored(name: str, ignored: list[str]) -> None:

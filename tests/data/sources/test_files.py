@@ -1,4 +1,5 @@
 import io
+import logging
 import time
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dgn_tf.data.examples import stable_id
-from dgn_tf.data.sources.files import load_bytes, load_files
+from dgn_tf.data.sources.files import load_bytes, load_files, load_photographs
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
 
@@ -76,3 +77,18 @@ def test_many_files_are_compared_in_no_time(tmp_path, monkeypatch):
     begun = time.perf_counter()
     assert len(load_files([f"{row}.png" for row in range(30_000)], 2, 1)) == 30_000
     assert time.perf_counter() - begun < 5
+
+
+def test_of_a_folder_of_photographs_those_that_cannot_be_read_are_left_out(tmp_path, caplog):
+    for name in "abc":
+        Image.new("RGB", (4, 6), "red").save(tmp_path / f"{name}.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "b.png").read_bytes()[:30])
+    with caplog.at_level(logging.WARNING):
+        assert list(load_photographs(str(tmp_path), 5)) == ["b.png", "c.png"]
+    assert "1 of 3 files cannot be read and are left out:\n  a.png (" in caplog.text
+    for name in "bc":
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    with pytest.raises(InputError, match="none of its 3 image files can be read; .* a.png"):
+        load_photographs(str(tmp_path), 5)
+    with pytest.raises(InputError, match="a.png cannot be read as an image"):
+        load_photographs(f"{tmp_path}/a.png", 5)

@@ -69,8 +69,7 @@ def main(_argv: Sequence[str]) -> None:
     told = faces.told() if faces else ""
     if told:
         print(f"{told}.")
-    if trained.told_training:
-        print(trained.told_training)
+    trained.tell_training()
     encoder = trained.encoder(inference.amortised)
     driven = drive(trained.model, trained.config, encoder, still, film.frames, motion, inference)
     save_animation(

@@ -136,8 +136,7 @@ def _infer(task: InferenceTask, settings: InferenceConfig) -> None:
         f"{counted(len(report['examples']), 'image')}, mean squared reconstruction error "
         f"{report['msre']:.2f} (sum over an image, [0, 1] scale): {FLAGS.output_dir}"
     )
-    if trained.told_training:
-        print(trained.told_training)
+    trained.tell_training()
     unlike = [
         f"{example['name']} ({', '.join(example['unlike'])})"
         for example in report["examples"]

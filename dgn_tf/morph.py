@@ -57,8 +57,7 @@ def main(argv: Sequence[str]) -> None:
     inferred = infer_files(trained, files, inference, settings.align)
     if inferred.faces:
         print(f"{inferred.faces}.")
-    if trained.told_training:
-        print(trained.told_training)
+    trained.tell_training()
     for path, error, unlike in zip(files, inferred.errors, inferred.unlike, strict=True):
         told = f", unlike anything that this model has learned ({', '.join(unlike)})"
         print(f"{path}: squared error {error:.1f}{told if unlike else ''}")

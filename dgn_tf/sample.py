@@ -52,8 +52,7 @@ def main(_argv: Sequence[str]) -> None:
         save_png(output, image_grid(model, latents, settings.columns))
     mark_painted(output)
     spread = "as the latents of the training images are" if source == "training" else "N(0, I)"
-    if trained.told_training:
-        print(trained.told_training)
+    trained.tell_training()
     print(f"{output}: {counted(len(seeds), 'sample')}, drawn {spread} (--source={source}).")
 
 

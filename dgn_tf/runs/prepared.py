@@ -70,8 +70,8 @@ def prepare(
     config: Config,
     devices: Devices,
     init_from: str,
+    caller: Caller,
     folders: list[str] | None = None,
-    caller: Caller | None = None,
 ) -> Prepared:
     """Reads the data, unless they are given, and makes the networks.
 
@@ -79,13 +79,12 @@ def prepare(
         config: the settings.
         devices: that learn together.
         init_from: folder of a run that the networks begin with, or empty.
+        caller: what a Python program gives.
         folders: that a labeled run which goes on has numbered its classes by, or None.
-        caller: what a Python program gives; None for nothing.
 
     Raises:
         InputError: the data cannot be read, or do not suit the model.
     """
-    caller = caller or Caller()
     # Without it the order in which threads meet would change the last bits, and a resumed run would
     # not be the same as one that was never interrupted.
     tf.config.experimental.enable_op_determinism()

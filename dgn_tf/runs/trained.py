@@ -12,6 +12,7 @@ from dgn_tf.cli.paths import check_source, version_folder
 from dgn_tf.config import Config
 from dgn_tf.inference.statistics import HARDLY_TRAINED, LatentStatistics
 from dgn_tf.runs import names
+from dgn_tf.runs.caller import print_line
 from dgn_tf.runs.directory import DIRECTIONS, STATISTICS, Run
 from dgn_tf.runs.restoring import find_encoder, load_chains, load_finished_run, load_run
 from dgn_tf.serving import exported
@@ -118,11 +119,10 @@ class Trained:
             found = LatentStatistics.fit(self.chains or {}, one_hot=one_hot)
         return found if found.means else None
 
-    @property
-    def told_training(self) -> str:
-        """What is said once of a model that is hardly trained; empty of others."""
-        known = self.statistics
-        return HARDLY_TRAINED if known is not None and known.hardly_trained else ""
+    def tell_training(self) -> None:
+        """Say of a model that is hardly trained that it is."""
+        if self.statistics is not None and self.statistics.hardly_trained:
+            print_line(HARDLY_TRAINED)
 
 
 def load_trained(run_dir: str | None, saved_model: str | None, finished: bool = False) -> Trained:

@@ -45,7 +45,7 @@ def describe(config: Config) -> None:
     """
     config = with_noted_kind(config)
     devices = Devices(config.execution.strategy, config.learning.shards)
-    print_line(described(prepare(config, devices, config.learning.init_from)))
+    print_line(described(prepare(config, devices, config.learning.init_from, Caller())))
 
 
 def train(config: Config, run_dir: str, fresh: bool = False, data_changed: bool = False) -> int:
@@ -101,7 +101,7 @@ def run_training(
     if devices.chief:
         run.lock()
     folders = run.folders if before else None
-    prepared = prepare(config, devices, init_from, folders, caller)
+    prepared = prepare(config, devices, init_from, caller, folders)
     if caller.weights and not run.checkpoint:
         prepared.begin_with(caller.weights)
     examples, given = prepared.examples, prepared.given

@@ -1,4 +1,4 @@
-# `make tables`: the tables of docs/results.md that need no data from elsewhere, 12 hours on two cores.
+# `make tables`: the tables of docs/results.md that need no data from elsewhere, 6 to 12 hours on two cores.
 # What is finished is not made again, and a training that was stopped goes on, so that Ctrl-C and
 # `make tables` may follow each other. SEEDS=0 makes one repetition; a single report, as in
 # `make runs/tables/heads64-0/evaluation/basis/report.json`, makes what it needs and nothing else.

@@ -11,7 +11,7 @@ from dgn_tf.serving import convert, exported, saved_model
 from dgn_tf.serving.portable import portable
 
 MODELS = pathlib.Path(__file__).parents[2] / "saved_models"
-SHIPPED, PORTRAITS = MODELS / "heads64/2", MODELS / "portraits64/1"
+SHIPPED, PORTRAITS = MODELS / "heads64/2", MODELS / "portraits64/2"
 PLAIN = ("generate", "generate_png", "appearance", "displacement", "warp", "warp_bytes")
 
 

@@ -19,7 +19,7 @@ from dgn_tf.data.sources.openers import Opener, find_sources, holds_videos, open
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.videos import Gap, Timed, open_video
 from dgn_tf.data.sources.walking import printable
-from dgn_tf.data.sources.windows import cut, name_of, resample, slower_rate
+from dgn_tf.data.sources.windows import cut, name_of, resample, slower_rate, tell_slower
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
@@ -79,7 +79,7 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
     broken: list[str] = []
     ignored: list[str] = []
     unclear: list[str] = []
-    slower: list[str] = []
+    slower: list[tuple[str, float]] = []
     done = 0
     for source, found in _results(root, sources, data):
         # A folder of frames that is itself what was named has no relative path.
@@ -95,7 +95,7 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
         ignored += [f"{name}/{frame}" for frame in found.ignored]
         unclear += [f"{name}/{frame}" for frame in found.unclear]
         if found.slower:
-            slower.append(f"{name} ({found.slower:.4g})")
+            slower.append((name, found.slower))
         if progress:
             progress(done, len(sources))
         if 0 < data.limit <= len(names):
@@ -118,16 +118,7 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
             len(unclear),
             unclear[0],
         )
-    if slower:
-        _log.warning(
-            "clips %s: `fps=%g` is more than %d of %d sources have, and repeats their frames; the "
-            "first, with its own frames a second, is %s",
-            path,
-            data.fps,
-            len(slower),
-            done,
-            slower[0],
-        )
+    tell_slower(f"clips {path}", data.fps, slower, done)
     names = names[: data.limit or None]
     ids = np.array([stable_id(name.encode()) for name in names], np.int64)
     return Examples(np.concatenate(clips)[: len(names)], ids, tuple(names))

@@ -11,7 +11,7 @@ from dgn_tf.config.drive import FASTEST
 from dgn_tf.data.decoding import first_line
 from dgn_tf.data.sources.openers import opener_of
 from dgn_tf.data.sources.videos import Gap
-from dgn_tf.data.sources.windows import own_rate, resample, slower_rate
+from dgn_tf.data.sources.windows import own_rate, resample, slower_rate, tell_slower
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 
@@ -72,8 +72,7 @@ def read_frames(
         _log.warning("%s: frames that cannot be read are left out: %s", path, damage[0])
     slower = slower_rate(times, fps)
     if slower and not again:
-        told = "%s: `fps=%g` is more than its own %.4g frames a second, and repeats frames"
-        _log.warning(told, path, fps, slower)
+        tell_slower(path, fps, [("it", slower)])
 
 
 def _drawn(

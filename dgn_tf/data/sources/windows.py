@@ -1,7 +1,10 @@
 """Windows: how sources of any length become clips of as many frames each."""
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
+
+_log = logging.getLogger(__name__)
 
 Frame = TypeVar("Frame")
 # Time stamps are rounded, to milliseconds in some files.
@@ -68,6 +71,22 @@ def slower_rate(times: list[float], fps: float) -> float:
     """
     rate = own_rate(times)
     return rate if fps > _ROUNDED * rate else 0.0
+
+
+def tell_slower(name: str, fps: float, slower: Sequence[tuple[str, float]], count: int = 1) -> None:
+    """Warns that frames are repeated.
+
+    Args:
+        name: of what is read, for the message.
+        fps: frames a second wanted.
+        slower: sources, each with its own frames a second, where `slower_rate` gives them.
+        count: how many sources there are.
+    """
+    if slower:
+        first, rate = slower[0]
+        more = f" (of {count} sources, {len(slower)} have fewer than asked for)" if count > 1 else ""
+        told = "%s: `fps=%g` repeats frames: %s has %.4g a second of its own%s"
+        _log.warning(told, name, fps, first, rate, more)
 
 
 def cut(sequence: Iterable[Frame | None], frames: int) -> Iterator[list[Frame]]:

@@ -84,8 +84,8 @@ def tell_slower(name: str, fps: float, slower: Sequence[tuple[str, float]], coun
     """
     if slower:
         first, rate = slower[0]
-        more = f" (of {count} sources, {len(slower)} have fewer than asked for)" if count > 1 else ""
-        told = "%s: `fps=%g` repeats frames: %s has %.4g a second of its own%s"
+        more = f" (as have {len(slower)} of {count} sources)" if count > 1 else ""
+        told = "%s: `fps=%g` repeats frames: %s has fewer a second of its own, %.4g%s"
         _log.warning(told, name, fps, first, rate, more)
 
 

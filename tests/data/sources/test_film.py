@@ -36,7 +36,7 @@ def test_other_rates_and_fewer_frames_can_be_asked_for(levels, tmp_path, caplog)
     assert film.rate == 25 and film.frames.shape == (5, 16, 16, 1)
     # Twice as many a second: each frame is there twice, but for the ends.
     assert len(np.unique(film.frames)) == 3
-    assert "a.gif: `fps=25` repeats frames: it has 12.5 a second of its own" in caplog.text
+    assert "a.gif: `fps=25` repeats frames: it has fewer a second of its own, 12.5" in caplog.text
     # Read a second time, to cut what the first found, it is told no second time.
     caplog.clear()
     load_film(str(tmp_path / "a.gif"), 16, 1, fps=25, again=True)

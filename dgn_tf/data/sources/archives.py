@@ -53,20 +53,22 @@ def load_archive(
             image.
     """
     name = f"zip {_path_and_folder(rest)[0]}"
-    with _open(rest) as (files, find):
-        return read_all(name, files, find, data.side, data.channels, data.limit, progress, faces)
+    with _open(rest) as (files, find, empty):
+        return read_all(
+            name, files, find, data.side, data.channels, data.limit, progress, faces, empty
+        )
 
 
 @contextlib.contextmanager
 def _finder(rest: str) -> Iterator[Callable[[str], File]]:
     """What finds the files of an archive by their paths."""
-    with _open(rest) as (_, find):
+    with _open(rest) as (_, find, _):
         yield find
 
 
 @contextlib.contextmanager
-def _open(rest: str) -> Iterator[tuple[list[str], Callable[[str], File]]]:
-    """The images of an archive in their order, and what finds their content."""
+def _open(rest: str) -> Iterator[tuple[list[str], Callable[[str], File], list[str]]]:
+    """The images of an archive in their order, what finds their content, and empty folders."""
     path, folder = _path_and_folder(rest)
     name = f"zip {path}"
     # Members are read in threads, one at a time; what takes time is the decoding.
@@ -75,7 +77,7 @@ def _open(rest: str) -> Iterator[tuple[list[str], Callable[[str], File]]]:
         try:
             file = opened.enter_context(open_regular(user_path(path)))
             archive = opened.enter_context(zipfile.ZipFile(file))
-            members = _members(name, archive, folder)
+            members, empty = _members(name, archive, folder)
         except FileNotFoundError:
             raise InputError(f"{name}: there is no such file") from None
         except InputError:
@@ -89,7 +91,7 @@ def _open(rest: str) -> Iterator[tuple[list[str], Callable[[str], File]]]:
             with lock:
                 return io.BytesIO(_content(archive, members[member]))
 
-        yield sorted(members, key=natural_path), find
+        yield sorted(members, key=natural_path), find, empty
 
 
 def _path_and_folder(rest: str) -> tuple[str, str]:
@@ -107,9 +109,12 @@ def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part not in ("", ".", "..")]
 
 
-def _members(name: str, archive: zipfile.ZipFile, folder: str) -> dict[str, zipfile.ZipInfo]:
-    """The images of an archive by their path in `folder`."""
+def _members(
+    name: str, archive: zipfile.ZipFile, folder: str
+) -> tuple[dict[str, zipfile.ZipInfo], list[str]]:
+    """The images of an archive by their path in `folder`, and outermost folders that are empty."""
     found: dict[str, zipfile.ZipInfo] = {}
+    folders: set[str] = set()
     others: list[str] = []
     inside = f"{folder}/" if folder else ""
     for info in archive.infolist():
@@ -118,12 +123,14 @@ def _members(name: str, archive: zipfile.ZipFile, folder: str) -> dict[str, zipf
             written = written.replace("\\", "/")
         parts = _parts(written)
         path = "/".join(parts)
-        if not parts or written.endswith("/") or not path.startswith(inside):
+        if not parts or not path.startswith(inside):
             continue
         path = path.removeprefix(inside)
         if parts[0] == _FOREIGN or any(part.startswith(".") for part in path.split("/")):
             continue
-        if _kind(archive, info) != "image":
+        if written.endswith("/"):
+            folders.add(path)
+        elif _kind(archive, info) != "image":
             others.append(path)
         elif path in found:
             raise InputError(f"{name}: has two files {printable(path)}: pack it again")
@@ -141,7 +148,8 @@ def _members(name: str, archive: zipfile.ZipFile, folder: str) -> dict[str, zipf
         )
     if others:
         _log.warning("%s: not images, and left out: %s", name, left_out(others))
-    return found
+    full = {path.partition("/")[0] for path in (*found, *others, *folders) if "/" in path}
+    return found, [path for path in folders if "/" not in path and path not in full]
 
 
 def _kind(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str | None:

@@ -4,7 +4,7 @@ import collections
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -68,15 +68,24 @@ def load_folder(
     Returns:
         The examples; an id is the first 63 bits of the SHA-256 of the relative path. If all images
         lie in at least two folders, `label` is the number of the outermost, in their order (2
-        before 10).
+        before 10); one that is empty has a number too, as a warning says.
 
     Raises:
         InputError: the folder is missing, is no folder, holds no readable image, or has folders
             that cannot be read.
     """
-    files = find_images(user_path(path))
+    root, name = user_path(path), f"folder {path}"
+    files = find_images(root)
+    empty = _empty_folders(root)
     with _finder(path) as find:
-        return read_all(f"folder {path}", files, find, side, channels, limit, progress, faces)
+        return read_all(name, files, find, side, channels, limit, progress, faces, empty)
+
+
+def _empty_folders(root: Path) -> list[str]:
+    """The outermost folders that hold nothing, but perhaps what is hidden."""
+    folders = [name for name in os.listdir(root) if not name.startswith(".")]
+    folders = [name for name in folders if (root / name).is_dir()]
+    return [name for name in folders if all(n.startswith(".") for n in os.listdir(root / name))]
 
 
 @contextlib.contextmanager
@@ -95,6 +104,7 @@ def read_all(
     limit: int = 0,
     progress: Progress | None = None,
     faces: FaceCutter | None = None,
+    empty: Sequence[str] = (),
 ) -> Examples:
     """Reads image files, of a folder or an archive, as `load_folder` says.
 
@@ -107,6 +117,7 @@ def read_all(
         limit: take only the first `limit` readable images; 0 takes all.
         progress: called with (files done, files needed in all) now and then.
         faces: what cuts the faces out; None takes the middle.
+        empty: outermost folders that hold nothing.
 
     Raises:
         InputError: none of them can be read, or none has a face.
@@ -167,7 +178,7 @@ def read_all(
     ids = np.array([stable_id(os.fsencode(file)) for file in kept], np.int64)
     names = tuple(printable(file) for file in kept)
     _tell_parts(name, files)
-    return Examples(images[: len(kept)], ids, names, _classes(files, kept))
+    return Examples(images[: len(kept)], ids, names, _classes(name, files, kept, empty))
 
 
 def _tell_parts(name: str, files: list[str]) -> None:
@@ -210,11 +221,20 @@ def tell_ignored(name: str, ignored: list[str]) -> None:
         )
 
 
-def _classes(files: list[str], kept: list[str]) -> dict[str, np.ndarray]:
+def _classes(
+    name: str, files: list[str], kept: list[str], empty: Sequence[str]
+) -> dict[str, np.ndarray]:
     """The label of images that lie in a folder for each class: numbers in the folders' order."""
-    folders = class_folders(files)
-    if len(folders) < 2 or not all("/" in file for file in files):
+    if len(class_folders(files)) < 2 or not all("/" in file for file in files):
         return {}
+    folders = class_folders([*files, *empty])
+    if empty:
+        _log.warning(
+            "%s: empty folders keep their numbers in the label of classes: %s. Remove them if they "
+            "are none.",
+            name,
+            ", ".join(f"{printable(f)} ({class_number(f, folders)})" for f in sorted(empty)),
+        )
     numbers = {folder: class_number(folder, folders) for folder in {_outer(f) for f in kept}}
     return {"label": np.array([numbers[_outer(file)] for file in kept], np.int64)}
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import unicodedata
 
 import numpy as np
@@ -50,6 +51,22 @@ def test_twelve_class_folders_are_numbered_as_they_are_named(tmp_path, load_data
     assert two.names == ("2/0.png", "2/1.png")
     # The order of the files is what it was, since the chains of runs go by it.
     assert list(found.names) == sorted(found.names)
+
+
+def test_an_empty_class_folder_keeps_its_number(tmp_path, load_data, caplog):
+    fill(tmp_path / "in", ["a/1.png", "c/2.png", "c/3.png"])
+    for folder in ("b", ".hidden"):
+        (tmp_path / "in" / folder).mkdir()
+    (tmp_path / "in" / "b" / ".gitkeep").write_bytes(b"")
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "in")
+    for spec in (f"folder:{tmp_path}/in", f"zip:{tmp_path}/packed.zip"):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert load_data(spec, 8, 1).factors["label"].tolist() == [0, 2, 2]
+        assert "empty folders keep their numbers in the label of classes: b (1)" in caplog.text
+    # Images that are of no classes have no label because of it.
+    fill(tmp_path / "in", ["4.png"])
+    assert not load_data(f"folder:{tmp_path}/in", 8, 1).factors
 
 
 SCANDIR = os.scandir

@@ -118,7 +118,7 @@ def guarded(main: Main) -> Main:
             if name := long_name(error):
                 _fail(f"the name {name} is longer than the file system takes: give a shorter one.")
             if closed := closed_path(error):
-                _fail(f"{closed}: allow it, or name another place.")
+                _fail(closed)
             reason = disk_reason(error)
             if reason is None:
                 raise

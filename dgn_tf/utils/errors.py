@@ -31,17 +31,34 @@ def long_name(error: BaseException) -> str | None:
 
 
 def closed_path(error: BaseException) -> str | None:
-    """What cannot be entered, read or written as it is, and why; None for other errors."""
+    """What cannot be entered, read or written, and what to do about it; None for other errors."""
     if isinstance(error, PermissionError) and error.filename is not None:
         path = Path(os.fsdecode(error.filename))
         # What lies in such a folder may be a file that only this program looks for.
         above = reversed(path.parents)
         closed = next((folder for folder in above if not os.access(folder, os.X_OK)), path)
-        return f"{closed}: permission denied"
+        return f"{closed}: permission denied: allow it, or name another place."
     # Of `Path.resolve`.
     if isinstance(error, RuntimeError) and str(error).startswith(_LOOP):
-        return f"{str(error)[len(_LOOP) :].strip(_QUOTES)}: is a link that leads to itself"
+        link = str(error)[len(_LOOP) :].strip(_QUOTES)
+        return f"{link}: is a link that leads to itself: allow it, or name another place."
     return None
+
+
+@contextlib.contextmanager
+def telling_closed() -> Iterator[None]:
+    """In here a file or folder that may not be read is said to be one, and no damaged one.
+
+    Raises:
+        InputError: it may not be read.
+    """
+    try:
+        yield
+    except (PermissionError, RuntimeError) as error:
+        told = closed_path(error)
+        if told is None:
+            raise
+        raise InputError(told) from None
 
 
 def disk_reason(error: BaseException | None) -> str | None:

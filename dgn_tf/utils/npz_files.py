@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.errors import InputError, telling_closed
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.memory import free_memory
-from dgn_tf.utils.reading import require_regular
+from dgn_tf.utils.reading import open_regular
 
 _READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -39,12 +39,13 @@ def npz_headers(path: str) -> dict[str, Header]:
     """
     file = user_path(path)
     try:
-        require_regular(file)
+        with telling_closed(), open_regular(file) as opened:
+            is_archive = zipfile.is_zipfile(opened)
     except FileNotFoundError:
         raise InputError(f"npz:{path}: there is no such file") from None
     except OSError as error:
         raise _unreadable(path, error) from None
-    if not zipfile.is_zipfile(file):
+    if not is_archive:
         raise InputError(f"npz:{path}: is not an .npz file (numpy.savez writes one)")
     # A broken file makes readers raise nearly anything.
     try:

@@ -80,7 +80,7 @@ def _open(rest: str) -> Iterator[tuple[list[str], Callable[[str], File], list[st
             members, empty = _members(name, archive, folder)
         except FileNotFoundError:
             raise InputError(f"{name}: there is no such file") from None
-        except InputError:
+        except (InputError, PermissionError):
             raise
         except Exception as error:
             # A damaged archive makes readers raise nearly anything.

@@ -1,7 +1,9 @@
 """Data sets that TensorFlow Datasets prepares once on the disk, read in their own fixed order."""
 
 import contextlib
+import errno
 import io
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +17,7 @@ from tensorflow_datasets.core.utils import tqdm_utils
 from dgn_tf.config import DataConfig
 from dgn_tf.data.squares import square_array
 from dgn_tf.types import Tensor
-from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.errors import InputError, closed_path
 from dgn_tf.utils.network import any_reachable
 from dgn_tf.utils.progress import Progress, is_watched, tell
 from dgn_tf.utils.quiet import quiet_logs
@@ -24,12 +26,17 @@ _BATCH = 256
 
 
 def damaged(error: Exception, data_dir: str) -> str:
-    """Says which prepared data TFDS cannot make sense of, and what to do.
+    """Says which prepared data TFDS cannot make sense of, or may not read, and what to do.
 
     Args:
         error: that TFDS has raised.
         data_dir: folder of the prepared data; empty for TFDS's own default.
     """
+    cause: BaseException | None = error
+    while cause:
+        if told := closed_path(cause):
+            return told
+        cause = cause.__cause__ or cause.__context__
     reason = " ".join(str(error).split())[:500]
     folder = data_dir or tfds.core.constants.DATA_DIR
     return f"{reason} (if its prepared data in {folder} is damaged, delete it to prepare it again)"
@@ -70,6 +77,11 @@ def read_builder(
     total = min(data.limit, total) if data.limit else total
     try:
         return _read(builder, split, pixels, total, data, progress)
+    except tf.errors.PermissionDeniedError as error:
+        raise InputError(
+            f"{data.data}: a file of the prepared data in {builder.data_dir} may not be read: "
+            "allow it, or name another folder."
+        ) from error
     except (tf.errors.OpError, ValueError) as error:
         raise InputError(
             f"{data.data}: the prepared data in {builder.data_dir} cannot be read "
@@ -146,6 +158,9 @@ def _prepare(builder: tfds.core.DatasetBuilder, spec: str) -> None:
     """Downloads and prepares a set that is not on the disk yet; without a network fails at once."""
     if (builder.data_path / "dataset_info.json").exists():
         return
+    if builder.data_path.is_dir() and not os.access(builder.data_path, os.R_OK | os.X_OK):
+        # TFDS takes it for one that is not there.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(builder.data_path))
     parsed = [(urlsplit(url), url) for url in builder.url_infos or ()]
     hosts = {parts.hostname: url for parts, url in parsed if parts.scheme in ("http", "https")}
     if hosts and not any_reachable(list(hosts.values())):

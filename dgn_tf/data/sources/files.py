@@ -16,7 +16,7 @@ from dgn_tf.data.masks import tell_masks
 from dgn_tf.data.sources.folders import find_images, tell_ignored, tell_unreadable
 from dgn_tf.data.sources.walking import printable
 from dgn_tf.data.squares import eight_bits, square
-from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.errors import InputError, telling_closed
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
 
@@ -148,6 +148,7 @@ def _whole(image: Image.Image) -> np.ndarray:
     return np.asarray(eight_bits(image).convert("RGB"))
 
 
+@telling_closed()
 def _read(
     source: str | io.BytesIO,
     name: str,
@@ -167,7 +168,7 @@ def _read(
         raise InputError(f"{name} does not exist: name image files") from None
     except Image.DecompressionBombError:
         raise InputError(f"{name} has far too many pixels: give a smaller one") from None
-    except NoFace:
+    except (NoFace, PermissionError):
         raise
     except Exception as error:
         raise InputError(

@@ -23,7 +23,7 @@ from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples
 from dgn_tf.data.sources.source import Source
 from dgn_tf.utils.checksums import verified, with_checksum
-from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.errors import InputError, telling_closed
 from dgn_tf.utils.files import matching_paths
 from dgn_tf.utils.npz_files import read_npz
 from dgn_tf.utils.progress import Progress
@@ -221,6 +221,7 @@ def _records(examples: Examples, first: int, end: int) -> Iterator[tuple[int, by
         position += _BEFORE + len(record) + _AFTER
 
 
+@telling_closed()
 def load_packed(pattern: str, side: int, channels: int, frames: int = 0) -> PackedExamples:
     """Opens packed folders; no image is read.
 
@@ -270,6 +271,8 @@ def _described(folder: Path, shape: tuple[int, ...]) -> dict:
     try:
         described = verified(read_regular(path).decode())
         found, sizes, index = tuple(described["shape"]), described["files"], described["index"]
+    except PermissionError:
+        raise
     except (OSError, ValueError, KeyError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise InputError(f"{path} cannot be read ({reason}): {hint}") from None

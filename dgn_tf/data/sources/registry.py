@@ -24,10 +24,10 @@ from dgn_tf.data.sources.source import Loader, Source
 from dgn_tf.data.sources.tfds_sets import TFDS
 from dgn_tf.data.sources.walking import left_out, walk
 from dgn_tf.data.sources.where import select
-from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.errors import InputError, telling_closed
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
-from dgn_tf.utils.reading import require_regular
+from dgn_tf.utils.reading import open_regular
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ _CLAIMING = (SHARDS, NPZ, ZIP, FOLDER, CLIPS)
 _WANTED = "give a folder of images or of videos (`dgn train --help=all` lists all else, at --data)."
 
 
+@telling_closed()
 def load(
     data: DataConfig, progress: Progress | None = None, faces: FaceCutter | None = None
 ) -> Examples:
@@ -106,6 +107,7 @@ def _reader(source: Source, rest: str, spec: str, faces: FaceCutter | None) -> L
     return lambda data, rest, progress: read(data, rest, progress, faces)
 
 
+@telling_closed()
 def source_of(spec: str) -> tuple[Source, str]:
     """The source that `spec` names, and what follows its kind.
 
@@ -114,7 +116,7 @@ def source_of(spec: str) -> tuple[Source, str]:
     a path of the same name.
 
     Raises:
-        InputError: it is none of these.
+        InputError: it is none of these, or may not be read.
     """
     kind, _, rest = spec.partition(":")
     source = _KNOWN.get(kind)
@@ -138,7 +140,8 @@ def _instead(path: Path) -> str:
     """What a folder without data holds, and what would be data; why a file cannot be read."""
     if not path.is_dir():
         try:
-            require_regular(path)
+            with telling_closed():
+                open_regular(path).close()
         except OSError as error:
             return f": it {first_line(error)}"
         return ""

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
@@ -161,6 +162,38 @@ def test_damaged_prepared_data_is_named(prepared, tmp_path, load_data):
     os.renames(info.parent, tmp_path / "heads" / "side9" / "1.1.0")
     with pytest.raises(InputError, match=f"heads: .*prepared data in {tmp_path} is damaged"):
         load_data("heads", 9, 3, data_dir=str(tmp_path))
+
+
+def test_closed_prepared_data_are_not_told_as_damaged(tmp_path, monkeypatch, load_data):
+    load_data("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path))
+
+    def told():
+        with pytest.raises(InputError) as error:
+            load_data("tfds:tiny_pictures", 8, 3, data_dir=str(tmp_path))
+        assert "delete" not in str(error.value)
+        return str(error.value)
+
+    def refuse(*args, **kwargs):
+        raise tf.errors.PermissionDeniedError(None, None, "x.tfrecord; Permission denied")
+
+    with monkeypatch.context() as closed:
+        closed.setattr(tfds.core.DatasetBuilder, "as_dataset", refuse)
+        assert "may not be read: allow it" in told()
+    (info,) = tmp_path.rglob("dataset_info.json")
+
+    def unread(*args, **kwargs):
+        try:
+            raise PermissionError(13, "Permission denied", str(info))
+        except PermissionError as error:
+            raise tfds.core.dataset_info.DatasetInfoFileError("Could not read") from error
+
+    with monkeypatch.context() as closed:
+        closed.setattr(tfds, "builder", unread)
+        assert f"{info}: permission denied: allow it" in told()
+    info.unlink()
+    with monkeypatch.context() as closed:
+        closed.setattr("os.access", lambda path, mode: os.fspath(path) != os.fspath(info.parent))
+        assert f"{info.parent}: permission denied: allow it" in told()
 
 
 def test_two_processes_may_prepare_a_set_at_once(tmp_path, monkeypatch, load_data):

@@ -2,13 +2,14 @@
 
 import functools
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from dgn_tf.data.kinds import HEAD, is_animated, kind_by_content, suffix_of
+from dgn_tf.data.kinds import HEAD, is_animated, kind_by_content, kind_by_suffix, suffix_of
 from dgn_tf.data.sources.folders import read_square
 from dgn_tf.data.sources.numbering import missing_before
 from dgn_tf.data.sources.videos import Gap, Timed, open_animation, open_video
@@ -32,7 +33,8 @@ Opener: TypeAlias = Callable[[Path, int, int], Timed]
 def find_sources(path: str) -> tuple[Path, dict[str, Opener]]:
     """The sources of clips under a path: videos, animations and folders of frames.
 
-    Images beside videos are no frames. What is left out is told in warnings.
+    Images beside videos are no frames, and of files that differ in their suffix alone one is a
+    source, a video before an animation. What is left out is told in warnings.
 
     Args:
         path: a folder, or one video file.
@@ -53,12 +55,19 @@ def find_sources(path: str) -> tuple[Path, dict[str, Opener]]:
         return root.parent, {root.name: opener}
     found: dict[str, Opener] = {}
     beside: list[str] = []
+    again: list[str] = []
     others: list[str] = []
     ours: list[str] = []
     for folder, files in walk(root, ours):
         inside = Path(folder).relative_to(root)
         openers = {name: opener_of(Path(folder, name)) for name in files}
-        moving = {(inside / n).as_posix(): opener for n, opener in openers.items() if opener}
+        twins = _twins([name for name, opener in openers.items() if opener])
+        again += [(inside / name).as_posix() for name in twins]
+        moving = {
+            (inside / name).as_posix(): opener
+            for name, opener in openers.items()
+            if opener and name not in twins
+        }
         still = [n for n, opener in openers.items() if not opener]
         frames = [name for name in still if kind_of(Path(folder, name)) == "image"]
         others += [(inside / name).as_posix() for name in still if name not in frames]
@@ -81,6 +90,14 @@ def find_sources(path: str) -> tuple[Path, dict[str, Opener]]:
             len(beside),
             printable(sorted(beside)[0]),
         )
+    if again:
+        _log.warning(
+            "clips %s: files of the same name as another but for the suffix are passed over as the "
+            "same clip (%d, the first is %s): rename them if they are others",
+            path,
+            len(again),
+            printable(sorted(again)[0]),
+        )
     tell_left_out(f"clips {path}", "videos or images", root, others)
     folders = [source for source, opener in found.items() if opener is open_folder]
     if folders and len(folders) < len(found):
@@ -92,6 +109,15 @@ def find_sources(path: str) -> tuple[Path, dict[str, Opener]]:
             printable(sorted(folders)[0]),
         )
     return root, dict(sorted(found.items()))
+
+
+def _twins(names: list[str]) -> set[str]:
+    """Those that differ from another in a known suffix alone: all but the first, videos first."""
+    known = [name for name in names if kind_by_suffix(name)]
+    kept: dict[str, str] = {}
+    for name in sorted(known, key=lambda name: (kind_by_suffix(name) != "video", name)):
+        kept.setdefault(os.path.splitext(name)[0], name)
+    return set(known) - set(kept.values())
 
 
 def opener_of(file: Path) -> Opener | None:

@@ -176,6 +176,21 @@ def test_missing_frames_and_unclear_numbers_are_told(tmp_path, caplog, load):
     assert "(folders: 1; the first is of unclear/1.png)" in unclear
 
 
+def test_a_clip_in_two_containers_is_one(tmp_path, caplog, load):
+    for name in ("a.gif", "a.webp", "b.gif", "a.1", "a.2"):
+        write_gif(tmp_path / "new.gif", grey_gif(2), 100)
+        (tmp_path / "new.gif").rename(tmp_path / name)
+    write_video(tmp_path / "a.mov", grey_gif(2))
+    (tmp_path / "deep").mkdir()
+    write_gif(tmp_path / "deep/a.gif", grey_gif(2), 100)
+    with caplog.at_level(logging.WARNING):
+        clips = load(tmp_path, 2)
+    names = [name.partition("#")[0] for name in clips.names]
+    assert names == ["a.1", "a.2", "a.mov", "b.gif", "deep/a.gif"]
+    (record,) = caplog.records
+    assert "passed over as the same clip (2, the first is a.gif)" in record.getMessage()
+
+
 def test_more_frames_a_second_than_a_video_has_are_told_once(tmp_path, caplog, load):
     write_gif(tmp_path / "a.gif", grey_gif(6), 100)
     write_gif(tmp_path / "b.gif", grey_gif(6), 100)

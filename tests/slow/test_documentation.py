@@ -26,7 +26,7 @@ QUICK = ("--dry_run", "--warp_image")
 LESS = {
     '"faces64"': '"debug", alpha=0.1',
     "side=64": "side=32",
-    "epochs=120": "epochs=1",
+    "epochs=30": "epochs=1",
     ', align="eyes"': "",
 }
 

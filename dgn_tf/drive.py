@@ -15,7 +15,6 @@ from dgn_tf.cli.flags import define_settings_flags, define_source_flags, setting
 from dgn_tf.cli.paths import check_source, painted_file, require_paths
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.drive import SUFFIXES, DriveSettings, MotionSettings
-from dgn_tf.utils.painted import mark_painted
 from dgn_tf.utils.words import counted
 
 if TYPE_CHECKING:
@@ -72,10 +71,8 @@ def main(_argv: Sequence[str]) -> None:
     trained.tell_training()
     encoder = trained.encoder(inference.amortised)
     driven = drive(trained.model, trained.config, encoder, still, film.frames, motion, inference)
-    save_animation(
-        output, driven_frames(driven.images, film.frames if settings.beside else None), film.rate
-    )
-    mark_painted(output)
+    frames = driven_frames(driven.images, film.frames if settings.beside else None)
+    save_animation(output, frames, film.rate, shown=True)
     for path, shown in (
         (settings.face, (still[None], driven.of_still, driven.error)),
         (settings.video, (film.frames, driven.of_frames, driven.errors)),

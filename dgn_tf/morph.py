@@ -14,7 +14,6 @@ from dgn_tf.cli.paths import check_source, painted_file, require_path
 from dgn_tf.config import InferenceConfig
 from dgn_tf.config.painting import MorphSettings, is_animation
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.painted import mark_painted
 
 FLAGS = absl_flags.FLAGS
 POSITIONALS = ("IMAGE...",)
@@ -50,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
     from dgn_tf.evaluation.inferring import infer_files
     from dgn_tf.runs.trained import load_trained
     from dgn_tf.visualize.animation import save_animation, there_and_back
-    from dgn_tf.visualize.images import save_png
+    from dgn_tf.visualize.images import save_sheet
     from dgn_tf.visualize.morphing import only_group, path_frames, strip
 
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
@@ -66,10 +65,9 @@ def main(argv: Sequence[str]) -> None:
         latents = only_group(latents, settings.group)
     if is_animation(settings.output):
         frames = path_frames(trained.model, latents, settings.frames, closed=False)
-        save_animation(output, there_and_back(frames))
+        save_animation(output, there_and_back(frames), shown=True)
     else:
-        save_png(output, strip(trained.model, latents, settings.columns))
-    mark_painted(output)
+        save_sheet(output, strip(trained.model, latents, settings.columns))
     print(output)
 
 

@@ -12,7 +12,6 @@ from dgn_tf.cli.app import run_app
 from dgn_tf.cli.flags import define_settings_flags, define_source_flags, settings_from_flags
 from dgn_tf.cli.paths import check_source, painted_file
 from dgn_tf.config.painting import SampleSettings, is_animation, parse_seeds
-from dgn_tf.utils.painted import mark_painted
 from dgn_tf.utils.words import counted
 
 FLAGS = absl_flags.FLAGS
@@ -38,7 +37,7 @@ def main(_argv: Sequence[str]) -> None:
     # What takes seconds to import comes once it is needed.
     from dgn_tf.runs.trained import load_trained
     from dgn_tf.visualize.animation import save_animation
-    from dgn_tf.visualize.images import save_png
+    from dgn_tf.visualize.images import save_sheet
     from dgn_tf.visualize.morphing import image_grid, path_frames, sample_latents
 
     trained = load_trained(FLAGS.run_dir, FLAGS.saved_model)
@@ -47,10 +46,10 @@ def main(_argv: Sequence[str]) -> None:
     seeds = parse_seeds(settings.seeds)
     latents = sample_latents(model, statistics, seeds, source)
     if is_animation(settings.output):
-        save_animation(output, path_frames(model, latents, settings.frames, closed=True))
+        frames = path_frames(model, latents, settings.frames, closed=True)
+        save_animation(output, frames, shown=True)
     else:
-        save_png(output, image_grid(model, latents, settings.columns))
-    mark_painted(output)
+        save_sheet(output, image_grid(model, latents, settings.columns))
     spread = "as the latents of the training images are" if source == "training" else "N(0, I)"
     trained.tell_training()
     print(f"{output}: {counted(len(seeds), 'sample')}, drawn {spread} (--source={source}).")

@@ -27,6 +27,7 @@ from dgn_tf.visualize.images import (
     lay_out,
     png_bytes,
     save_png,
+    save_sheet,
     whole_factor,
 )
 
@@ -128,7 +129,8 @@ class Images:
             path: NAME.png, .jpg or .webp: a single image, small ones enlarged, or several as a
                 sheet; NAME.gif or .mp4: an animation of all images in turn, or of the clips
                 together; a path without a suffix: a folder with a PNG file of each image at its
-                own size, or a GIF of each clip.
+                own size, or a GIF of each clip. Such a folder can be data; of the others, PNG, GIF
+                and MP4 files have a mark by which data leave them out.
 
         Returns:
             The path.
@@ -143,7 +145,7 @@ class Images:
             raise InputError(f"`path={path}` is a folder: name a file.")
         if suffix in _MOVING:
             check_format(suffix.removeprefix("."))
-            save_animation(target, self._frames(), self.rate)
+            save_animation(target, self._frames(), self.rate, shown=True)
         elif suffix in _STILL:
             _save_still(target, self.sheet())
         elif suffix:
@@ -153,9 +155,9 @@ class Images:
             names = file_names(self.names or [f"{row:04d}" for row in range(len(self))])
             for name, image in zip(names, self, strict=True):
                 if self.moving:
-                    image.save(target / f"{name}.gif")
+                    save_animation(target / f"{name}.gif", image._frames(), image.rate)
                 else:
-                    _save_still(target / f"{name}.png", image.pixels[0])
+                    save_png(target / f"{name}.png", image.pixels[0])
         return target
 
     def _enlarged(self) -> np.ndarray:
@@ -192,7 +194,7 @@ def _together(clips: np.ndarray) -> np.ndarray:
 
 def _save_still(path: Path, image: np.ndarray) -> None:
     if path.suffix.lower() == ".png":
-        save_png(path, image)
+        save_sheet(path, image)
         return
     pixels = image[..., 0] if image.shape[-1] == 1 else image
     with atomic_write(path) as partial:

@@ -14,7 +14,7 @@ from dgn_tf.benchmarking.registry import PARTS
 from dgn_tf.config.benchmark import NUMBERS
 from dgn_tf.utils.files import write_text
 from dgn_tf.utils.ownership import BENCHMARK, Ownership
-from dgn_tf.visualize.images import save_png
+from dgn_tf.visualize.images import save_sheet
 
 
 def machine() -> dict[str, str]:
@@ -48,5 +48,5 @@ def write(result: Mapping[str, Any], output: Path) -> list[Path]:
     for name, rows in tables.items():
         write_text(output / name, "\n".join(rows) + "\n")
     for name, chart in charts.items():
-        save_png(output / name, chart)
+        save_sheet(output / name, chart)
     return [output / name for name in (NUMBERS, *tables, *charts)]

@@ -21,7 +21,7 @@ from dgn_tf.utils.folders import atomic_folder, require_replaceable
 from dgn_tf.utils.ownership import REPORT, Ownership, files_under
 from dgn_tf.utils.reading import read_text
 from dgn_tf.visualize.animation import save_animation
-from dgn_tf.visualize.images import png_bytes, save_png
+from dgn_tf.visualize.images import png_bytes, save_sheet
 
 Cell = str | float | int | None
 
@@ -189,9 +189,9 @@ def write_report(folder: str | os.PathLike, report: Report, origin: Mapping[str,
     _record_older(folder, report)
     with atomic_folder(folder, REPORT) as aside:
         for figure in report.figures:
-            save_png(aside / f"{figure.name}.png", figure.image)
+            save_sheet(aside / f"{figure.name}.png", figure.image)
             if figure.video is not None:
-                save_animation(aside / f"{figure.name}.gif", figure.video, rate=_FRAME_RATE)
+                save_animation(aside / f"{figure.name}.gif", figure.video, _FRAME_RATE, shown=True)
         page = _page(report, aside, origin, " · ".join(made))
         for name, text in (("report.json", _json(values) + "\n"), ("report.html", page)):
             # Names of files may hold bytes that are no text: JSON takes their escapes.

@@ -17,7 +17,7 @@ from dgn_tf.visualize.decoding import decode
 from dgn_tf.visualize.directions import Directions
 from dgn_tf.visualize.editing import apply_edits
 from dgn_tf.visualize.grids import draw_grid
-from dgn_tf.visualize.images import save_png, whole_factor
+from dgn_tf.visualize.images import save_png, save_sheet, whole_factor
 
 _SHEET_COLUMNS = 10
 _BATCH = 128
@@ -55,8 +55,9 @@ def write_reconstructions(
                 made["canonical"] = as_bytes(parts["appearance"])
                 made["grids"] = draw_grid(images, parts["geometry"], factor)
             for kind, batch in made.items():
+                save = save_sheet if kind == "grids" else save_png
                 for file, image in zip(files[rows], batch, strict=True):
-                    save_png(folder / kind / f"{file}.png", image)
+                    save(folder / kind / f"{file}.png", image)
             report(first + len(images), len(examples))
     return np.concatenate(errors)
 
@@ -77,9 +78,9 @@ def write_overviews(
     def first(count: int) -> tuple[np.ndarray, LatentArrays]:
         return examples.images[:count], {name: z[:count] for name, z in latents.items()}
 
-    save_png(folder / "sheet.png", sheets.sample_sheet(model, *first(_SHEET_COLUMNS)))
+    save_sheet(folder / "sheet.png", sheets.sample_sheet(model, *first(_SHEET_COLUMNS)))
     if board and has_geometry(model):
-        save_png(folder / "board.png", sheets.recombination_board(model, *first(board)))
+        save_sheet(folder / "board.png", sheets.recombination_board(model, *first(board)))
 
 
 def write_recombinations(

@@ -32,11 +32,10 @@ from dgn_tf.serving.warmup import Requests, write_warmup
 from dgn_tf.types import EncodedModel, LatentArrays, Latents, Tensor
 from dgn_tf.utils.files import free_path, literal_path, user_path, write_text
 from dgn_tf.utils.folders import new_folder
-from dgn_tf.utils.painted import mark_painted
 from dgn_tf.utils.quiet import quiet_logs
 from dgn_tf.visualize.directions import FILE as DIRECTIONS
 from dgn_tf.visualize.directions import Directions, write_directions
-from dgn_tf.visualize.images import png_bytes, save_png
+from dgn_tf.visualize.images import png_bytes, save_sheet
 
 # {signature: {output: array}}.
 Answers = dict[str, dict[str, np.ndarray]]
@@ -178,9 +177,7 @@ def export_saved_model(
         _write_golden(partial, folder.name, requests, answers)
         card = model_card(folder.name, config, plain, functions, metrics or {})
         write_text(partial / CARD, card)
-        save_png(partial / PICTURE, card_picture(plain, shown))
-        # An export may lie beside the photographs of its run.
-        mark_painted(partial / PICTURE)
+        save_sheet(partial / PICTURE, card_picture(plain, shown))
         _write_sums(partial)
         return _publish(partial, folder)
 

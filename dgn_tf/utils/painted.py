@@ -1,4 +1,4 @@
-"""A mark at the end of single files that commands paint, so that data leave them out.
+"""A mark at the end of files that are painted to be looked at, so that data leave them out.
 
 Such a file lies wherever its user wants it, often beside photographs, where no record of ours tells
 what it is. Programs that show images pass the mark over, as the formats provide for.
@@ -8,7 +8,6 @@ import os
 import zlib
 from pathlib import Path
 
-from dgn_tf.utils.files import atomic_write
 from dgn_tf.utils.reading import open_regular
 
 _MARK = b"painted by dgn_tf"
@@ -18,22 +17,8 @@ _GIF_END = b";"
 _TAIL = 64
 
 
-def mark_painted(path: str | os.PathLike) -> None:
-    """Marks a file that is there.
-
-    Args:
-        path: of a whole .png, .gif or .mp4 file.
-
-    Raises:
-        OSError: it cannot be read or written; it is as it was then.
-    """
-    content = Path(path).read_bytes()
-    with atomic_write(path) as partial:
-        partial.write_bytes(_marked(content, Path(path).suffix.lower()))
-
-
 def is_painted(path: str | os.PathLike) -> bool:
-    """Whether a file ends as `mark_painted` leaves it; False for one that cannot be read."""
+    """Whether a file ends as `marked` makes it end; False for one that cannot be read."""
     if Path(path).suffix.lower() not in (".png", ".gif", ".mp4"):
         return False
     try:
@@ -44,7 +29,8 @@ def is_painted(path: str | os.PathLike) -> bool:
         return False
 
 
-def _marked(content: bytes, suffix: str) -> bytes:
+def marked(content: bytes, suffix: str) -> bytes:
+    """A whole file of the suffix .png, .gif or .mp4, with the mark."""
     if suffix == ".png":
         chunk = b"tEXtSoftware\0" + _MARK
         checked = chunk + zlib.crc32(chunk).to_bytes(4, "big")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from dgn_tf.types import LatentArrays, LatentModel
 from dgn_tf.utils.files import atomic_write
+from dgn_tf.utils.painted import marked
 from dgn_tf.visualize.directions import Directions
 from dgn_tf.visualize.images import as_images, whole_factor
 from dgn_tf.visualize.traversals import SHOWN, traverse
@@ -52,7 +53,7 @@ def write_animations(
         images = traverse(model, latents, group, leading, columns=_COLUMNS, appearance=shown)
         for title, row in zip(titles, images, strict=True):
             frames = as_images(row, whole_factor(row.shape[1]))
-            save_animation(folder / f"{title}.{kind}", there_and_back(frames))
+            save_animation(folder / f"{title}.{kind}", there_and_back(frames), shown=True)
 
 
 def there_and_back(frames: np.ndarray) -> np.ndarray:
@@ -60,17 +61,23 @@ def there_and_back(frames: np.ndarray) -> np.ndarray:
     return np.concatenate([frames, frames[-2:0:-1]])
 
 
-def save_animation(path: str | os.PathLike, frames: np.ndarray, rate: float = _RATE) -> None:
+def save_animation(
+    path: str | os.PathLike, frames: np.ndarray, rate: float = _RATE, shown: bool = False
+) -> None:
     """Writes an animation, whole or not at all; a GIF repeats forever.
 
     Args:
         path: where to, named .gif or .mp4 (H.264); its folder is made if need be.
         frames: uint8 [T, H, W, 3]; H and W even for MP4.
         rate: frames a second; a GIF has whole hundredths of a second for each.
+        shown: whether it is made to be looked at, and gets the mark by which data leave it out.
     """
-    write = {".gif": _write_gif, ".mp4": _write_mp4}[Path(path).suffix.lower()]
+    suffix = Path(path).suffix.lower()
+    write = {".gif": _write_gif, ".mp4": _write_mp4}[suffix]
     with atomic_write(path) as partial:
         write(str(partial), np.ascontiguousarray(frames), rate)
+        if shown:
+            partial.write_bytes(marked(partial.read_bytes(), suffix))
 
 
 def _write_gif(path: str, frames: np.ndarray, rate: float) -> None:

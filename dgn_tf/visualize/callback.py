@@ -11,6 +11,7 @@ from dgn_tf.data.examples import Examples
 from dgn_tf.types import ClipModel, LatentArrays, LatentModel, one_hot_groups
 from dgn_tf.utils.files import atomic_write, user_path
 from dgn_tf.utils.ownership import SHEETS, Ownership
+from dgn_tf.utils.painted import marked
 from dgn_tf.visualize.clips import clip_sheet, of_first_frames
 from dgn_tf.visualize.directions import Directions, equal_directions, principal_directions
 from dgn_tf.visualize.images import png_bytes
@@ -144,7 +145,7 @@ class SampleSheets(keras.callbacks.Callback):
         Ownership(self.folder, SHEETS).add(file for both in files.values() for file in both)
         for name, image in sheets.items():
             # Quick to make and a fifth larger than it could be: a training waits for it at its end.
-            png = png_bytes(image, level=1)
+            png = marked(png_bytes(image, level=1), ".png")
             for file in files[name]:
                 with atomic_write(self.folder / file) as partial:
                     partial.write_bytes(png)

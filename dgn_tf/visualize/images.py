@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dgn_tf.data.examples import as_bytes
 from dgn_tf.utils.files import atomic_write
+from dgn_tf.utils.painted import marked
 
 # Images on a sheet are enlarged until their side is at least this many pixels.
 SHOWN_SIDE = 128
@@ -113,6 +114,12 @@ def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
     """
     with atomic_write(path) as partial:
         partial.write_bytes(png_bytes(image))
+
+
+def save_sheet(path: str | os.PathLike, image: np.ndarray) -> None:
+    """`save_png` of what is made to be looked at: with a mark, by which data leave it out."""
+    with atomic_write(path) as partial:
+        partial.write_bytes(marked(png_bytes(image), ".png"))
 
 
 def png_bytes(image: np.ndarray, level: int = 4) -> bytes:

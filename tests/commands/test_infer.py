@@ -23,6 +23,7 @@ from dgn_tf.training.chains import Chains
 from dgn_tf.training.checkpoints import Checkpoints, Progress
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.ownership import RECORD, RESULTS, Ownership
+from dgn_tf.utils.painted import is_painted
 from dgn_tf.visualize.directions import principal_directions
 
 SIDE = 32
@@ -97,6 +98,8 @@ def test_the_results_are_complete_and_nothing_else_is_left(world):
     kinds = ("reconstructions", "canonical", "grids")
     images = {f"{k}/{f}.png" for k in kinds for f in ("a__b", "a__b-2", "c_d")}
     assert files == images | {RECORD, "latents.npz", "report.json", "sheet.png", "board.png"}
+    looked_at = {name for name in files if is_painted(root / "out" / name)}
+    assert looked_at == {n for n in files if n.startswith("grids/")} | {"sheet.png", "board.png"}
 
 
 def test_latents_images_and_errors_agree(world):

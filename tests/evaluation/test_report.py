@@ -172,7 +172,7 @@ def test_a_folder_that_is_no_report_is_not_replaced(tmp_path):
     assert [p.name for p in (tmp_path / "basis").iterdir()] == ["report.json"]
 
 
-@pytest.mark.parametrize("broken", ["_page", "save_png", "save_animation"])
+@pytest.mark.parametrize("broken", ["_page", "save_sheet", "save_animation"])
 def test_a_report_that_fails_leaves_the_one_before(tmp_path, broken):
     write_report(tmp_path / "basis", Report("Another", {"a": 1}), {})
     with (

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import dgn_tf as dgn
 from dgn_tf.config import DataConfig
 from dgn_tf.data.sources.clips import load_clips
 from dgn_tf.data.sources.folders import load_folder
-from dgn_tf.utils.painted import is_painted, mark_painted
+from dgn_tf.evaluation.report import Figure, Report, write_report
+from dgn_tf.utils.painted import is_painted, marked
 from dgn_tf.visualize.animation import save_animation
 from dgn_tf.visualize.images import save_png
 
@@ -17,11 +19,15 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint
 
 
 def paint(path):
-    """A file as the commands write it."""
+    """A file of pixels, as people have them."""
     if path.suffix == ".png":
         save_png(path, FRAMES[0])
     else:
         save_animation(path, FRAMES)
+
+
+def mark(path):
+    path.write_bytes(marked(path.read_bytes(), path.suffix.lower()))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.gif", "a.mp4", "A.PNG"])
@@ -35,7 +41,7 @@ def test_the_mark_is_found_again_and_changes_no_pixel(tmp_path, name):
     before = path.read_bytes()
     assert not is_painted(path)
     shown = _pixels(path)
-    mark_painted(path)
+    mark(path)
     assert is_painted(path)
     np.testing.assert_array_equal(_pixels(path), shown)
     if path.suffix.lower() == ".png":
@@ -61,8 +67,8 @@ def _pixels(path):
 def test_what_was_painted_into_a_folder_of_photographs_is_no_example(tmp_path, caplog):
     for name in ("a.png", "b.png", "sheet.png", "walk.gif"):
         paint(tmp_path / name)
-    mark_painted(tmp_path / "sheet.png")
-    mark_painted(tmp_path / "walk.gif")
+    mark(tmp_path / "sheet.png")
+    mark(tmp_path / "walk.gif")
     with caplog.at_level(logging.WARNING):
         examples = load_folder(str(tmp_path), 16, 3)
     assert examples.names == ("a.png", "b.png")
@@ -73,11 +79,27 @@ def test_what_was_painted_beside_frames_or_videos_is_none(tmp_path):
     for number in range(3):
         paint(tmp_path / f"frames/{number}.png")
     paint(tmp_path / "frames/strip.png")
-    mark_painted(tmp_path / "frames/strip.png")
+    mark(tmp_path / "frames/strip.png")
     paint(tmp_path / "morph.gif")
-    mark_painted(tmp_path / "morph.gif")
+    mark(tmp_path / "morph.gif")
     clips = load_clips(DataConfig(side=32, frames=3), str(tmp_path))
     assert len(clips) == 1 and clips.names[0].startswith("frames")
+
+
+def test_what_is_made_to_be_looked_at_is_marked_wherever_it_is_copied(tmp_path):
+    figure = Figure("sheet", "A sheet.", FRAMES[0], FRAMES)
+    write_report(tmp_path / "report", Report("Title", {}, (), (figure,)), {})
+    images = dgn.Images(FRAMES)
+    for name in ("a.png", "a.gif"):
+        images.save(tmp_path / name)
+    images.save(tmp_path / "folder")
+    dgn.Images(FRAMES[None]).save(tmp_path / "clips")
+    looked_at = ["a.gif", "a.png", "report/sheet.gif", "report/sheet.png"]
+    found = [path for path in tmp_path.rglob("*.*") if is_painted(path)]
+    assert sorted(str(path.relative_to(tmp_path)) for path in found) == looked_at
+    # Each image at its own size, in a folder of theirs, can be data.
+    assert len(load_folder(str(tmp_path / "folder"), 16, 3)) == 3
+    assert len(load_clips(DataConfig(side=32, frames=3), str(tmp_path / "clips"))) == 1
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "none.png"])

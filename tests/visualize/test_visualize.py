@@ -12,6 +12,7 @@ from dgn_tf.models.deformable import DeformableGenerator
 from dgn_tf.models.generators import AppearanceGenerator, GeometricGenerator
 from dgn_tf.ops.warp import warp
 from dgn_tf.training.chains import Chains
+from dgn_tf.utils.painted import is_painted
 from dgn_tf.visualize import callback as callbacks
 from dgn_tf.visualize.callback import SampleSheets
 from dgn_tf.visualize.decoding import decode
@@ -326,6 +327,7 @@ def test_the_callback_changes_no_training_state(model, tmp_path):
             "traversal_geometry.png",
         ]
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / place / "sheet.png")), sheet)
+        assert all(is_painted(path) for path in (tmp_path / place).iterdir())
 
 
 def held_back(monkeypatch, callback):

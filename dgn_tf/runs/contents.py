@@ -13,6 +13,7 @@ from dgn_tf.training.checkpoints import Checkpoints, checkpoint_files
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import LOCK, partial_path
 from dgn_tf.utils.ownership import (
+    CHECKPOINTS,
     LOGS,
     MEASURED,
     RECORD,
@@ -28,7 +29,7 @@ from dgn_tf.visualize.directions import FILE as DIRECTIONS
 
 MODEL, ENCODER = "model.keras", "encoder.keras"
 CONFIG, FLAGS, DATA, EXAMPLES = "config.json", "flags.cfg", "data.json", "examples.npz"
-CHECKPOINTS, SAMPLES, TENSORBOARD = "checkpoints", "samples", "tensorboard"
+SAMPLES, TENSORBOARD = "samples", "tensorboard"
 _FILES = (
     CONFIG,
     FLAGS,

@@ -19,6 +19,8 @@ from dgn_tf.utils.reading import read_text
 RUN, SHEETS, LOGS, MEASURED = "a run", "sample sheets", "logs", "measurements of a run"
 REPORT, RESULTS, PAGE, PACKED = "a report", "results of an inference", "a web page", "packed data"
 LITE, BENCHMARK = ".tflite files", "results of a benchmark"
+# The folder of a run whose files come and go, and are in no record.
+CHECKPOINTS = "checkpoints"
 _SHOWN = 5
 
 
@@ -116,9 +118,14 @@ def remove_recorded(folder: Path) -> None:
 
 
 def written_in(folder: str) -> Iterator[str]:
-    """Paths of the files that this program has written into a folder, at any depth."""
+    """Paths of the files, and of the folders of nothing else, that this program has written there.
+
+    Those of files are of any depth.
+    """
     for name in _names(Path(folder)):
         yield os.path.join(folder, *name.split("/"))
+    if Ownership(folder, RUN).recorded:
+        yield os.path.join(folder, CHECKPOINTS)
 
 
 def shortened(names: list[str]) -> str:

@@ -29,6 +29,7 @@ from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
+from dgn_tf.utils.words import counted
 
 _log = logging.getLogger(__name__)
 
@@ -279,7 +280,8 @@ def find_images(root: Path) -> list[str]:
         but = f" but {passed} that this program wrote" if passed else ""
         raise InputError(f"folder {root} holds no image file ({FORMATS}){but}{holds}")
     if passed:
-        _log.warning("folder %s: passed over %d images that this program wrote.", root, passed)
+        told = "folder %s: passed over %s that this program wrote."
+        _log.warning(told, root, counted(passed, "image"))
     tell_left_out(f"folder {root}", "images", root, others)
     return sorted(found)
 

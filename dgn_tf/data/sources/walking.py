@@ -41,8 +41,9 @@ def walk(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, list[
             folders.clear()
             continue
         visited.add(os.path.realpath(folder))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
         written.update(written_in(folder))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in folders if os.path.join(folder, name) not in written]
         shown = [name for name in files if not name.startswith(".")]
         paths = {name: os.path.join(folder, name) for name in shown}
         written.update(path for path in paths.values() if is_painted(path))

@@ -15,6 +15,7 @@ from dgn_tf.data.labels import class_folders
 from dgn_tf.data.sources.folders import find_images, load_folder
 from dgn_tf.data.sources.walking import composed, left_out, natural, natural_path
 from dgn_tf.utils.errors import InputError
+from dgn_tf.utils.ownership import RUN, SHEETS, Ownership
 
 
 def fill(root, names, kind="PNG"):
@@ -51,6 +52,19 @@ def test_twelve_class_folders_are_numbered_as_they_are_named(tmp_path, load_data
     assert two.names == ("2/0.png", "2/1.png")
     # The order of the files is what it was, since the chains of runs go by it.
     assert list(found.names) == sorted(found.names)
+
+
+def test_of_a_run_beside_images_nothing_is_told_as_left_out(tmp_path, caplog):
+    fill(tmp_path, ["a.png", "runs/a/samples/latest/sheet.png", "checkpoints/b.png"])
+    (tmp_path / "runs/a/config.json").write_text("{}")
+    (tmp_path / "runs/a/checkpoints/step-1").mkdir(parents=True)
+    (tmp_path / "runs/a/checkpoints/step-1/state.index").write_text("")
+    Ownership(tmp_path / "runs/a", RUN).add(["config.json"])
+    Ownership(tmp_path / "runs/a/samples", SHEETS).add(["latest/sheet.png"])
+    with caplog.at_level(logging.WARNING):
+        assert find_images(tmp_path) == ["a.png", "checkpoints/b.png"]
+    (record,) = caplog.records
+    assert "passed over 1 image that this program wrote" in record.getMessage()
 
 
 def test_an_empty_class_folder_keeps_its_number(tmp_path, load_data, caplog):

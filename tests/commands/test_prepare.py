@@ -16,7 +16,7 @@ from dgn_tf.data.cropping import crops, detection, preparing
 from dgn_tf.data.cropping.detection import Face, load_detector
 from dgn_tf.data.cropping.journal import Journal
 from dgn_tf.data.cropping.noted import noted_faces
-from dgn_tf.data.sources.folders import load_folder
+from dgn_tf.data.sources.folders import find_images, load_folder
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.locks import lock_folder
 
@@ -252,6 +252,24 @@ def test_crops_that_were_deleted_stay_so_and_are_told(source, tmp_path, caplog):
     assert again["crops"] == counts["crops"] - 1
     assert not (tmp_path / "out" / deleted).exists()
     assert f"1 crops in manifest.csv are no longer there (the first is {deleted})" in caplog.text
+
+
+def test_crops_that_lie_in_one_folder_with_their_images_are_told(source, tmp_path, caplog):
+    for folder in ("faces", "again/faces"):
+        preparing.prepare(str(source), str(tmp_path / folder), detector=detect)
+    caplog.clear()
+    find_images(tmp_path / "again")
+    find_images(tmp_path / "faces")
+    find_images(source)
+    assert "twice" not in caplog.text
+    find_images(tmp_path)
+    for folder in ("faces", "again/faces"):
+        told = f"holds {folder}/crops, which was cut out of the images in {source}, and these too"
+        assert told in caplog.text
+    caplog.clear()
+    (tmp_path / "faces").rename(source / "faces")
+    find_images(source)
+    assert "holds faces/crops, which was cut out" in caplog.text
 
 
 def test_names_differ_even_where_the_file_system_ignores_case():

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from dgn_tf.config.data import parse_faces
-from dgn_tf.utils.reading import read_regular
+from dgn_tf.utils.reading import read_regular, require_regular
 
 # Beside its crops `prepare` writes how they were made.
 SETTINGS = "settings.json"
@@ -23,8 +24,8 @@ def noted_faces(sources: Iterable[Path]) -> str:
     for source in sources:
         for folder in (source, source.parent):
             try:
-                begun = json.loads(read_regular(folder / SETTINGS))
-                if begun["crop"] == "faces" and (folder / "manifest.csv").is_file():
+                begun = _begun(folder)
+                if begun["crop"] == "faces":
                     text = f"{begun['align']}:{float(begun['margin']):g}"
                     parse_faces(text)
                     return text
@@ -32,3 +33,23 @@ def noted_faces(sources: Iterable[Path]) -> str:
             except (OSError, ValueError, KeyError, TypeError):
                 continue
     return ""
+
+
+def noted_source(folder: Path) -> Path | None:
+    """The folder of the images that `prepare` has cut the crops in a folder out of, or None."""
+    try:
+        begun = _begun(folder)
+        return Path(begun["source"]) if begun["crop"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _begun(folder: Path) -> Any:
+    """What `prepare` has begun a folder with.
+
+    Raises:
+        OSError, ValueError: it has not.
+    """
+    begun = json.loads(read_regular(folder / SETTINGS))
+    require_regular(folder / "manifest.csv")
+    return begun

@@ -13,6 +13,7 @@ import numpy as np
 from dgn_tf.config import DataConfig
 from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.cropping.faces import NoFace
+from dgn_tf.data.cropping.noted import SETTINGS, noted_source
 from dgn_tf.data.decoding import FORMATS, File, decode, first_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.source import Source
@@ -283,7 +284,28 @@ def find_images(root: Path) -> list[str]:
         told = "folder %s: passed over %s that this program wrote."
         _log.warning(told, root, counted(passed, "image"))
     tell_left_out(f"folder {root}", "images", root, others)
+    _tell_crops(root, found, others)
     return sorted(found)
+
+
+def _tell_crops(root: Path, found: list[str], others: list[str]) -> None:
+    """Warns of crops of `prepare` that lie in one folder with what they were cut out of."""
+    for path in others:
+        inside, _, name = path.rpartition("/")
+        source = noted_source(root / inside) if name == SETTINGS else None
+        if source is None or not source.is_relative_to(root.resolve()):
+            continue
+        whole = source.relative_to(root.resolve()).as_posix()
+        crops = f"{inside}/crops/".lstrip("/")
+        apart = [file for file in found if not file.startswith(crops)]
+        if whole == "." and apart or any(file.startswith(f"{whole}/") for file in apart):
+            _log.warning(
+                "folder %s: holds %s, which was cut out of the images in %s, and these too: each "
+                "is there twice. Name one of the folders alone.",
+                root,
+                printable(crops.rstrip("/")),
+                printable(str(source)),
+            )
 
 
 def _files(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, str | None]]:

@@ -9,6 +9,7 @@ import pytest
 from dgn_tf.inference.statistics import LatentStatistics
 from dgn_tf.serving import convert, exported, saved_model
 from dgn_tf.serving.portable import portable
+from dgn_tf.utils.painted import is_painted
 
 MODELS = pathlib.Path(__file__).parents[2] / "saved_models"
 SHIPPED, PORTRAITS = MODELS / "heads64/2", MODELS / "portraits64/2"
@@ -26,6 +27,11 @@ def test_its_files_are_those_that_were_summed(shipped, limit):
     }
     assert found == sums
     assert sum(path.stat().st_size for path in shipped.rglob("*") if path.is_file()) < limit
+
+
+@pytest.mark.parametrize("shipped", [SHIPPED, PORTRAITS])
+def test_its_picture_is_no_example(shipped):
+    assert is_painted(shipped / "picture.png")
 
 
 def test_it_answers_its_golden_requests_as_a_server_loads_it():

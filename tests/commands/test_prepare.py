@@ -201,6 +201,26 @@ def test_an_unreadable_file_is_one_named_warning(source, tmp_path, caplog):
     assert text.startswith("broken.jpg is skipped: cannot be read") and str(tmp_path) not in text
 
 
+def test_classes_that_crops_do_not_have_are_told(tmp_path, caplog):
+    for folder in ("glad", "sad"):
+        (tmp_path / "photos" / folder).mkdir(parents=True)
+        Image.new("RGB", (40, 50), (folder == "sad", 90, 20)).save(
+            tmp_path / "photos" / folder / "1.png"
+        )
+    settings = CropSettings(crop="centre", side=32)
+    preparing.prepare(str(tmp_path / "photos"), str(tmp_path / "all"), settings)
+    (record,) = caplog.records
+    assert "lie in 2 folders, which training would take for classes" in record.getMessage()
+    caplog.clear()
+    for folder in ("glad", "sad"):
+        preparing.prepare(
+            str(tmp_path / "photos" / folder), str(tmp_path / "crops" / folder), settings
+        )
+    assert not caplog.records
+    found = load_folder(str(tmp_path / "crops"), 32, 3)
+    assert found.factors["label"].tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("torn", [False, True])
 def test_a_killed_command_goes_on(source, tmp_path, torn):
     settings = CropSettings(all_faces=True, min_face=20)

@@ -23,7 +23,7 @@ from dgn_tf.data.cropping.noted import SETTINGS
 from dgn_tf.data.decoding import first_line
 from dgn_tf.data.file_names import file_names
 from dgn_tf.data.sources.folders import find_images, tell_ignored
-from dgn_tf.data.sources.walking import printable
+from dgn_tf.data.sources.walking import class_folders, printable
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import DiskError, InputError
 from dgn_tf.utils.files import LOCK, PARTIAL, user_path, write_text
@@ -81,6 +81,7 @@ def prepare(
     root, target = user_path(source).resolve(), user_path(dest).resolve()
     files = find_images(root)
     _check_dest(root, target, dest, settings)
+    _tell_classes(source, files)
     require_writable(dest, target)
     if settings.crop == "centre":
         detector = None
@@ -100,6 +101,20 @@ def prepare(
                 f"{error.filename or dest} cannot be written ({error.strerror}): make room, then "
                 "run the same command again, which goes on where it was."
             ) from error
+
+
+def _tell_classes(source: str, files: Sequence[str]) -> None:
+    """Warns that folders which are classes, as `folders.load_folder` has them, are not kept."""
+    classes = class_folders(files) if all("/" in file for file in files) else []
+    if len(classes) > 1:
+        _log.warning(
+            "%s: its images lie in %d folders, which training would take for classes; crops are in "
+            "one folder and have no such label. To keep it, prepare each folder by itself, into "
+            "CROPS/%s and so on, and train on CROPS.",
+            source,
+            len(classes),
+            printable(classes[0]),
+        )
 
 
 def _fill(

@@ -99,8 +99,8 @@ class Run:
             data_changed: whether other examples may be chosen (`limit`, `where`) than before.
 
         Raises:
-            InputError: the folder holds something else, or a run with other settings, or with
-                `fresh` what is read.
+            InputError: the folder holds something else, or a run with other settings or without
+                its checkpoints, or with `fresh` what is read.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.flag} is a file: name a folder.")
@@ -115,6 +115,14 @@ class Run:
                 )
         elif not fresh:
             require_fixed(self.config(), config, self.flag, data_changed)
+            # The first checkpoint is older than either.
+            learned = (self / MODEL).exists() or (self / "metrics.jsonl").exists()
+            if learned and not self.checkpoint:
+                raise InputError(
+                    f"{self.flag} has no checkpoints any more, with which a run goes on: from the "
+                    f"start it would replace what has been learned. Put {CHECKPOINTS}/ back, name "
+                    "another folder, or give `fresh` to start over."
+                )
 
     def lock(self) -> None:
         """Keep other processes from writing here until this one ends, and record what is a run's.

@@ -233,6 +233,18 @@ def test_a_change_that_was_cut_short_is_taken_up_again(place, monkeypatch):
     assert steps() == [3, 8]
 
 
+def test_a_run_without_its_checkpoints_is_not_replaced(place):
+    shutil.rmtree("run/checkpoints")
+    before = Path("run/model.keras").read_bytes()
+    said = place("--data=folder:pics")
+    assert said.status == 2 and "--run_dir=run has no checkpoints any more" in said.err
+    assert Path("run/model.keras").read_bytes() == before
+    os.remove("run/model.keras")
+    assert place("--data=folder:pics").err == said.err
+    said = place("--data=folder:pics", "--fresh", epochs=1)
+    assert said.status == 0 and steps() == [3]
+
+
 def test_checkpoints_that_do_not_say_their_batch_size_are_of_the_runs(place):
     (path,) = [p / "progress.json" for p in Checkpoints("run/checkpoints").paths()[-1:]]
     row = json.loads(path.read_text())

@@ -14,7 +14,7 @@ from dgn_tf.data.examples import Examples
 from dgn_tf.data.kinds import HEAD, kind_by_content, kind_by_suffix
 from dgn_tf.data.sources.folders import read_all
 from dgn_tf.data.sources.source import Source
-from dgn_tf.data.sources.walking import left_out, natural_path, printable
+from dgn_tf.data.sources.walking import is_hidden, left_out, natural_path, printable
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
@@ -25,8 +25,6 @@ _log = logging.getLogger(__name__)
 # Larger than any image file that is read here; a member may say that it unpacks to anything.
 MOST_BYTES = 1 << 28
 _ENCRYPTED = 1
-# What macOS adds for itself.
-_FOREIGN = "__MACOSX"
 # Systems whose programs may write a backslash between folders: DOS, NTFS and VFAT.
 _BACKSLASHED = (0, 10, 14)
 
@@ -126,7 +124,7 @@ def _members(
         if not parts or not path.startswith(inside):
             continue
         path = path.removeprefix(inside)
-        if parts[0] == _FOREIGN or any(part.startswith(".") for part in path.split("/")):
+        if any(is_hidden(part) for part in path.split("/")):
             continue
         if written.endswith("/"):
             folders.add(path)

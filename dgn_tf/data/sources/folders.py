@@ -20,6 +20,7 @@ from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.walking import (
     class_folders,
     class_number,
+    is_hidden,
     kind_of,
     left_out,
     printable,
@@ -85,9 +86,9 @@ def load_folder(
 
 def _empty_folders(root: Path) -> list[str]:
     """The outermost folders that hold nothing, but perhaps what is hidden."""
-    folders = [name for name in os.listdir(root) if not name.startswith(".")]
+    folders = [name for name in os.listdir(root) if not is_hidden(name)]
     folders = [name for name in folders if (root / name).is_dir()]
-    return [name for name in folders if all(n.startswith(".") for n in os.listdir(root / name))]
+    return [name for name in folders if all(is_hidden(n) for n in os.listdir(root / name))]
 
 
 @contextlib.contextmanager

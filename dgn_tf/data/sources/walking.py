@@ -17,10 +17,24 @@ from dgn_tf.utils.reading import open_regular
 _log = logging.getLogger(__name__)
 
 _NAMED = 10
+# Folders that network drives and systems keep on their own: copies, thumbnails, what was deleted.
+_FOREIGN = {
+    "__macosx",
+    "@eadir",
+    "#recycle",
+    "@recycle",
+    "$recycle.bin",
+    "system volume information",
+}
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of its user's data by its name."""
+    return name.startswith(".") or name.lower() in _FOREIGN
 
 
 def walk(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Every folder under `root` and the names of its files; what is hidden is left out.
+    """Every folder under `root` and the names of its files; what `is_hidden` is left out.
 
     Linked folders are followed, each folder is visited once. What this program has written into one
     of them, a run, the results of a command or a file that one has painted, is left out too.
@@ -42,9 +56,9 @@ def walk(root: Path, ours: list[str] | None = None) -> Iterator[tuple[str, list[
             continue
         visited.add(os.path.realpath(folder))
         written.update(written_in(folder))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         folders[:] = [name for name in folders if os.path.join(folder, name) not in written]
-        shown = [name for name in files if not name.startswith(".")]
+        shown = [name for name in files if not is_hidden(name)]
         paths = {name: os.path.join(folder, name) for name in shown}
         written.update(path for path in paths.values() if is_painted(path))
         if ours is not None:

@@ -86,6 +86,7 @@ def test_what_is_left_out_is_told(tmp_path, load, caplog):
         "film.mp4": b"\0\0\0\x18ftypisom",
         ".hidden.png": whole,
         "__MACOSX/._a.png": b"junk",
+        "deep/@eaDir/a.png": whole,
         "deep/.git/x.png": whole,
         "empty/": b"",
     }

@@ -171,6 +171,14 @@ def test_order_hidden_files_and_suffixes(tmp_path):
     assert examples.names == ("a.JPG", "b/10.png", "b/2.png", "c/d/e.bmp")
 
 
+def test_what_drives_keep_for_themselves_is_no_data(tmp_path):
+    fill(tmp_path, ["one/a.png", "two/b.png", "@eaDir/a.png/SYNOPHOTO_THUMB_M.png"])
+    fill(tmp_path, ["two/@eaDir/b.png", "#recycle/c.png", "$RECYCLE.BIN/d.png", "__MACOSX/e.png"])
+    examples = load_folder(str(tmp_path), 8, 1)
+    assert examples.names == ("one/a.png", "two/b.png")
+    assert examples.factors["label"].tolist() == [0, 1]
+
+
 def test_linked_folders_are_followed_and_circles_end(tmp_path):
     fill(tmp_path, ["set/a.png", "elsewhere/b.png"])
     os.symlink(tmp_path / "elsewhere", tmp_path / "set" / "link")

@@ -19,6 +19,7 @@ from dgn_tf.utils.errors import (
     WorkerLost,
     closed_path,
     disk_reason,
+    lacks_memory,
     long_name,
 )
 from dgn_tf.utils.quiet import quiet_logs
@@ -77,7 +78,9 @@ def parse_command_line(
         raise
     except InputError as error:
         _fail(str(error))
-    except (flags.Error, OSError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        _fail(f"a file that --flagfile names is no text ({error.reason}): give one of flags.")
+    except (flags.Error, OSError, RecursionError) as error:
         _fail(" ".join(str(error).removeprefix("ERROR:: ").split("\n")) + " (see --help)")
     except SystemExit:
         # Help for programs (--helpxml) was asked for and given: absl calls that status 1.
@@ -120,6 +123,12 @@ def guarded(main: Main) -> Main:
             if closed := closed_path(error):
                 _fail(closed)
             reason = disk_reason(error)
+            if reason is None and lacks_memory(error):
+                _fail(
+                    "there is not enough memory for these settings: give a smaller `batch_size`, "
+                    "`side` or `limit`, or smaller networks, or close other programs.",
+                    status=1,
+                )
             if reason is None:
                 raise
             _fail(

@@ -45,6 +45,12 @@ def closed_path(error: BaseException) -> str | None:
     return None
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Whether there is not enough memory, of the machine or of a GPU, for what was to be done."""
+    # The class is TensorFlow's, which commands that need none of it do not wait for.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
 @contextlib.contextmanager
 def telling_closed() -> Iterator[None]:
     """In here a file or folder that may not be read is said to be one, and no damaged one.

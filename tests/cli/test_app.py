@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from dgn_tf import infer, prepare, sample, train
@@ -70,6 +71,27 @@ def test_links_that_lead_to_themselves_are_told(tmp_path, run_app):
     said = run_app(prepare, f"{tmp_path}/one", f"{tmp_path}/crops")
     assert said.status == 2
     assert said.err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")]
+)
+def test_a_lack_of_memory_is_told(tmp_path, monkeypatch, run_app, error):
+    def lacking(*args):
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dgn_tf.runs.training.train", lacking)
+    said = run_app(train, "--data=heads", "--run_dir=run")
+    assert said.status == 1
+    assert said.err.startswith("error: there is not enough memory") and "--batch_size" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_flagfile_that_is_no_text_is_told(tmp_path, run_app):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    said = run_app(train, f"--flagfile={tmp_path}/a.png", "--run_dir=run")
+    assert said.status == 2 and "that --flagfile names is no text" in said.err
 
 
 def test_other_errors_are_none_of_the_users(tmp_path, monkeypatch, run_app):

@@ -12,6 +12,9 @@ from dgn_tf.utils.errors import InputError
 _WANTED = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
 # Characters of a value in a message.
 _SHOWN = 80
+# Above it the square of a setting is no number of 32 bits, in which models compute.
+_MOST = 1e15
+POSITIVE = "above 0 and finite (1e-15 to 1e15)"
 # Whole numbers beyond it are no floats.
 _LARGEST = sys.float_info.max
 
@@ -103,11 +106,16 @@ def require(condition: bool, name: str, value: object, wanted: str) -> None:
         raise InputError(f"`{name}={value}`: must be {wanted}.")
 
 
+def is_positive(value: float) -> bool:
+    """Whether a number is above 0 and finite, and its square too in the arithmetic of models."""
+    return 1e-15 <= value <= _MOST
+
+
 def require_positive(settings: object, *names: str) -> None:
-    """Raise an `InputError` unless each of the named settings is above 0 and finite."""
+    """Raise an `InputError` unless each of the named settings `is_positive`."""
     for name in names:
         value = getattr(settings, name)
-        require(0 < value < float("inf"), name, value, "above 0 and finite")
+        require(is_positive(value), name, value, POSITIVE)
 
 
 def require_at_least(least: int, settings: object, *names: str) -> None:
@@ -121,7 +129,7 @@ def require_not_negative(settings: object, *names: str) -> None:
     """Raise an `InputError` unless each of the named settings is 0 or more, and finite."""
     for name in names:
         value = getattr(settings, name)
-        require(0 <= value < float("inf"), name, value, "0 or more")
+        require(0 <= value <= _MOST, name, value, "0 or more and finite (up to 1e15)")
 
 
 def require_choice(settings: Any, *names: str) -> None:
@@ -190,8 +198,8 @@ def parse_schedule(text: str) -> list[tuple[float, float]]:
     rising = all(a < b for a, b in zip(fractions, [*fractions[1:], 1.0], strict=True))
     if fractions[0] != 0 or not rising:
         raise ValueError(f"{text!r}: fractions must start at 0 and rise, all below 1")
-    if not all(0 < value < float("inf") for _, value in steps):
-        raise ValueError(f"{text!r}: values must be above 0 and finite")
+    if not all(is_positive(value) for _, value in steps):
+        raise ValueError(f"{text!r}: values must be {POSITIVE}")
     return steps
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dgn_tf.config.fields import Typed, last_value, require, setting
+from dgn_tf.config.fields import POSITIVE, Typed, is_positive, last_value, require, setting
 from dgn_tf.config.training import TrainingConfig
 
 # Prior samples among which starts are looked for, and so the most starts.
@@ -52,8 +52,7 @@ class InferenceConfig(Typed):
         require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
         for name in ("step_size", "sigma"):
             value = getattr(self, name)
-            above = value is None or 0 < value < float("inf")
-            require(above, name, value, "above 0 and finite")
+            require(value is None or is_positive(value), name, value, POSITIVE)
 
     def resolved(self, training: TrainingConfig, guessed: bool = False) -> "InferenceConfig":
         """The same with a number for every setting that is not given.

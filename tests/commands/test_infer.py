@@ -215,7 +215,7 @@ def test_divergence_names_the_example_and_the_remedy(world, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["step_size", "sigma"])
-@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), 1e300])
 def test_senseless_numbers_are_refused(world, tmp_path, run_app, name, value):
     run, out = f"--run_dir={world[0]}/run", f"--output_dir={tmp_path}/out"
     said = run_app(command, run, "--data=heads", out, f"--{name}={value}")

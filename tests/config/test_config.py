@@ -164,6 +164,8 @@ def test_parse_schedule(text, steps):
         "0",
         "-1",
         "inf",
+        "1e300",
+        "1e-300",
         "nan",
         "0:1,0.5:0",
     ],

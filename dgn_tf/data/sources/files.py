@@ -49,6 +49,8 @@ def load_files(
     """
     if not paths:
         raise InputError("no image file is named")
+    if "" in paths:
+        raise InputError("the name of an image file is empty: leave it out, or name one")
     for path, count in collections.Counter(paths).items():
         if count > 1:
             raise InputError(f"{path} is named twice: name different images")

@@ -38,6 +38,7 @@ def test_what_is_no_image_is_named(tmp_path):
         ([good, bad + "x"], "bad.pngx does not exist"),
         ([good, good], "good.png is named twice"),
         ([], "no image file"),
+        ([good, ""], "the name of an image file is empty"),
     ):
         with pytest.raises(InputError, match=message):
             load_files(paths, 8, 1)

@@ -77,7 +77,7 @@ def _tell_training(model: "Generator") -> None:
 
 def edit(model: "Generator", z: Latents, steps: Mapping[str, Any]) -> Latents:
     """Latents after steps along directions; arguments and errors as of `Generator.edit`."""
-    _require_latents(z)
+    require_latents(z)
     table = model.directions
     edits = table.edits(steps)
     directions = {}
@@ -96,7 +96,7 @@ def paint(network: LatentModel, z: Latents) -> Images:
     Raises:
         InputError: there are none, or they are of another model.
     """
-    _require_latents(z)
+    require_latents(z)
     clips = isinstance(network, ClipModel)
     dims = {name: values.shape[1] for name, values in z.groups.items()}
     # Clips may be longer than those that a model has learned from.
@@ -106,11 +106,18 @@ def paint(network: LatentModel, z: Latents) -> Images:
     return Images(as_bytes(made), z.names, z)
 
 
-def _require_latents(z: Any) -> None:
+def require_latents(z: Any, name: str = "z") -> None:
+    """Check that an argument, of this name, is latents of at least one image.
+
+    Raises:
+        InputError: it is not.
+    """
     if not isinstance(z, Latents):
-        raise InputError(f"`z` must be Latents, as `infer` gives them; it is {type(z).__name__}.")
+        raise InputError(
+            f"`{name}` must be Latents, as `infer` gives them; it is {type(z).__name__}."
+        )
     if not len(z):
-        raise InputError("`z` holds no latents: give those of at least one image.")
+        raise InputError(f"`{name}` holds no latents: give those of at least one image.")
 
 
 def sample(model: "Generator", count: int, seed: int, source: str) -> Images:

@@ -74,6 +74,8 @@ class Images:
                 "`pixels` must be uint8 [N, H, W, 1 or 3] or [N, F, H, W, 1 or 3]; they are "
                 f"{pixels.dtype} {list(pixels.shape)}.{channels_hint(pixels.shape)}"
             )
+        if len(names) not in (0, len(pixels)):
+            raise InputError(f"`names` are {len(names)}, and the images {len(pixels)}.")
         self.pixels, self.names, self.latents = pixels, tuple(names), latents
         self.rate = typed("rate", rate, float)
         require_positive(self, "rate")
@@ -109,7 +111,11 @@ class Images:
         """All of them as one image, uint8 [H, W, 3], about square: small ones are enlarged.
 
         Of a clip it shows some frames, a row for each clip.
+
+        Raises:
+            InputError: there are none.
         """
+        self._require_some()
         if self.moving:
             rows = list(self._enlarged()[:, shown_frames(self.pixels.shape[1])])
         elif len(self) == 1:
@@ -129,16 +135,18 @@ class Images:
             path: NAME.png, .jpg or .webp: a single image, small ones enlarged, or several as a
                 sheet; NAME.gif or .mp4: an animation of all images in turn, or of the clips
                 together; a path without a suffix: a folder with a PNG file of each image at its
-                own size, or a GIF of each clip. Such a folder can be data; of the others, PNG, GIF
-                and MP4 files have a mark by which data leave them out.
+                own size, or a GIF of each clip, in place of files of the same names. Such a folder
+                can be data; of the others, PNG, GIF and MP4 files have a mark by which data leave
+                them out.
 
         Returns:
             The path.
 
         Raises:
-            InputError: another suffix, a folder in the place of a file, or what writes MP4 is not
-                installed.
+            InputError: there are none, another suffix, a folder in the place of a file, or what
+                writes MP4 is not installed.
         """
+        self._require_some()
         target = user_path(path)
         suffix = target.suffix.lower()
         if suffix in (*_MOVING, *_STILL) and target.is_dir():
@@ -173,11 +181,15 @@ class Images:
         odd = [(0, side % 2) for side in shown.shape[1:3]]
         return np.pad(shown, [(0, 0), *odd, (0, 0)], mode="edge")
 
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.sheet())
+    def _require_some(self) -> None:
+        if not len(self):
+            raise InputError(f"{self!r}: there is nothing to show or save: choose at least one.")
+
+    def _repr_png_(self) -> bytes | None:
+        return png_bytes(self.sheet()) if len(self) else None
 
     def _repr_html_(self) -> str | None:
-        if not self.moving:
+        if not (self.moving and len(self)):
             return None
         with tempfile.TemporaryDirectory() as folder:
             content = self.save(Path(folder, "clips.gif")).read_bytes()

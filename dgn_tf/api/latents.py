@@ -54,6 +54,12 @@ class Latents:
         if not flat or len(set(counts.values())) != 1:
             shapes = {name: list(np.shape(z)) for name, z in groups.items()}
             raise InputError(f"`groups` must be arrays [N, d] of one N; they are {shapes}.")
+        (count,) = next(iter(counts.values()))
+        for name in ("names", "images", "error", "typical"):
+            value = getattr(self, name)
+            # No names are an empty tuple.
+            if value is not None and len(value) != count and (name, len(value)) != ("names", 0):
+                raise InputError(f"`{name}` are {len(value)}, and the latents {count}.")
         for name, z in groups.items():
             finite = np.isfinite(z).all(axis=1)
             if not finite.all():
@@ -118,6 +124,8 @@ class Latents:
         return self._with("appearance", other)
 
     def _with(self, group: str, other: "Latents") -> "Latents":
+        if not isinstance(other, Latents):
+            raise InputError(f"`other` must be Latents, not {type(other).__name__}.")
         if group not in self.groups or group not in other.groups:
             raise InputError(f"these latents have no {group}: the model has no such group.")
         if len(other) not in (1, len(self)) and len(self) != 1:
@@ -143,9 +151,10 @@ def joined(latents: Sequence[Latents]) -> Latents:
     def together(values: list[Any]) -> np.ndarray | None:
         return None if any(v is None for v in values) else np.concatenate(values)
 
+    named = all(z.names for z in latents)
     return Latents(
         groups,
-        tuple(name for z in latents for name in z.names),
+        tuple(name for z in latents for name in z.names) if named else (),
         together([z.images for z in latents]),
         together([z.error for z in latents]),
         together([z.typical for z in latents]),

@@ -10,7 +10,7 @@ from typing import Any
 from dgn_tf.cli.flags import config_from_file
 from dgn_tf.cli.presets import preset_path
 from dgn_tf.config import CLIP_MODELS, Config, DataConfig
-from dgn_tf.config.fields import parse_schedule, whole_number
+from dgn_tf.config.fields import parse_schedule, typed, whole_number
 from dgn_tf.utils.errors import InputError
 
 # Settings of the data that a model has; the others choose among data that a program has chosen.
@@ -61,7 +61,7 @@ def preset_config(name: str, clips: bool, settings: dict[str, Any]) -> Config:
         InputError: there is no such preset or setting, the preset is of another kind, or a value
             out of its range.
     """
-    config = config_from_file(preset_path(name))
+    config = config_from_file(preset_path(typed("preset", name, str)))
     require_kind(config, clips, f"`preset={name}`")
     return changed(config, settings)
 

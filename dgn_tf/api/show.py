@@ -14,7 +14,7 @@ The sheets are `Images`: a notebook shows them, and `save` writes them.
 
 import numpy as np
 
-from dgn_tf.api.asking import mean_latents, paint
+from dgn_tf.api.asking import mean_latents, paint, require_latents
 from dgn_tf.api.generator import Generator
 from dgn_tf.api.images import Images
 from dgn_tf.api.latents import Latents, joined
@@ -37,8 +37,9 @@ def board(model: Generator, z: Latents) -> Images:
         A sheet: a row keeps the appearance of its first image, a column the geometry of its first.
 
     Raises:
-        InputError: the model has no geometry.
+        InputError: there are none, or the model has no geometry.
     """
+    require_latents(z)
     still = _still(model, "board")
     if not has_geometry(still):
         raise InputError("`board`: the model has no geometry.")
@@ -57,7 +58,11 @@ def parts(model: Generator, z: Latents) -> Images:
     Returns:
         A sheet, a column for each image: the image that was inferred (where there is one), its
         canonical image, the reconstruction, and both under the grid that the geometry bends.
+
+    Raises:
+        InputError: there are none.
     """
+    require_latents(z)
     still = _still(model, "parts")
     images = z.images if z.images is not None else paint(model.network, z).pixels
     first = images[:, 0] if images.ndim == 5 else images
@@ -82,8 +87,10 @@ def traversal(
         A sheet, a row for each direction.
 
     Raises:
-        InputError: there is no such group or direction.
+        InputError: there is no such group or direction, or there are no latents.
     """
+    if z is not None:
+        require_latents(z)
     still = _still(model, "traversal")
     table = model.directions
     of_group = table[group]
@@ -120,6 +127,8 @@ def morph(model: Generator, start: Latents, end: Latents, frames: int = 16) -> I
     Raises:
         InputError: latents of several, or fewer than two frames.
     """
+    require_latents(start, "start")
+    require_latents(end, "end")
     if len(start) != 1 or len(end) != 1:
         raise InputError("`start` and `end` must be latents of one image each, such as z[0].")
     frames = whole_number("frames", frames, 2)

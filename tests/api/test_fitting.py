@@ -50,6 +50,7 @@ def test_a_preset_with_other_values():
     ("make", "message"),
     [
         (lambda: dgn.DeformableGenerator.from_preset("face64"), "did you mean faces64"),
+        (lambda: dgn.DeformableGenerator.from_preset(None), "`preset=None`: must be text"),
         (lambda: dgn.DeformableGenerator.from_preset("debug", epoch=3), "`epoch`.*mean epochs"),
         (lambda: dgn.DeformableGenerator.from_preset("debug", limit=3), "`limit` chooses data"),
         (lambda: dgn.DeformableGenerator.from_preset("debug", epochs="x"), "`epochs='x'`: .*who"),

@@ -71,11 +71,21 @@ def test_a_wrong_edit_names_it(trained, z, steps, message):
 
 def test_what_are_no_latents_is_said(trained, z):
     model = trained.model
-    for asked in (model.paint, lambda given: model.edit(given, geometry={1: 1})):
+    for asked in (
+        model.paint,
+        lambda given: model.edit(given, geometry={1: 1}),
+        lambda given: dgn.show.board(model, given),
+        lambda given: dgn.show.parts(model, given),
+        lambda given: dgn.show.traversal(model, z=given),
+    ):
         with pytest.raises(InputError, match="`z` must be Latents, .* it is ndarray"):
             asked(z["geometry"])
         with pytest.raises(InputError, match="`z` holds no latents"):
             asked(z[[]])
+    with pytest.raises(InputError, match="`other` must be Latents, not ndarray"):
+        z.with_geometry_of(z["geometry"])
+    with pytest.raises(InputError, match="`end` holds no latents"):
+        dgn.show.morph(model, z[0], z[[]])
 
 
 @pytest.mark.parametrize(
@@ -92,6 +102,17 @@ def test_what_are_no_latents_is_said(trained, z):
 def test_latents_are_finite_numbers(values, message):
     with pytest.raises(InputError, match=message):
         dgn.Latents({"appearance": np.zeros([2, 3]), "geometry": values})
+
+
+@pytest.mark.parametrize("name", ["names", "images", "error", "typical"])
+def test_what_is_known_of_latents_is_of_each(name):
+    with pytest.raises(InputError, match=f"`{name}` are 1, and the latents 2"):
+        dgn.Latents({"geometry": np.zeros([2, 3])}, **{name: np.zeros(1, str)})
+
+
+def test_a_morph_from_what_has_a_name_to_what_has_none(trained, z):
+    drawn = dgn.Latents(z[1].groups)
+    assert z[0].names and len(dgn.show.morph(trained.model, z[0], drawn, frames=3)) == 3
 
 
 def test_latents_may_be_lists():
@@ -243,6 +264,18 @@ def test_images_are_saved_as_they_are_asked_for(tmp_path, pixels):
     assert repr(clips) == "Images(2 clips of 4 frames, 32x32x3)" and "<img" in clips._repr_html_()
     with Image.open(clips.save(tmp_path / "clips.GIF")) as animation:
         assert animation.n_frames == 4 and animation.size == (280, 148)
+
+
+def test_of_no_images_nothing_is_saved(tmp_path, pixels):
+    for shape in (pixels.shape, (2, 4, 32, 32, 3)):
+        none = dgn.Images(pixels.reshape(shape)[:0])
+        assert none._repr_png_() is None and none._repr_html_() is None
+        for name in ("none.png", "none.gif", "none"):
+            with pytest.raises(InputError, match="0 .*: there is nothing to show or save"):
+                none.save(tmp_path / name)
+    assert not os.listdir(tmp_path)
+    with pytest.raises(InputError, match="`names` are 1, and the images 3"):
+        dgn.Images(pixels[:3], ["ann"])
 
 
 @pytest.mark.parametrize(("count", "across", "down"), [(2, 2, 1), (4, 2, 2), (9, 3, 3), (10, 4, 3)])

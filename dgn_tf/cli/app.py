@@ -92,6 +92,9 @@ def parse_command_line(
     missing = positionals[len(rest) - 1 : -1 if many else None]
     if missing:
         _fail(f"{' and '.join(missing)} missing: give {' '.join(positionals)} (see --help)")
+    if "" in rest:
+        # As a path it would be the working directory.
+        _fail("an argument is empty: leave it out, or name a file or folder (see --help)")
     return rest
 
 

@@ -129,7 +129,7 @@ def require_not_negative(settings: object, *names: str) -> None:
     """Raise an `InputError` unless each of the named settings is 0 or more, and finite."""
     for name in names:
         value = getattr(settings, name)
-        require(0 <= value <= _MOST, name, value, "0 or more and finite (up to 1e15)")
+        require(0 <= value <= _MOST, name, value, "0 or more (up to 1e15)")
 
 
 def require_choice(settings: Any, *names: str) -> None:

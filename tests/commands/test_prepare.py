@@ -309,6 +309,8 @@ def test_a_foreign_list_is_refused(tmp_path):
     [
         ((), "SOURCE and DEST missing: give SOURCE DEST"),
         (("{source}",), "DEST missing: give SOURCE DEST"),
+        (("", "{out}"), "an argument is empty"),
+        (("{source}", ""), "an argument is empty"),
         (("{source}", "{out}", "more"), "'more' is no flag: flags look like --name=value"),
         (("{source}x", "{out}"), "folder {source}x does not exist"),
         (("{source}", "{source}/a/out"), "{source}/a/out is inside the folder of the images"),

@@ -72,10 +72,14 @@ def read_files(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
         values: the flags of the program; without a flag `preset` there are no presets.
 
     Raises:
-        InputError: a preset that is not there, or without a name.
+        InputError: a preset that is not there, or without a name; a flagfile without one.
         absl.flags.Error: a flagfile that cannot be read.
     """
     arguments = list(argv)
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if any(argument in ("--flagfile=", "-flagfile=") for argument in before):
+        # Absl takes none for none.
+        raise InputError("--flagfile is empty: name a file of flags, or leave it out.")
     if "preset" not in values:
         return list(values.read_flags_from_files(arguments))
     program, *rest = arguments

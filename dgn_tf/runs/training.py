@@ -198,9 +198,11 @@ def _learn(run: Run, prepared: Prepared, past: Past | None, caller: Caller) -> E
         if past.changed(config):
             # What the checkpoints are of must not be told by settings that are about to change.
             checkpoints.save(progress)
-    if past and devices.chief:
+    asked = learning.epochs * course.per_epoch
+    # A run that has more than it is asked for goes on saying so.
+    if past and devices.chief and not (progress and progress.place > asked):
         run.begin(config, examples, prepared.given, changed=True)
-    if progress and progress.place >= learning.epochs * course.per_epoch:
+    if progress and progress.place >= asked:
         epochs = progress.place // course.per_epoch
         if devices.chief:
             # The process may have been killed after its last step.

@@ -88,6 +88,12 @@ def test_a_lack_of_memory_is_told(tmp_path, monkeypatch, run_app, error):
     assert said.err.count("\n") == 1
 
 
+def test_a_flagfile_without_a_name_is_told(run_app):
+    said = run_app(train, "--flagfile=", "--epochs=1")
+    assert (said.status, said.out) == (2, "")
+    assert said.err == "error: --flagfile is empty: name a file of flags, or leave it out.\n"
+
+
 def test_a_flagfile_that_is_no_text_is_told(tmp_path, run_app):
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     said = run_app(train, f"--flagfile={tmp_path}/a.png", "--run_dir=run")

@@ -208,6 +208,7 @@ def test_another_batch_size_and_learning_rate_go_on(place):
     # Fewer epochs than it has are nothing that it would go on with.
     said = place(*other, epochs=2)
     assert "Nothing to do: run is trained for 3 epochs" in said.out
+    assert Run("run").config().learning.epochs == 3
     assert "Goes on with" not in said.out
     load_finished_run("run")
     said = place("--data=folder:pics", "--batch_size=10", epochs=4)

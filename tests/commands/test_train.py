@@ -175,7 +175,7 @@ def test_a_run_with_no_readable_checkpoint_names_fresh(run_again):
 def test_a_run_that_diverges_goes_back_three_times_and_ends_with_status_1(
     run_app, tiny_run, tmp_path, tensors
 ):
-    command = (*tiny_run.command, f"--run_dir={tmp_path}/run", "--step_size=1e25")
+    command = (*tiny_run.command, f"--run_dir={tmp_path}/run", "--step_size=1e15")
     said = run_app(train, *command)
     assert said.status == 1
     texts = said.err.splitlines()

@@ -238,6 +238,11 @@ def _orientation(image: Image.Image) -> tuple[int, str]:
     return (found if found in ORIENTATIONS else 1), ignored
 
 
+def kind_and_line(error: Exception) -> str:
+    """The class of an error of a decoder, which may be of nearly any, and its `first_line`."""
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
 def first_line(error: Exception | Warning | str) -> str:
     """What an error says, in one line and without the path that the system adds."""
     # Errors of FFmpeg have a number and a text too, and are of other classes.

@@ -20,10 +20,10 @@ from dgn_tf.data.cropping.detection import Detector, Face
 from dgn_tf.data.cropping.faces import choose_faces, cut_face
 from dgn_tf.data.cropping.journal import Journal
 from dgn_tf.data.cropping.noted import SETTINGS
-from dgn_tf.data.decoding import first_line
+from dgn_tf.data.decoding import kind_and_line
 from dgn_tf.data.file_names import file_names
 from dgn_tf.data.sources.folders import find_images, tell_ignored
-from dgn_tf.data.sources.walking import class_folders, printable
+from dgn_tf.data.sources.walking import classes_of, printable
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import DiskError, InputError
 from dgn_tf.utils.files import LOCK, PARTIAL, user_path, write_text
@@ -105,8 +105,8 @@ def prepare(
 
 def _tell_classes(source: str, files: Sequence[str]) -> None:
     """Warns that folders which are classes, as `folders.load_folder` has them, are not kept."""
-    classes = class_folders(files) if all("/" in file for file in files) else []
-    if len(classes) > 1:
+    classes = classes_of(files)
+    if classes:
         _log.warning(
             "%s: its images lie in %d folders, which training would take for classes; crops are in "
             "one folder and have no such label. To keep it, prepare each folder by itself, into "
@@ -262,7 +262,7 @@ def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image |
         try:
             return file, *crops.read_upright(root / file)
         except Exception as error:
-            text = f"cannot be read ({type(error).__name__}: {first_line(error)})"
+            text = f"cannot be read ({kind_and_line(error)})"
             return file, _line(text), ""
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:

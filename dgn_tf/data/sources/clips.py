@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dgn_tf.config import DataConfig
-from dgn_tf.data.decoding import first_line
+from dgn_tf.data.decoding import kind_and_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.folders import tell_ignored
 from dgn_tf.data.sources.openers import Opener, find_sources, holds_videos, open_folder
@@ -197,7 +197,7 @@ def _windows(
                 times.append(item[0])
                 yield item
         except Exception as error:
-            gaps.append(f"{type(error).__name__}: {first_line(error)}")
+            gaps.append(kind_and_line(error))
         ended = True
 
     def drawn(chosen: Iterable[Callable[[], np.ndarray]]) -> Iterator[np.ndarray | None]:
@@ -205,7 +205,7 @@ def _windows(
             try:
                 image = draw()
             except Exception as error:
-                gaps.append(f"{type(error).__name__}: {first_line(error)}")
+                gaps.append(kind_and_line(error))
                 image = None
             yield image
 

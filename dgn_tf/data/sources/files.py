@@ -10,7 +10,7 @@ from PIL import Image
 
 from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.cropping.faces import NoFace
-from dgn_tf.data.decoding import FORMATS, TooManyPixels, decode, first_line
+from dgn_tf.data.decoding import FORMATS, TooManyPixels, decode, kind_and_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.masks import tell_masks
 from dgn_tf.data.sources.folders import find_images, tell_ignored, tell_unreadable
@@ -107,7 +107,7 @@ def load_photographs(path: str, most: int) -> dict[str, np.ndarray]:
             image, damage = decode(root / file, name=shown)
             read[shown] = _whole(image)
         except Exception as error:
-            unreadable.append(f"{shown} ({type(error).__name__}: {first_line(error)})")
+            unreadable.append(f"{shown} ({kind_and_line(error)})")
             continue
         if damage:
             ignored.append(f"{shown} ({damage})")
@@ -174,7 +174,7 @@ def _read(
         raise
     except Exception as error:
         raise InputError(
-            f"{name} cannot be read as an image ({type(error).__name__}: {first_line(error)}): "
+            f"{name} cannot be read as an image ({kind_and_line(error)}): "
             f"give a file in one of the formats {FORMATS}"
         ) from error
     if ignored and isinstance(source, str):

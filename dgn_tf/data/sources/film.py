@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dgn_tf.config.drive import FASTEST
-from dgn_tf.data.decoding import first_line
+from dgn_tf.data.decoding import kind_and_line
 from dgn_tf.data.sources.openers import opener_of
 from dgn_tf.data.sources.videos import Gap
 from dgn_tf.data.sources.windows import own_rate, resample, slower_rate, tell_slower
@@ -97,7 +97,7 @@ def _drawn(
                 f'reading videos needs PyAV ({error}): pip install "dgn_tf[video]".'
             ) from None
         except Exception as error:
-            damage.append(f"{type(error).__name__}: {first_line(error)}")
+            damage.append(kind_and_line(error))
 
     def chosen() -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
         if not fps:
@@ -113,7 +113,7 @@ def _drawn(
         try:
             image = draw()
         except Exception as error:
-            damage.append(f"{type(error).__name__}: {first_line(error)}")
+            damage.append(kind_and_line(error))
             continue
         yield seconds, image
 

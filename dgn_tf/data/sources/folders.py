@@ -14,12 +14,13 @@ from dgn_tf.config import DataConfig
 from dgn_tf.data.cropping.cutting import FaceCutter
 from dgn_tf.data.cropping.faces import NoFace
 from dgn_tf.data.cropping.noted import SETTINGS, noted_source
-from dgn_tf.data.decoding import FORMATS, File, decode, first_line
+from dgn_tf.data.decoding import FORMATS, File, decode, kind_and_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.walking import (
     class_folders,
     class_number,
+    classes_of,
     is_hidden,
     kind_of,
     left_out,
@@ -88,7 +89,13 @@ def _empty_folders(root: Path) -> list[str]:
     """The outermost folders that hold nothing, but perhaps what is hidden."""
     folders = [name for name in os.listdir(root) if not is_hidden(name)]
     folders = [name for name in folders if (root / name).is_dir()]
-    return [name for name in folders if all(is_hidden(n) for n in os.listdir(root / name))]
+    return [name for name in folders if _is_empty(root / name)]
+
+
+def _is_empty(folder: Path) -> bool:
+    # Of a large folder the first entries will do.
+    with os.scandir(folder) as entries:
+        return all(is_hidden(entry.name) for entry in entries)
 
 
 @contextlib.contextmanager
@@ -144,7 +151,7 @@ def read_all(
         except NoFace as error:
             return error
         except Exception as error:
-            return f"{type(error).__name__}: {first_line(error)}"
+            return kind_and_line(error)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         while done < len(files) and len(kept) < wanted:
@@ -180,21 +187,7 @@ def read_all(
     tell_ignored(name, ignored)
     ids = np.array([stable_id(os.fsencode(file)) for file in kept], np.int64)
     names = tuple(printable(file) for file in kept)
-    _tell_parts(name, files)
     return Examples(images[: len(kept)], ids, names, _classes(name, files, kept, empty))
-
-
-def _tell_parts(name: str, files: list[str]) -> None:
-    """Warns of folders such as train and test, which are taken for classes."""
-    folders = class_folders(files)
-    if len(folders) > 1 and all("/" in file for file in files):
-        if _PARTS.issuperset(folder.lower() for folder in folders):
-            _log.warning(
-                "%s: its folders %s are read together, and told apart as the classes of a label: "
-                "name one of them alone if they are parts of a data set.",
-                name,
-                ", ".join(printable(folder) for folder in folders),
-            )
 
 
 def tell_unreadable(name: str, unreadable: list[str], count: int) -> None:
@@ -228,9 +221,17 @@ def _classes(
     name: str, files: list[str], kept: list[str], empty: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """The label of images that lie in a folder for each class: numbers in the folders' order."""
-    if len(class_folders(files)) < 2 or not all("/" in file for file in files):
+    classes = classes_of(files)
+    if not classes:
         return {}
-    folders = class_folders([*files, *empty])
+    if _PARTS.issuperset(folder.lower() for folder in classes):
+        _log.warning(
+            "%s: its folders %s are read together, and told apart as the classes of a label: "
+            "name one of them alone if they are parts of a data set.",
+            name,
+            ", ".join(printable(folder) for folder in classes),
+        )
+    folders = class_folders([*classes, *empty])
     if empty:
         _log.warning(
             "%s: empty folders keep their numbers in the label of classes: %s. Remove them if they "

@@ -156,6 +156,13 @@ def class_folders(paths: Iterable[str]) -> list[str]:
     return list(first.values())
 
 
+def classes_of(paths: Iterable[str]) -> list[str]:
+    """The `class_folders` of files that all lie in folders, of two or more; none of other files."""
+    paths = list(paths)
+    folders = class_folders(paths)
+    return folders if len(folders) > 1 and all("/" in path for path in paths) else []
+
+
 def class_number(path: str, folders: list[str]) -> int | None:
     """Which of the `class_folders` a file lies in; None for another."""
     folder = path.partition("/")[0]

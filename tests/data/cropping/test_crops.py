@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from dgn_tf.data.cropping import crops, detection
 from dgn_tf.data.cropping.detection import Face
@@ -24,6 +24,11 @@ def photograph(width=100, height=120):
     """Red grows by 2 a pixel to the right, green downwards: a pixel's color tells its place."""
     y, x = np.mgrid[:height, :width]
     return Image.fromarray(np.stack([2 * x, 2 * y, 0 * x], -1).astype(np.uint8))
+
+
+def noise(width, height):
+    seed = np.random.default_rng(width)
+    return Image.fromarray(seed.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
 def places(image):
@@ -111,3 +116,64 @@ def test_the_real_detector_finds_no_face_in_a_plain_image():
     pytest.importorskip("mtcnn", reason='needs pip install "dgn_tf[faces]"')
     detect = detection.load_detector(32, 0.9)
     assert detect(Image.new("RGB", (80, 60), "grey")) == []
+
+
+def test_a_square_that_fits_keeps_its_pixels():
+    image = noise(40, 30)
+    pixels = np.asarray(crops.cut(image, (21, 14), 16, 0.0, 16))
+    np.testing.assert_array_equal(pixels, np.asarray(image)[6:22, 13:29])
+
+
+def test_a_square_turned_clockwise_by_a_quarter():
+    image = noise(40, 30)
+    turned = np.asarray(crops.cut(image, (21, 14), 16, math.pi / 2, 16))
+    expected = np.rot90(np.asarray(image)[6:22, 13:29])
+    # Pillow's bicubic filter cuts off what is after the point.
+    np.testing.assert_allclose(turned.astype(int), expected, atol=1)
+
+
+def test_outside_of_the_image_its_border_goes_on():
+    image = noise(40, 30)
+    padded = np.pad(np.asarray(image), ((20, 20), (20, 20), (0, 0)), mode="edge")
+    for x, y in ((2, 3), (37, 28), (-12, 14)):
+        pixels = np.asarray(crops.cut(image, (x, y), 16, 0.0, 16))
+        np.testing.assert_array_equal(pixels, padded[y + 12 : y + 28, x + 12 : x + 28])
+
+
+def test_a_reduced_square_is_antialiased():
+    board = (np.indices((128, 128)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    image = Image.fromarray(board).convert("RGB")
+    small = np.asarray(crops.cut(image, (64, 64), 100, 0.3, 16)).astype(float)
+    assert np.abs(small - 127.5).max() <= 3
+
+
+@pytest.mark.parametrize("degrees", [-70, 0, 25, 180])
+def test_eyes_come_to_the_same_places(degrees):
+    angle = math.radians(degrees)
+    half = np.array([math.cos(angle), math.sin(angle)]) * 30
+    eyes = np.array([150, 140]) - half, np.array([150, 140]) + half
+    image = Image.new("RGB", (300, 300))
+    for (x, y), color in zip(eyes, ("red", "blue"), strict=True):
+        ImageDraw.Draw(image).ellipse((x - 6, y - 6, x + 6, y + 6), fill=color)
+    found = face((70, 60, 160, 170), eyes=tuple(map(tuple, eyes)))
+    pixels = np.asarray(crops.cut(image, *crops.face_square(found, "eyes", 0.25), 60))
+    # 0.35 / 1.5 of 60 pixels apart, 0.35 * 0.33 / 1.5 of them above the middle.
+    for channel, x in ((0, 30 - 7), (2, 30 + 7)):
+        weights = pixels[..., channel] / pixels[..., channel].sum()
+        rows, columns = np.indices((60, 60)) + 0.5
+        np.testing.assert_allclose((weights * columns).sum(), x, atol=0.15)
+        np.testing.assert_allclose((weights * rows).sum(), 30 - 4.62, atol=0.15)
+
+
+def test_without_alignment_the_square_is_around_the_box():
+    square = crops.face_square(face((20, 10, 40, 50)), "none", 0.1)
+    assert square == ((40, 35), pytest.approx(60), 0.0)
+
+
+def test_the_orientation_of_a_photograph_is_applied(tmp_path):
+    image, exif = noise(30, 20), Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "a.png", exif=exif)
+    upright, ignored = crops.read_upright(tmp_path / "a.png")
+    assert not ignored
+    np.testing.assert_array_equal(np.asarray(upright), np.rot90(np.asarray(image), -1))

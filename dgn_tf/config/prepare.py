@@ -1,12 +1,20 @@
-"""What dgn_tf.prepare cuts out of photographs."""
+"""What dgn_tf.prepare cuts out of photographs and videos."""
 
 import dataclasses
 
 from dgn_tf.config.fields import Typed, require, require_choice, setting
 from dgn_tf.utils.errors import InputError
 
-_FOR_FACES = ("align", "margin", "all_faces", "min_face", "min_confidence")
-_RANGES = {"side": (8, 2048), "margin": (0, 2), "min_face": (20, 10_000), "min_confidence": (0, 1)}
+_FOR_FACES = ("align", "margin", "all_faces", "min_face", "min_confidence", "clips")
+_FOR_CLIPS = ("follow", "smooth", "fps")
+_RANGES = {
+    "side": (8, 2048),
+    "margin": (0, 2),
+    "min_face": (20, 10_000),
+    "min_confidence": (0, 1),
+    "smooth": (0, 1000),
+    "fps": (0, 100),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +41,28 @@ class CropSettings(Typed):
     )
     min_confidence: float = setting(0.9, "Leave out less certain faces.")
     format: str = setting("png", "Format of the crops.", ("png", "jpg"))
+    clips: bool = setting(
+        False,
+        "Follow one face through every video, animation or folder of frames. Its crops become a "
+        "folder of frames.",
+    )
+    follow: str = setting(
+        "frame",
+        "frame: the square follows the face, so that turns and expressions are left; clip: one "
+        "square for the whole clip, in which the head moves.",
+        ("frame", "clip"),
+    )
+    smooth: float = setting(
+        1.5,
+        "Standard deviation, in frames, of the Gaussian filter over time that keeps the square "
+        "from trembling; 0 for none.",
+    )
+    fps: float = setting(0.0, "Frames a second to take from videos; 0 for those that they have.")
 
     def __post_init__(self) -> None:
         """Check the ranges, and that no setting would be ignored."""
         super().__post_init__()
-        require_choice(self, "crop", "align", "format")
+        require_choice(self, "crop", "align", "format", "follow")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             require(low <= value <= high, name, value, f"from {low} to {high}")
@@ -48,3 +73,10 @@ class CropSettings(Typed):
                     f"`{field.name}={value}` is for faces and `crop=centre` looks for none: "
                     "leave one of them out."
                 )
+            if not self.clips and field.name in _FOR_CLIPS and value != field.default:
+                raise InputError(
+                    f"`{field.name}={value}` is for the faces of videos: give `clips` too, or "
+                    "leave it out."
+                )
+        if self.clips and self.all_faces:
+            raise InputError("`clips` follows one face: leave `all_faces` out.")

@@ -1,4 +1,4 @@
-"""Cutting squares for training out of every photograph of a folder."""
+"""Cutting squares for training out of every photograph, or every video, of a folder."""
 
 import collections
 import dataclasses
@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -16,13 +17,16 @@ from dgn_tf.cli.app import as_flags
 from dgn_tf.cli.paths import require_writable
 from dgn_tf.config.prepare import CropSettings
 from dgn_tf.data.cropping import crops, detection
+from dgn_tf.data.cropping.clips import cut_clip
 from dgn_tf.data.cropping.detection import Detector, Face
-from dgn_tf.data.cropping.faces import choose_faces, cut_face
+from dgn_tf.data.cropping.faces import NoFace, choose_faces, cut_face
 from dgn_tf.data.cropping.journal import Journal
 from dgn_tf.data.cropping.noted import SETTINGS
 from dgn_tf.data.decoding import kind_and_line
 from dgn_tf.data.file_names import file_names
+from dgn_tf.data.sources.clips import check_sources
 from dgn_tf.data.sources.folders import find_images, tell_ignored
+from dgn_tf.data.sources.openers import Opener, find_sources, holds_videos
 from dgn_tf.data.sources.walking import classes_of, printable
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import DiskError, InputError
@@ -46,9 +50,29 @@ _MANIFEST = (
     "right_eye_x",
     "right_eye_y",
 )
+_MANIFEST_OF_CLIPS = ("crop", "source", "frames")
 _SKIPPED = ("source", "reason")
+_WITHOUT_CLIPS = {"clips": False, "follow": "frame", "smooth": 1.5, "fps": 0.0}
 # Images that are read ahead: a dozen megapixels take 36 MB each.
 _AHEAD = 8
+
+
+class _Done(NamedTuple):
+    """What became of an image or a clip.
+
+    Attributes:
+        file: its relative path.
+        rows: of the manifest; empty if it is skipped.
+        reason: why it is skipped.
+        unreadable: whether it is skipped because nothing of it can be read.
+        damage: what of it was ignored, or empty.
+    """
+
+    file: str
+    rows: list[dict[str, str]]
+    reason: str
+    unreadable: bool
+    damage: str
 
 
 def prepare(
@@ -62,15 +86,19 @@ def prepare(
     settings.json. Images that either list has are not looked at again; a warning tells of crops
     that were deleted.
 
+    With `settings.clips` one face is followed through every video, animation or folder of frames,
+    and its crops are a folder of frames (`clips.cut_clip`), which the manifest has one row for.
+
     Args:
-        source: a folder of images, read as `folders.load_folder` does.
+        source: a folder of images, read as `folders.load_folder` does; of clips, or one video, as
+            `clips.load_clips` does.
         dest: a folder that is new, empty, or begun with the same images and settings.
         settings: by default `CropSettings()`.
         detector: what finds faces, largest first; by default MTCNN. Not asked with `crop=centre`.
 
     Returns:
         "crops", "images" and "skipped" as they are in `dest` now; "known", how many images were
-        done or skipped before.
+        done or skipped before. Clips count as images.
 
     Raises:
         InputError: a folder or setting cannot be used, another process fills `dest`, or the
@@ -79,9 +107,11 @@ def prepare(
     """
     settings = settings or CropSettings()
     root, target = user_path(source).resolve(), user_path(dest).resolve()
-    files = find_images(root)
+    clips = _find_clips(source, settings.fps) if settings.clips else {}
+    files = sorted(clips) or _find_images(root, source)
     _check_dest(root, target, dest, settings)
-    _tell_classes(source, files)
+    if not settings.clips:
+        _tell_classes(source, files)
     require_writable(dest, target)
     if settings.crop == "centre":
         detector = None
@@ -93,14 +123,33 @@ def prepare(
         # Another process may have begun it meanwhile.
         before = _check_dest(root, target, dest, settings)
         if before != printable(str(root)):
-            _require_moved(files, target, dest, before)
+            _require_moved(files, target, dest, before, settings)
         try:
-            return _fill(root, target, files, settings, detector)
+            return _fill(root, target, files, clips, settings, detector)
         except OSError as error:
             raise DiskError(
                 f"{error.filename or dest} cannot be written ({error.strerror}): make room, then "
                 "run the same command again, which goes on where it was."
             ) from error
+
+
+def _find_images(root: Path, source: str) -> list[str]:
+    """As `find_images`; the error says what to do with videos."""
+    try:
+        return find_images(root)
+    except InputError as error:
+        if root.exists() and holds_videos(source):
+            raise InputError(f"{error} For the faces of videos give `clips`.") from None
+        raise
+
+
+def _find_clips(source: str, fps: float) -> dict[str, tuple[Path, Opener]]:
+    """Where each clip is and what opens it, by relative path; a folder of frames is its name."""
+    folder, found = find_sources(source)
+    check_sources(source, found, fps)
+    own = folder.resolve().name
+    names = {file: own if file == "." and own not in found else file for file in found}
+    return {names[file]: (folder / file, opener) for file, opener in found.items()}
 
 
 def _tell_classes(source: str, files: Sequence[str]) -> None:
@@ -121,12 +170,13 @@ def _fill(
     root: Path,
     target: Path,
     files: Sequence[str],
+    clips: dict[str, tuple[Path, Opener]],
     settings: CropSettings,
     detector: Detector | None,
 ) -> dict[str, int]:
     """Makes the crops that are not there yet; returns the counts of `prepare`."""
     _begin(root, target, settings)
-    manifest, skipped = _journals(target)
+    manifest, skipped = _journals(target, settings)
     finished = _finished(manifest, skipped)
     names = _crop_names(files)
     todo = [file for file in files if _line(file) not in finished]
@@ -145,23 +195,33 @@ def _fill(
         "skipped": len(skipped.rows),
         "known": len(finished),
     }
+    names = {file: names[file] for file in todo}
+    if detector is not None and settings.clips:
+        work = _clips(clips, target, names, settings, detector)
+    else:
+        work = _photographs(root, target, names, settings, detector)
     damaged = []
-    with progress_bar("Cropping") as report:
-        for done, (file, image, ignored) in enumerate(_read(root, todo), 1):
-            if ignored:
-                damaged.append(f"{_line(file)} ({ignored})")
-            rows, reason = _crop(image, target, names[file], settings, detector)
-            if rows:
-                manifest.append([{"source": _line(file)} | row for row in rows])
-                counts["crops"] += len(rows)
-                counts["images"] += 1
-            else:
-                if isinstance(image, str):
-                    _log.warning("%s is skipped: %s", _line(file), reason)
-                skipped.append([{"source": _line(file), "reason": reason}])
-                counts["skipped"] += 1
-            report(done, len(todo))
-    tell_ignored(printable(str(root)), damaged)
+    for done in work:
+        if done.damage:
+            damaged.append(f"{_line(done.file)} ({done.damage})")
+        if done.rows:
+            manifest.append([{"source": _line(done.file)} | row for row in done.rows])
+            counts["crops"] += len(done.rows)
+            counts["images"] += 1
+        else:
+            if done.unreadable:
+                _log.warning("%s is skipped: %s", _line(done.file), done.reason)
+            skipped.append([{"source": _line(done.file), "reason": done.reason}])
+            counts["skipped"] += 1
+    if not settings.clips:
+        tell_ignored(printable(str(root)), damaged)
+    elif damaged:
+        _log.warning(
+            "%s: frames that cannot be read are left out (clips: %d; the first is %s)",
+            printable(str(root)),
+            len(damaged),
+            damaged[0],
+        )
     return counts
 
 
@@ -171,7 +231,7 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
     Returns:
         Where the images were when it was begun, now for a new one.
     """
-    if target.is_relative_to(root):
+    if root.is_dir() and target.is_relative_to(root):
         raise InputError(f"{dest} is inside the folder of the images: name one outside of it.")
     if target.exists() and not target.is_dir():
         raise InputError(f"{dest} is a file: name a folder for the crops.")
@@ -181,7 +241,8 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
     ):
         return printable(str(root))
     try:
-        begun = json.loads(read_regular(target / SETTINGS))
+        # What was begun before clips could be cropped does not say that it has none.
+        begun = _WITHOUT_CLIPS | json.loads(read_regular(target / SETTINGS))
         before = {key: begun[key] for key in ("source", *dataclasses.asdict(settings))}
     except FileNotFoundError:
         raise InputError(f"{dest} is not empty and holds no crops: name another folder.") from None
@@ -198,7 +259,9 @@ def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> 
     return before["source"]
 
 
-def _require_moved(files: Sequence[str], target: Path, dest: str, before: str) -> None:
+def _require_moved(
+    files: Sequence[str], target: Path, dest: str, before: str, settings: CropSettings
+) -> None:
     """Refuses images that are not those of a folder that has gone, at another place.
 
     Args:
@@ -206,8 +269,9 @@ def _require_moved(files: Sequence[str], target: Path, dest: str, before: str) -
         target: the folder of the crops, which is begun.
         dest: its name in messages.
         before: where the images were.
+        settings: how they are cropped.
     """
-    missing = _finished(*_journals(target)) - {_line(file) for file in files}
+    missing = _finished(*_journals(target, settings)) - {_line(file) for file in files}
     if missing:
         raise InputError(f"{_other_images(dest, before)} Of those it lacks {min(missing)}.")
     _log.warning("%s: the images of %s have moved; going on with them.", dest, before)
@@ -217,9 +281,10 @@ def _other_images(dest: str, before: str) -> str:
     return f"{dest} was begun with the images of {before}: name another folder."
 
 
-def _journals(target: Path) -> tuple[Journal, Journal]:
+def _journals(target: Path, settings: CropSettings) -> tuple[Journal, Journal]:
     """What is cropped, and what is skipped."""
-    return Journal(target / "manifest.csv", _MANIFEST), Journal(target / "skipped.csv", _SKIPPED)
+    columns = _MANIFEST_OF_CLIPS if settings.clips else _MANIFEST
+    return Journal(target / "manifest.csv", columns), Journal(target / "skipped.csv", _SKIPPED)
 
 
 def _finished(manifest: Journal, skipped: Journal) -> set[str]:
@@ -252,6 +317,42 @@ def _crop_names(files: Sequence[str]) -> dict[str, str]:
         if uses[name.casefold()] > 1:
             names[file] = f"{name}+{hashlib.sha256(os.fsencode(file)).hexdigest()[:8]}"
     return names
+
+
+def _photographs(
+    root: Path,
+    target: Path,
+    names: dict[str, str],
+    settings: CropSettings,
+    detector: Detector | None,
+) -> Iterator[_Done]:
+    """Crops the images that `names` has names of crops for."""
+    with progress_bar("Cropping") as report:
+        for number, (file, image, ignored) in enumerate(_read(root, list(names)), 1):
+            rows, reason = _crop(image, target, names[file], settings, detector)
+            yield _Done(file, rows, reason, isinstance(image, str), ignored)
+            report(number, len(names))
+
+
+def _clips(
+    clips: dict[str, tuple[Path, Opener]],
+    target: Path,
+    names: dict[str, str],
+    settings: CropSettings,
+    detector: Detector,
+) -> Iterator[_Done]:
+    """Crops the clips that `names` has names of crops for."""
+    for number, (file, name) in enumerate(names.items(), 1):
+        source, opener = clips[file]
+        folder = target / "crops" / name
+        label = f"Clip {number} of {len(names)} ({_line(file)}): finding faces"
+        try:
+            count, gaps = cut_clip(source, opener, folder, settings, detector, label)
+        except NoFace as error:
+            yield _Done(file, [], as_flags(str(error)), False, "")
+            continue
+        row = {"crop": f"crops/{name}", "frames": str(count)}
+        yield _Done(file, [row], "", False, gaps[0] if gaps else "")
 
 
 def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image | str, str]]:

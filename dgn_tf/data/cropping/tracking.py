@@ -39,11 +39,16 @@ def follow(
         of `face_square`. Where no face is found they lie between those before and after.
 
     Raises:
-        NoFace: there is no face in half of the frames or more.
+        NoFace: there is no face in half of the frames or more, or no frame.
     """
     rows: list[tuple[float, ...]] = []
     last, reason = None, ""
-    wanted = CropSettings(**{**vars(settings), "all_faces": True})
+    wanted = CropSettings(
+        align=settings.align,
+        min_face=settings.min_face,
+        min_confidence=settings.min_confidence,
+        all_faces=True,
+    )
     for number, frame in enumerate(frames, 1):
         faces, why = choose_faces(detector(Image.fromarray(frame)), wanted)
         if faces:
@@ -54,6 +59,8 @@ def follow(
             reason = reason or f"frame {number}: {why}"
             rows.append((math.nan,) * 4)
         tell(number)
+    if not rows:
+        raise NoFace("no frame can be read.")
     squares = np.array(rows)
     known = np.isfinite(squares[:, 0])
     if known.mean() < _LEAST_FOUND:

@@ -4,7 +4,7 @@ import functools
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from dgn_tf.config import DataConfig
-from dgn_tf.data.decoding import kind_and_line
 from dgn_tf.data.examples import Examples, stable_id
 from dgn_tf.data.sources.folders import tell_ignored
+from dgn_tf.data.sources.frames import drawn_frames
 from dgn_tf.data.sources.openers import Opener, find_sources, holds_videos, open_folder
 from dgn_tf.data.sources.source import Source
-from dgn_tf.data.sources.videos import Gap, Timed, open_video
+from dgn_tf.data.sources.videos import open_video
 from dgn_tf.data.sources.walking import printable
-from dgn_tf.data.sources.windows import cut, name_of, resample, slower_rate, tell_slower
+from dgn_tf.data.sources.windows import cut, name_of, slower_rate, tell_slower
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
@@ -72,7 +72,7 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
             of folders of frames, which state no rate, or PyAV is needed and not installed.
     """
     root, sources = find_sources(path)
-    _check(path, sources, data.fps)
+    check_sources(path, sources, data.fps)
     clips: list[np.ndarray] = []
     names: list[str] = []
     empty: list[str] = []
@@ -139,8 +139,18 @@ def _results(
             yield from zip(chunk, pool.map(read, chunk), strict=True)
 
 
-def _check(path: str, sources: dict[str, Opener], fps: float) -> None:
-    """Refuses what is known to fail before anything is decoded."""
+def check_sources(path: str, sources: dict[str, Opener], fps: float) -> None:
+    """Refuses what is known to fail before anything is decoded.
+
+    Args:
+        path: where they were looked for, for the message.
+        sources: those of `find_sources`.
+        fps: frames a second to take; 0 for those that there are.
+
+    Raises:
+        InputError: `fps` is asked of folders of frames, which state no rate, or PyAV is needed and
+            not installed.
+    """
     still = next((source for source, opener in sources.items() if opener is open_folder), None)
     if fps and still is not None:
         raise InputError(
@@ -166,7 +176,8 @@ def _read(source: Path, opener: Opener, data: DataConfig) -> Read:
         opener = functools.partial(open_folder, ignored=ignored, unclear=unclear)
     times: list[float] = []
     timed = opener(source, data.side, data.channels)
-    windows = itertools.islice(_windows(timed, data, gaps, times), data.limit or None)
+    frames = drawn_frames(timed, data.fps, data.stride, gaps, times)
+    windows = itertools.islice(cut(frames, data.frames), data.limit or None)
     clips = [np.stack(window) for window in windows]
     reason = gaps[0] if gaps else ""
     if len(gaps) > 1:
@@ -175,46 +186,6 @@ def _read(source: Path, opener: Opener, data: DataConfig) -> Read:
         slower = slower_rate(times, data.fps)
         return Read(np.stack(clips), reason, tuple(ignored), tuple(unclear), slower)
     return Read(None, reason or f"has fewer than {data.frames} frames{_thinned(data)}")
-
-
-def _windows(
-    timed: Timed, data: DataConfig, gaps: list[str], times: list[float]
-) -> Iterator[list[np.ndarray]]:
-    """The windows of a source, none over a gap.
-
-    To `gaps` is added why there are gaps, to `times` the seconds of every frame.
-    """
-    ended = False
-
-    # A broken file makes decoders raise nearly anything: each is named, none ends the run.
-    def until_gap() -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
-        nonlocal ended
-        try:
-            for item in timed:
-                if isinstance(item, Gap):
-                    gaps.append(item)
-                    return
-                times.append(item[0])
-                yield item
-        except Exception as error:
-            gaps.append(kind_and_line(error))
-        ended = True
-
-    def drawn(chosen: Iterable[Callable[[], np.ndarray]]) -> Iterator[np.ndarray | None]:
-        for draw in chosen:
-            try:
-                image = draw()
-            except Exception as error:
-                gaps.append(kind_and_line(error))
-                image = None
-            yield image
-
-    while not ended:
-        try:
-            chosen = itertools.islice(resample(until_gap(), data.fps), 0, None, data.stride)
-            yield from cut(drawn(chosen), data.frames)
-        except ValueError as error:
-            gaps.append(str(error))
 
 
 def _thinned(data: DataConfig) -> str:

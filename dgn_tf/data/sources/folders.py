@@ -28,7 +28,7 @@ from dgn_tf.data.sources.walking import (
     tell_left_out,
     walk,
 )
-from dgn_tf.data.squares import square
+from dgn_tf.data.squares import square, whole
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
@@ -248,17 +248,17 @@ def _outer(file: str) -> str:
 
 
 def read_square(file: File, side: int, channels: int, name: str = "") -> tuple[np.ndarray, str]:
-    """Reads one image file as `square` does; `name` as of `decode`.
+    """Reads one image file as `square` does, or with side 0 whole; `name` as of `decode`.
 
     Returns:
-        uint8 [side, side, channels], and what metadata were ignored, or empty.
+        uint8 [side, side, channels] or [H, W, channels], and what metadata were ignored, or empty.
 
     Raises:
         Exception: whatever the decoder raises for a broken file.
     """
     # Twice the wanted side leaves the last halving to the Lanczos filter.
     image, ignored = decode(file, side, name=name)
-    return square(image, side, channels), ignored
+    return (square(image, side, channels) if side else whole(image, channels)), ignored
 
 
 def find_images(root: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Learn a generator from images or clips.
 
 Usage: dgn train --preset=quickstart --run_dir=runs/quickstart
-       dgn train --run_dir=runs/quickstart --epochs=50    goes on, with its own settings
+       dgn train --run_dir=runs/quickstart --epochs=80    goes on, with its own settings
 """
 
 import dataclasses

@@ -40,7 +40,7 @@ $(TABLES)/clips_stills-%/model.keras: | .venv/installed
 	$(DGN) train --preset=clips_stills --seed=$* --run_dir=$(@D)
 
 $(TABLES)/steady_stills-%/model.keras: | .venv/installed
-	$(DGN) train --preset=clips_stills --data=steady_clips --seed=$* --run_dir=$(@D)
+	$(DGN) train --preset=clips_stills --data=steady_clips --limit=2400 --seed=$* --run_dir=$(@D)
 
 $(TABLES)/clips_quickstart-%/model.keras: $(TABLES)/clips_stills-%/model.keras
 	$(DGN) train --preset=clips_quickstart --init_from=$(<D) --seed=$* --run_dir=$(@D)

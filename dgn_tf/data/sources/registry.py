@@ -236,8 +236,8 @@ def _check_frames(source: Source, spec: str, data: DataConfig) -> None:
     wanted = f"`stills={data.stills}`" if data.stills else f"`frames={data.frames}`"
     if (data.stills or data.frames) and not source.clips:
         raise InputError(
-            f"{wanted}: {spec} holds images; clips come from a folder of videos or "
-            "of folders of frames. `dgn train --help=all` lists all, at --data."
+            f"{wanted}: {spec} holds images; clips come from a folder of videos or, "
+            "as clips:PATH, of folders of frames. `dgn train --help=all` lists all, at --data."
         )
     if not (data.stills or data.frames or source.images):
         raise InputError(

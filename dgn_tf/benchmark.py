@@ -41,7 +41,7 @@ from dgn_tf.cli.paths import require_writable
 from dgn_tf.config import Config
 from dgn_tf.config.benchmark import NUMBERS, PARTS, USUAL, PartSettings
 from dgn_tf.utils.errors import InputError
-from dgn_tf.utils.files import user_path
+from dgn_tf.utils.files import looks_like_file, user_path
 from dgn_tf.utils.ownership import BENCHMARK, Ownership
 from dgn_tf.utils.reading import read_text
 
@@ -112,10 +112,6 @@ def _refuse_unused(chosen: Iterable[str], values: absl.flags.FlagValues) -> None
                 raise InputError(f"--{flag} belongs to --parts={','.join(users)}: give that too.")
 
 
-# Suffixes of names that are meant as files.
-_FILES = (".csv", ".html", ".jsonl", ".md", ".pdf", ".png", ".txt", ".yaml")
-
-
 def _check_output(output: pathlib.Path) -> None:
     """Refuse what results cannot be written to, or what would take the place of other files."""
     numbers = output if output.suffix == ".json" else output / NUMBERS
@@ -123,7 +119,7 @@ def _check_output(output: pathlib.Path) -> None:
         if output.is_dir() or not output.parent.is_dir():
             raise InputError(f"`output={output}`: must be a file in a folder that exists.")
         replaced = [output.name]
-    elif not output.is_dir() and (output.exists() or output.suffix.lower() in _FILES):
+    elif not output.is_dir() and (output.exists() or looks_like_file(output)):
         raise InputError(f"`output={output}`: must be a folder or end in .json.")
     else:
         replaced = [NUMBERS, *(f"{name}{suffix}" for name in PARTS for suffix in (".md", ".png"))]

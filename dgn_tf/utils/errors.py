@@ -41,7 +41,7 @@ def closed_path(error: BaseException) -> str | None:
     # Of `Path.resolve`.
     if isinstance(error, RuntimeError) and str(error).startswith(_LOOP):
         link = str(error)[len(_LOOP) :].strip(_QUOTES)
-        return f"{link}: is a link that leads to itself: allow it, or name another place."
+        return f"{link}: is a link that leads to itself: name another place."
     return None
 
 

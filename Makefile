@@ -23,7 +23,7 @@ help:
 	@echo "make quickstart   train a small model and evaluate it, into runs/quickstart"
 	@echo "make test         run the unit tests"
 	@echo "make test-slow    run the long tests: many processes, restarts, inputs, a browser"
-	@echo "make tables       train and measure what docs/results.md has of rendered heads: 6 to 12 hours"
+	@echo "make tables       train and measure what docs/results.md has of rendered heads: 8 to 18 hours"
 	@echo "make soak         kill runs and damage files for MINUTES=30"
 	@echo "make lint         check style, docstrings, format and types"
 	@echo "make docs         build the site, into site/ (EXECUTE=1: with what the tutorials paint)"

@@ -1,4 +1,4 @@
-# `make tables`: the tables of docs/results.md that need no data from elsewhere, 6 to 12 hours on two cores.
+# `make tables`: the tables of docs/results.md that need no data from elsewhere, 8 to 18 hours on two cores.
 # What is finished is not made again, and a training that was stopped goes on, so that Ctrl-C and
 # `make tables` may follow each other. SEEDS=0 makes one repetition; a single report, as in
 # `make runs/tables/heads64-0/evaluation/basis/report.json`, makes what it needs and nothing else.
@@ -19,7 +19,8 @@ TABLE_REPORTS := \
   $(call reports,steady_stills,expressions) \
   $(call reports,clips_quickstart,clips) \
   $(call reports,clips_quickstart,expressions) \
-  $(TABLES)/transfer/report/report.json
+  $(TABLES)/transfer/report/report.json \
+  $(TABLES)/transfer64/report/report.json
 
 .PHONY: tables
 tables: $(TABLE_REPORTS)
@@ -63,3 +64,6 @@ $(TABLES)/%/evaluation/expressions/report.json: $(TABLES)/%/model.keras
 
 $(TABLES)/transfer/report/report.json: | .venv/installed
 	$(DGN) transfer --preset=transfer_heads --repeats=$(words $(SEEDS)) --run_dir=$(TABLES)/transfer
+
+$(TABLES)/transfer64/report/report.json: | .venv/installed
+	$(DGN) transfer --preset=heads64 --repeats=$(words $(SEEDS)) --run_dir=$(TABLES)/transfer64

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from dgn_tf.data.kinds import IMAGES
+from dgn_tf.data.kinds import IMAGES, VIDEOS
 
 
 def file_names(names: Sequence[str], longest: int = 200) -> list[str]:
@@ -18,7 +18,7 @@ def file_names(names: Sequence[str], longest: int = 200) -> list[str]:
     files: list[str] = []
     for name in names:
         stem, suffix = os.path.splitext(name)
-        stem = stem if suffix.lower() in IMAGES else name
+        stem = stem if suffix.lower() in (*IMAGES, *VIDEOS) else name
         stem = re.sub(r"[^\w.-]+", "_", stem.replace("/", "__"))
         stem = stem.encode()[-longest:].decode(errors="ignore").lstrip(".-") or "picture"
         file, count = stem, 1

@@ -78,5 +78,10 @@ class CropSettings(Typed):
                     f"`{field.name}={value}` is for the faces of videos: give `clips` too, or "
                     "leave it out."
                 )
+        if self.follow == "clip" and self.smooth != 1.5:
+            raise InputError(
+                f"`smooth={self.smooth}`: `follow=clip` cuts out one square, which does not move: "
+                "leave one of them out."
+            )
         if self.clips and self.all_faces:
             raise InputError("`clips` follows one face: leave `all_faces` out.")

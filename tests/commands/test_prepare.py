@@ -222,7 +222,7 @@ def test_crops_that_lie_in_one_folder_with_their_images_are_told(source, tmp_pat
     assert "twice" not in caplog.text
     find_images(tmp_path)
     for folder in ("faces", "again/faces"):
-        told = f"holds {folder}/crops, which was cut out of the images in {source}, and these too"
+        told = f"holds {folder}/crops, which was cut out of {source}, and that too"
         assert told in caplog.text
     caplog.clear()
     (tmp_path / "faces").rename(source / "faces")
@@ -231,9 +231,22 @@ def test_crops_that_lie_in_one_folder_with_their_images_are_told(source, tmp_pat
 
 
 def test_names_differ_even_where_the_file_system_ignores_case():
-    names = preparing._crop_names(["a/b.jpg", "a__b.png", "A/B.gif", "c.jpg", "c+2.jpg", "d\n.png"])
+    files = ["a/b.jpg", "a__b.png", "A/B.gif", "c.jpg", "c+2.jpg", "d\n.png"]
+    names = preparing._crop_names(files, [])
     assert len({name.casefold() for name in names.values()}) == 6
     assert (names["c.jpg"], names["c+2.jpg"]) == ("c", "c_2")
+
+
+def test_no_file_gets_the_name_of_one_that_has_gone(command, source, tmp_path):
+    command(source, tmp_path / "out")
+    before = (tmp_path / "out/crops/two.png").read_bytes()
+    (source / "two.png").unlink()
+    noise(100, 130).save(source / "two.bmp")
+    said = command(source, tmp_path / "out")
+    assert said.out.startswith("4 crops from 4 images"), said.err
+    assert (tmp_path / "out/crops/two.png").read_bytes() == before
+    (_, _, _, new) = rows(tmp_path / "out/manifest.csv")
+    assert new["source"] == "two.bmp" and new["crop"].startswith("crops/two+")
 
 
 def test_a_foreign_list_is_refused(tmp_path):

@@ -13,10 +13,11 @@ from PIL import Image
 
 from dgn_tf import prepare
 from dgn_tf.config import DataConfig
-from dgn_tf.data.cropping import detection
+from dgn_tf.data.cropping import clips, detection
 from dgn_tf.data.cropping.detection import Face
 from dgn_tf.data.cropping.noted import noted_faces
 from dgn_tf.data.sources import load
+from dgn_tf.data.sources.frames import drawn_frames
 
 EDGE = 36
 
@@ -122,22 +123,97 @@ def test_a_filter_keeps_the_square_from_trembling(command, videos, tmp_path):
     assert np.ptp(heights[0]) < 0.1 < np.ptp(heights[3])
 
 
-def test_crops_are_clips_and_keep_their_gaps(command, tmp_path):
-    write_frames(tmp_path / "videos/ann", PLACES[:4])
-    write_frames(tmp_path / "videos/more", PLACES[4:], 6)
-    for path in (tmp_path / "videos/more").iterdir():
-        path.rename(tmp_path / "videos/ann" / path.name)
-    (tmp_path / "videos/more").rmdir()
+def test_what_comes_after_a_gap_is_a_clip_of_its_own(command, tmp_path):
+    write_frames(tmp_path / "videos/ann", PLACES)
+    (tmp_path / "videos/ann/004.png").unlink()
     said = command(tmp_path / "videos", tmp_path / "out", "--align=eyes")
+    assert said.status == 0 and said.out.startswith("2 cropped clips from 1 clip;")
+    assert "frames are missing, before and after which are clips of their own" in said.err
+    assert "the first is ann (1 frame missing before 005.png)" in said.err
+    assert [(row["crop"], row["frames"]) for row in rows(tmp_path / "out/manifest.csv")] == [
+        ("crops/ann", "3"),
+        ("crops/ann+2", "2"),
+    ]
+    for place in ("out", "out/crops", "out/crops/ann"):
+        assert noted_faces([tmp_path / place]) == "eyes:0"
+    data = DataConfig(data=f"clips:{tmp_path}/out/crops", side=32, frames=3)
+    assert load(data).images.shape == (1, 3, 32, 32, 3)
+
+
+def test_frames_whose_numbers_tell_nothing_are_told(command, tmp_path):
+    write_frames(tmp_path / "videos/ann", PLACES)
+    for number in (3, 5):
+        (tmp_path / f"videos/ann/00{number}.png").unlink()
+    (tmp_path / "videos/ann/006.png").rename(tmp_path / "videos/ann/011.png")
+    said = command(tmp_path / "videos", tmp_path / "out")
     assert said.status == 0
-    assert (
-        "frames that cannot be read are left out (clips: 1; the first is ann (1 frame" in said.err
-    )
-    names = [f"frame-{number:06d}.png" for number in (1, 2, 3, 4, 6, 7)]
-    assert sorted(path.name for path in (tmp_path / "out/crops/ann").iterdir()) == names
-    data = DataConfig(data=f"clips:{tmp_path}/out/crops", side=32, frames=2)
-    assert load(data).images.shape == (3, 2, 32, 32, 3)
-    assert noted_faces([tmp_path / "out/crops"]) == "eyes:0"
+    assert "the numbers of frames do not tell whether some are missing" in said.err
+
+
+def test_frames_a_second(command, videos, tmp_path):
+    shutil.rmtree(videos / "b")
+    shutil.rmtree(videos / "empty")
+    for rate, count in ((5, "2"), (20, "8")):
+        said = command(videos, tmp_path / f"{rate}", f"--fps={rate}")
+        assert [row["frames"] for row in rows(tmp_path / f"{rate}/manifest.csv")] == [count]
+        assert ("`fps" in said.err or "--fps=20 repeats frames" in said.err) == (rate == 20)
+
+
+def test_a_video(command, tmp_path):
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "ann.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 100, 80, "yuv420p"
+        for place in PLACES:
+            container.mux(stream.encode(av.VideoFrame.from_image(frame(*place))))
+        container.mux(stream.encode())
+    said = command(tmp_path / "ann.mp4", tmp_path / "out", "--format=jpg")
+    assert said.status == 0, said.err
+    assert rows(tmp_path / "out/manifest.csv") == [
+        {"crop": "crops/ann", "source": "ann.mp4", "frames": "6"}
+    ]
+    assert crops_of(tmp_path / "out/crops/ann")[:, 2:-2, 2:-2].min() > 180
+
+
+def test_a_clip_that_reads_differently_the_second_time_is_skipped(
+    command, videos, tmp_path, monkeypatch
+):
+    times = iter(range(100))
+
+    def fewer(source, *arguments):
+        found = list(drawn_frames(source, *arguments))
+        # Of the first clip the second time.
+        return iter(found[:-1] if next(times) == 1 else found)
+
+    monkeypatch.setattr(clips, "drawn_frames", fewer)
+    said = command(videos, tmp_path / "out")
+    assert said.status == 0 and said.out.startswith("1 cropped clip from 1 clip; 2 clips skipped")
+    assert "b/ann is skipped: it reads differently the second time" in said.err
+    assert [path.name for path in (tmp_path / "out/crops").iterdir()] == ["ben"]
+
+
+def test_a_clip_does_not_take_the_place_of_another(command, videos, tmp_path):
+    command(videos, tmp_path / "out")
+    before = contents(tmp_path / "out/crops/ben")
+    # Now the folder is the clip of that name.
+    (videos / "ben.gif").unlink()
+    write_frames(videos / "ben", PLACES[:2])
+    said = command(videos, tmp_path / "out")
+    assert said.out.startswith("3 cropped clips from 3 clips, 3 of them known"), said.err
+    assert contents(tmp_path / "out/crops/ben") == before
+    # Nor of files that are no crops.
+    write_frames(videos / "zoe", PLACES[:2])
+    (tmp_path / "out/crops/zoe").mkdir()
+    (tmp_path / "out/crops/zoe/notes.txt").write_text("mine")
+    said = command(videos, tmp_path / "out")
+    assert said.status == 2 and "zoe is in the way of crops, and holds notes.txt" in said.err
+    assert (tmp_path / "out/crops/zoe/notes.txt").read_text() == "mine"
+
+
+def test_crops_beside_their_videos_are_told(command, videos, tmp_path, caplog):
+    command(videos / "ben.gif", videos / "out")
+    load(DataConfig(data=f"clips:{videos}", side=32, frames=2))
+    assert "holds out/crops, which was cut out of" in caplog.text
 
 
 def test_a_single_video_and_a_folder_of_frames(command, videos, tmp_path, monkeypatch):
@@ -151,16 +227,21 @@ def test_a_single_video_and_a_folder_of_frames(command, videos, tmp_path, monkey
 def test_finished_clips_are_not_done_again(command, videos, tmp_path):
     command(videos, tmp_path / "out")
     whole = contents(tmp_path / "out")
-    # As a command leaves it that is killed while it fills a folder.
+    # As of a command that is killed before the row is written, and of one while frames are.
     lines = (tmp_path / "out/manifest.csv").read_text().splitlines(keepends=True)
     (tmp_path / "out/manifest.csv").write_text("".join(lines[:-1]))
-    (tmp_path / "out/crops/ben/frame-000004.png").unlink()
+    (tmp_path / "out/crops/ben/frame-000009.png").write_bytes(b"of another video")
+    shutil.copytree(tmp_path / "out/crops/b__ann", tmp_path / "out/crops/.partial-ben")
     said = command(videos, tmp_path / "out")
     assert said.out.startswith("2 cropped clips from 2 clips, 2 of them known from before; 1 clip")
     after = contents(tmp_path / "out")
     assert {name: after[name] for name in after if name.name != ".lock"} == {
         name: whole[name] for name in whole if name.name != ".lock"
     }
+    (tmp_path / "out/crops/ben/frame-000002.png").unlink()
+    assert (
+        "(the first is crops/ben) and are not made again" in command(videos, tmp_path / "out").err
+    )
 
 
 def test_videos_of_nothing_that_can_be_read_are_skipped(command, tmp_path):
@@ -170,7 +251,8 @@ def test_videos_of_nothing_that_can_be_read_are_skipped(command, tmp_path):
     said = command(tmp_path / "videos", tmp_path / "out")
     assert said.status == 0, said.err
     (skipped,) = rows(tmp_path / "out/skipped.csv")
-    assert skipped["source"] == "zoe.gif" and skipped["reason"].startswith("no frame can be read")
+    assert skipped["source"] == "zoe.gif" and skipped["reason"].startswith("no frame can be read: ")
+    assert "zoe.gif is skipped: no frame can be read: " in said.err
 
 
 def test_what_was_begun_before_there_were_clips_goes_on(run_app, tmp_path):
@@ -196,13 +278,18 @@ def test_what_was_begun_before_there_were_clips_goes_on(run_app, tmp_path):
             ("--crop=centre", "--margin=0.1"),
             "--clips=True is for faces and --crop=centre looks for none:",
         ),
+        (("--follow=clip", "--smooth=2"), "--smooth=2.0: --follow=clip cuts out one square, which"),
         (("--all_faces",), "--clips follows one face: leave --all_faces out."),
-        (("--fps=5",), "clips {videos}: --fps=5 needs videos, and b/ann is a folder of frames,"),
+        (
+            ("--fps=5",),
+            "clips {videos}: --fps=5 needs videos, and b/ann is a folder of frames,",
+        ),
     ],
 )
 def test_settings_that_would_be_ignored_are_refused(command, videos, tmp_path, arguments, message):
     said = command(videos, tmp_path / "out", *arguments)
     assert said.status == 2 and not (tmp_path / "out").exists()
+    assert "stride" not in said.err
     assert said.err.splitlines()[-1].startswith("error: " + message.format(videos=videos))
 
 
@@ -212,4 +299,4 @@ def test_videos_without_the_flag_are_told(run_app, videos, tmp_path):
     (videos / "ben.gif").rename(videos / "ben.mp4")
     said = run_app(prepare, str(videos), str(tmp_path / "out"))
     (line,) = said.err.splitlines()
-    assert said.status == 2 and line.endswith("For the faces of videos give --clips.")
+    assert said.status == 2 and line.endswith("; for the faces of videos give --clips.")

@@ -68,7 +68,7 @@ def load_detector(
             20 / `min_face` of their size, so a larger value takes less time.
         min_confidence: in [0, 1]; less certain faces are not returned.
         setting: that asks for it, for the message.
-        instead: the setting that does without, likewise.
+        instead: the setting that does without, likewise; empty if there is none.
 
     Returns:
         A function from an RGB image to its faces, the largest first, which threads may share.
@@ -79,9 +79,9 @@ def load_detector(
     try:
         from mtcnn import MTCNN
     except ImportError as error:
+        otherwise = f", or give `{instead}`" if instead else ""
         raise InputError(
-            f"`{setting}` needs a face detector, and there is none ({error}): "
-            f"{INSTALL}, or give `{instead}`."
+            f"`{setting}` needs a face detector, and there is none ({error}): {INSTALL}{otherwise}."
         ) from error
     with _NETWORKS:
         network = _network(MTCNN)

@@ -22,10 +22,12 @@ def noted_faces(sources: Iterable[Path]) -> str:
         Such as "eyes:0.1"; empty where `prepare` has made none of them, or looked for no faces.
     """
     for source in sources:
-        for folder in (source, source.parent):
+        for folder in (source, source.parent, source.parent.parent):
             try:
                 begun = _begun(folder)
-                if begun["crop"] == "faces":
+                # The frames of a clip lie in a folder of their own.
+                near = folder != source.parent.parent or begun["clips"]
+                if begun["crop"] == "faces" and near:
                     text = f"{begun['align']}:{float(begun['margin']):g}"
                     parse_faces(text)
                     return text

@@ -2,9 +2,11 @@
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,7 @@ from dgn_tf.cli.app import as_flags
 from dgn_tf.cli.paths import require_writable
 from dgn_tf.config.prepare import CropSettings
 from dgn_tf.data.cropping import crops, detection
-from dgn_tf.data.cropping.clips import cut_clip
+from dgn_tf.data.cropping.clips import Unreadable, count_frames, cut_clip
 from dgn_tf.data.cropping.detection import Detector, Face
 from dgn_tf.data.cropping.faces import NoFace, choose_faces, cut_face
 from dgn_tf.data.cropping.journal import Journal
@@ -26,13 +28,14 @@ from dgn_tf.data.decoding import kind_and_line
 from dgn_tf.data.file_names import file_names
 from dgn_tf.data.sources.clips import check_sources
 from dgn_tf.data.sources.folders import find_images, tell_ignored
+from dgn_tf.data.sources.frames import Notes, Seen
 from dgn_tf.data.sources.openers import Opener, find_sources, holds_videos
 from dgn_tf.data.sources.walking import classes_of, printable
 from dgn_tf.data.squares import square
 from dgn_tf.utils.errors import DiskError, InputError
 from dgn_tf.utils.files import LOCK, PARTIAL, user_path, write_text
 from dgn_tf.utils.locks import lock_folder
-from dgn_tf.utils.progress import progress_bar
+from dgn_tf.utils.progress import Progress, progress_bar
 from dgn_tf.utils.reading import read_regular
 
 _log = logging.getLogger(__name__)
@@ -116,9 +119,8 @@ def prepare(
     if settings.crop == "centre":
         detector = None
     elif detector is None:
-        detector = detection.load_detector(
-            settings.min_face, settings.min_confidence, "crop=faces", "crop=centre"
-        )
+        wanted = ("clips", "") if settings.clips else ("crop=faces", "crop=centre")
+        detector = detection.load_detector(settings.min_face, settings.min_confidence, *wanted)
     with lock_folder(target, dest):
         # Another process may have begun it meanwhile.
         before = _check_dest(root, target, dest, settings)
@@ -139,16 +141,17 @@ def _find_images(root: Path, source: str) -> list[str]:
         return find_images(root)
     except InputError as error:
         if root.exists() and holds_videos(source):
-            raise InputError(f"{error} For the faces of videos give `clips`.") from None
+            raise InputError(f"{error}; for the faces of videos give `clips`.") from None
         raise
 
 
 def _find_clips(source: str, fps: float) -> dict[str, tuple[Path, Opener]]:
     """Where each clip is and what opens it, by relative path; a folder of frames is its name."""
     folder, found = find_sources(source)
-    check_sources(source, found, fps)
     own = folder.resolve().name
     names = {file: own if file == "." and own not in found else file for file in found}
+    otherwise = "leave it out, or prepare videos by themselves"
+    check_sources(source, {names[file]: found[file] for file in found}, fps, otherwise)
     return {names[file]: (folder / file, opener) for file, opener in found.items()}
 
 
@@ -178,9 +181,9 @@ def _fill(
     _begin(root, target, settings)
     manifest, skipped = _journals(target, settings)
     finished = _finished(manifest, skipped)
-    names = _crop_names(files)
+    names = _crop_names(files, manifest.rows)
     todo = [file for file in files if _line(file) not in finished]
-    gone = [row["crop"] for row in manifest.rows if not (target / row["crop"]).exists()]
+    gone = [row["crop"] for row in manifest.rows if not _is_there(target, row)]
     if gone:
         _log.warning(
             "%s: %d crops in manifest.csv are no longer there (the first is %s) and are not made "
@@ -196,8 +199,9 @@ def _fill(
         "known": len(finished),
     }
     names = {file: names[file] for file in todo}
+    notes = Notes(printable(str(root)), settings.fps)
     if detector is not None and settings.clips:
-        work = _clips(clips, target, names, settings, detector)
+        work = _clips(clips, target, names, settings, detector, notes)
     else:
         work = _photographs(root, target, names, settings, detector)
     damaged = []
@@ -215,14 +219,23 @@ def _fill(
             counts["skipped"] += 1
     if not settings.clips:
         tell_ignored(printable(str(root)), damaged)
-    elif damaged:
+        return counts
+    notes.tell()
+    if damaged:
         _log.warning(
-            "%s: frames that cannot be read are left out (clips: %d; the first is %s)",
+            "%s: frames are missing, before and after which are clips of their own (sources: %d; "
+            "the first is %s)",
             printable(str(root)),
             len(damaged),
             damaged[0],
         )
     return counts
+
+
+def _is_there(target: Path, row: dict[str, str]) -> bool:
+    """Whether the crop of a row of the manifest is there, of a clip all of its frames."""
+    crop = target / row["crop"]
+    return len(list(crop.iterdir())) >= int(row["frames"]) if crop.is_dir() else crop.is_file()
 
 
 def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> str:
@@ -305,18 +318,31 @@ def _line(file: str) -> str:
     )
 
 
-def _crop_names(files: Sequence[str]) -> dict[str, str]:
-    """A safe name for each file, which does not change when other files come or go.
+def _crop_names(files: Sequence[str], rows: Sequence[dict[str, str]]) -> dict[str, str]:
+    """A safe name for the crops of each file, which no crop of another file has.
 
-    Only where two would be equal, in either case, they get a part of the hash of their path. No
-    name that `file_names` makes has a plus sign.
+    Only where two would be equal, in either case, or where another file that is gone had that name,
+    they get a part of the hash of their path. No name that `file_names` makes has a plus sign.
+
+    Args:
+        files: relative paths.
+        rows: those of the manifest, of what was cropped before.
     """
     names = {file: file_names([_line(file)])[0] for file in files}
     uses = collections.Counter(name.casefold() for name in names.values())
+    owners = {(_stem(row["crop"]).casefold(), row["source"]) for row in rows}
+    taken = collections.Counter(name for name, _ in owners)
     for file, name in names.items():
-        if uses[name.casefold()] > 1:
+        others = taken[name.casefold()] - ((name.casefold(), _line(file)) in owners)
+        if uses[name.casefold()] > 1 or others:
             names[file] = f"{name}+{hashlib.sha256(os.fsencode(file)).hexdigest()[:8]}"
     return names
+
+
+def _stem(crop: str) -> str:
+    """What `file_names` made of the source of a crop, "crops/a__one+2.png" for example."""
+    stem = crop.removeprefix("crops/").removesuffix(".png").removesuffix(".jpg")
+    return stem.partition("+")[0]
 
 
 def _photographs(
@@ -340,19 +366,34 @@ def _clips(
     names: dict[str, str],
     settings: CropSettings,
     detector: Detector,
+    notes: Notes,
 ) -> Iterator[_Done]:
     """Crops the clips that `names` has names of crops for."""
-    for number, (file, name) in enumerate(names.items(), 1):
-        source, opener = clips[file]
-        folder = target / "crops" / name
-        label = f"Clip {number} of {len(names)} ({_line(file)}): finding faces"
-        try:
-            count, gaps = cut_clip(source, opener, folder, settings, detector, label)
-        except NoFace as error:
-            yield _Done(file, [], as_flags(str(error)), False, "")
-            continue
-        row = {"crop": f"crops/{name}", "frames": str(count)}
-        yield _Done(file, [row], "", False, gaps[0] if gaps else "")
+    searched = 0
+    with progress_bar("Finding faces in frames") as report:
+        for number, (file, name) in enumerate(names.items(), 1):
+            source, opener = clips[file]
+            seen = Seen()
+            until = searched + count_frames(source, opener, settings.fps)
+            # Of the clips to come nothing is known but how many there are.
+            total = math.ceil(until * len(names) / number)
+            tell = functools.partial(_tell_frames, report, searched, total)
+            try:
+                folder = target / "crops" / name
+                made = cut_clip(source, opener, folder, settings, detector, seen, tell)
+            except (NoFace, Unreadable) as error:
+                reason = _line(as_flags(str(error)))
+                yield _Done(file, [], reason, isinstance(error, Unreadable), "")
+            else:
+                notes.add(_line(file), seen)
+                rows = [{"crop": f"crops/{at.name}", "frames": str(count)} for at, count in made]
+                yield _Done(file, rows, "", False, _line(seen.gaps[0]) if seen.gaps else "")
+            searched = until
+            report(searched, total)
+
+
+def _tell_frames(report: Progress, before: int, total: int, count: int) -> None:
+    report(before + count, total)
 
 
 def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image | str, str]]:

@@ -1,6 +1,5 @@
 """The source `clips`: video files and folders of frames."""
 
-import functools
 import itertools
 import logging
 import os
@@ -13,13 +12,12 @@ import numpy as np
 
 from dgn_tf.config import DataConfig
 from dgn_tf.data.examples import Examples, stable_id
-from dgn_tf.data.sources.folders import tell_ignored
-from dgn_tf.data.sources.frames import drawn_frames
+from dgn_tf.data.sources.frames import Notes, Seen, drawn_frames
 from dgn_tf.data.sources.openers import Opener, find_sources, holds_videos, open_folder
 from dgn_tf.data.sources.source import Source
 from dgn_tf.data.sources.videos import open_video
 from dgn_tf.data.sources.walking import printable
-from dgn_tf.data.sources.windows import cut, name_of, slower_rate, tell_slower
+from dgn_tf.data.sources.windows import cut, name_of
 from dgn_tf.utils.errors import InputError
 from dgn_tf.utils.files import user_path
 from dgn_tf.utils.progress import Progress
@@ -33,16 +31,12 @@ class Read(NamedTuple):
     Attributes:
         clips: uint8 [n, F, S, S, C], or None if n is 0.
         reason: why there are none, or why some are missing; empty if all is well.
-        ignored: frames of a folder whose metadata could not be read, as "FILE (reason)".
-        unclear: the first frame of a folder whose numbers do not tell whether some are missing.
-        slower: frames a second of its own where `fps` asks for more; else 0.
+        seen: what else is to be told of its frames.
     """
 
     clips: np.ndarray | None
-    reason: str = ""
-    ignored: tuple[str, ...] = ()
-    unclear: tuple[str, ...] = ()
-    slower: float = 0.0
+    reason: str
+    seen: Seen
 
 
 def load_clips(data: DataConfig, path: str, progress: Progress | None = None) -> Examples:
@@ -77,9 +71,7 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
     names: list[str] = []
     empty: list[str] = []
     broken: list[str] = []
-    ignored: list[str] = []
-    unclear: list[str] = []
-    slower: list[tuple[str, float]] = []
+    notes = Notes(path, data.fps)
     done = 0
     for source, found in _results(root, sources, data):
         # A folder of frames that is itself what was named has no relative path.
@@ -92,10 +84,7 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
             names += [name_of(name, number) for number in range(len(found.clips))]
             if found.reason:
                 broken.append(f"{name} ({len(found.clips)} clips are whole; {found.reason})")
-        ignored += [f"{name}/{frame}" for frame in found.ignored]
-        unclear += [f"{name}/{frame}" for frame in found.unclear]
-        if found.slower:
-            slower.append((name, found.slower))
+        notes.add(name, found.seen)
         if progress:
             progress(done, len(sources))
         if 0 < data.limit <= len(names):
@@ -109,16 +98,7 @@ def load_clips(data: DataConfig, path: str, progress: Progress | None = None) ->
         if listed:
             summary = f"{len(listed)} of {done} sources are {what}"
             _log.warning("clips %s: %s:\n  %s", path, summary, "\n  ".join(listed))
-    tell_ignored(f"clips {path}", ignored)
-    if unclear:
-        _log.warning(
-            "clips %s: the numbers of frames do not tell whether some are missing, and all are "
-            "taken as consecutive (folders: %d; the first is of %s)",
-            path,
-            len(unclear),
-            unclear[0],
-        )
-    tell_slower(f"clips {path}", data.fps, slower, done)
+    notes.tell()
     names = names[: data.limit or None]
     ids = np.array([stable_id(name.encode()) for name in names], np.int64)
     return Examples(np.concatenate(clips)[: len(names)], ids, tuple(names))
@@ -139,13 +119,16 @@ def _results(
             yield from zip(chunk, pool.map(read, chunk), strict=True)
 
 
-def check_sources(path: str, sources: dict[str, Opener], fps: float) -> None:
+def check_sources(
+    path: str, sources: dict[str, Opener], fps: float, otherwise: str = "use `stride`"
+) -> None:
     """Refuses what is known to fail before anything is decoded.
 
     Args:
         path: where they were looked for, for the message.
         sources: those of `find_sources`.
         fps: frames a second to take; 0 for those that there are.
+        otherwise: what to do about folders of frames where `fps` is given, for the message.
 
     Raises:
         InputError: `fps` is asked of folders of frames, which state no rate, or PyAV is needed and
@@ -155,7 +138,7 @@ def check_sources(path: str, sources: dict[str, Opener], fps: float) -> None:
     if fps and still is not None:
         raise InputError(
             f"clips {path}: `fps={fps:g}` needs videos, and {printable(still)} is a "
-            "folder of frames, which states no rate: use `stride`"
+            f"folder of frames, which states no rate: {otherwise}"
         )
     video = next((source for source, opener in sources.items() if opener is open_video), None)
     if video is not None:
@@ -169,23 +152,16 @@ def check_sources(path: str, sources: dict[str, Opener], fps: float) -> None:
 
 def _read(source: Path, opener: Opener, data: DataConfig) -> Read:
     """The clips of a source, at most `data.limit`."""
-    gaps: list[str] = []
-    ignored: list[str] = []
-    unclear: list[str] = []
-    if opener is open_folder:
-        opener = functools.partial(open_folder, ignored=ignored, unclear=unclear)
-    times: list[float] = []
-    timed = opener(source, data.side, data.channels)
-    frames = drawn_frames(timed, data.fps, data.stride, gaps, times)
+    seen = Seen()
+    frames = drawn_frames(source, opener, data.side, data.channels, data.fps, data.stride, seen)
     windows = itertools.islice(cut(frames, data.frames), data.limit or None)
     clips = [np.stack(window) for window in windows]
-    reason = gaps[0] if gaps else ""
-    if len(gaps) > 1:
-        reason += f", and {len(gaps) - 1} more"
+    reason = seen.gaps[0] if seen.gaps else ""
+    if len(seen.gaps) > 1:
+        reason += f", and {len(seen.gaps) - 1} more"
     if clips:
-        slower = slower_rate(times, data.fps)
-        return Read(np.stack(clips), reason, tuple(ignored), tuple(unclear), slower)
-    return Read(None, reason or f"has fewer than {data.frames} frames{_thinned(data)}")
+        return Read(np.stack(clips), reason, seen)
+    return Read(None, reason or f"has fewer than {data.frames} frames{_thinned(data)}", seen)
 
 
 def _thinned(data: DataConfig) -> str:

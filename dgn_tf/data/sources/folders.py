@@ -286,12 +286,19 @@ def find_images(root: Path) -> list[str]:
         told = "folder %s: passed over %s that this program wrote."
         _log.warning(told, root, counted(passed, "image"))
     tell_left_out(f"folder {root}", "images", root, others)
-    _tell_crops(root, found, others)
+    tell_crops(f"folder {root}", root, found, others)
     return sorted(found)
 
 
-def _tell_crops(root: Path, found: list[str], others: list[str]) -> None:
-    """Warns of crops of `prepare` that lie in one folder with what they were cut out of."""
+def tell_crops(name: str, root: Path, found: Sequence[str], others: Sequence[str]) -> None:
+    """Warns of crops of `prepare` that lie in one folder with what they were cut out of.
+
+    Args:
+        name: of what is read, for the message.
+        root: the folder.
+        found: images or clips in it, as relative POSIX paths.
+        others: what else lies in it, likewise.
+    """
     for path in others:
         inside, _, name = path.rpartition("/")
         source = noted_source(root / inside) if name == SETTINGS else None
@@ -300,11 +307,11 @@ def _tell_crops(root: Path, found: list[str], others: list[str]) -> None:
         whole = source.relative_to(root.resolve()).as_posix()
         crops = f"{inside}/crops/".lstrip("/")
         apart = [file for file in found if not file.startswith(crops)]
-        if whole == "." and apart or any(file.startswith(f"{whole}/") for file in apart):
+        if whole == "." and apart or any(f"{file}/".startswith(f"{whole}/") for file in apart):
             _log.warning(
-                "folder %s: holds %s, which was cut out of the images in %s, and these too: each "
-                "is there twice. Name one of the folders alone.",
-                root,
+                "%s: holds %s, which was cut out of %s, and that too: each is there twice. Name "
+                "one of the folders alone.",
+                name,
                 printable(crops.rstrip("/")),
                 printable(str(source)),
             )

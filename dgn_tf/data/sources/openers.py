@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from dgn_tf.data.kinds import HEAD, is_animated, kind_by_content, kind_by_suffix, suffix_of
-from dgn_tf.data.sources.folders import read_square
+from dgn_tf.data.sources.folders import read_square, tell_crops
 from dgn_tf.data.sources.numbering import missing_before
 from dgn_tf.data.sources.videos import Gap, Timed, open_animation, open_video
 from dgn_tf.data.sources.walking import kind_of, left_out, natural, printable, tell_left_out, walk
@@ -99,6 +99,7 @@ def find_sources(path: str) -> tuple[Path, dict[str, Opener]]:
             printable(sorted(again)[0]),
         )
     tell_left_out(f"clips {path}", "videos or images", root, others)
+    tell_crops(f"clips {path}", root, list(found), others)
     folders = [source for source, opener in found.items() if opener is open_folder]
     if folders and len(folders) < len(found):
         _log.warning(
@@ -167,7 +168,8 @@ def open_folder(
         unclear.append(printable(frames[0].name))
     for file in frames:
         if missing and file.name in missing:
-            yield Gap(f"{counted(missing[file.name], 'frame')} missing before {file.name}")
+            name = printable(file.name)
+            yield Gap(f"{counted(missing[file.name], 'frame')} missing before {name}")
         yield 0.0, functools.partial(draw, file)
 
 

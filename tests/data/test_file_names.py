@@ -11,7 +11,7 @@ def test_file_names_are_safe_and_unique():
         "é ü?.webp",
         "..",
         "v1.5",
-        "ann.MP4",
+        "n.MP4",
     ]
     files = file_names(names)
     assert files == ["a__b", "a__b-2", "A__B-3", "__x", "7", "é_ü_", "picture", "v1.5", "n"]

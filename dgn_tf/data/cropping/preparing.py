@@ -90,7 +90,8 @@ def prepare(
     that were deleted.
 
     With `settings.clips` one face is followed through every video, animation or folder of frames,
-    and its crops are a folder of frames (`clips.cut_clip`), which the manifest has one row for.
+    and its crops are a folder of frames (`clips.cut_clip`) with one row in the manifest, or several
+    where frames are missing between them.
 
     Args:
         source: a folder of images, read as `folders.load_folder` does; of clips, or one video, as
@@ -235,7 +236,10 @@ def _fill(
 def _is_there(target: Path, row: dict[str, str]) -> bool:
     """Whether the crop of a row of the manifest is there, of a clip all of its frames."""
     crop = target / row["crop"]
-    return len(list(crop.iterdir())) >= int(row["frames"]) if crop.is_dir() else crop.is_file()
+    if not crop.is_dir():
+        return crop.is_file()
+    # Whoever edits the table may have put anything there.
+    return row["frames"].isdecimal() and len(list(crop.iterdir())) >= int(row["frames"])
 
 
 def _check_dest(root: Path, target: Path, dest: str, settings: CropSettings) -> str:

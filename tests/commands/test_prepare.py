@@ -14,6 +14,7 @@ from dgn_tf.config.prepare import CropSettings
 from dgn_tf.data.cropping import crops, detection, preparing
 from dgn_tf.data.cropping.detection import Face, load_detector
 from dgn_tf.data.cropping.journal import Journal
+from dgn_tf.data.cropping.names import crop_names
 from dgn_tf.data.cropping.noted import noted_faces
 from dgn_tf.data.sources.folders import find_images, load_folder
 from dgn_tf.utils.errors import InputError
@@ -232,7 +233,7 @@ def test_crops_that_lie_in_one_folder_with_their_images_are_told(source, tmp_pat
 
 def test_names_differ_even_where_the_file_system_ignores_case():
     files = ["a/b.jpg", "a__b.png", "A/B.gif", "c.jpg", "c+2.jpg", "d\n.png"]
-    names = preparing._crop_names(files, [])
+    names = crop_names(files, [])
     assert len({name.casefold() for name in names.values()}) == 6
     assert (names["c.jpg"], names["c+2.jpg"]) == ("c", "c_2")
 

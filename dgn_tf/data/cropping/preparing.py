@@ -1,9 +1,7 @@
 """Cutting squares for training out of every photograph, or every video, of a folder."""
 
-import collections
 import dataclasses
 import functools
-import hashlib
 import json
 import logging
 import math
@@ -23,9 +21,9 @@ from dgn_tf.data.cropping.clips import Unreadable, count_frames, cut_clip
 from dgn_tf.data.cropping.detection import Detector, Face
 from dgn_tf.data.cropping.faces import NoFace, choose_faces, cut_face
 from dgn_tf.data.cropping.journal import Journal
+from dgn_tf.data.cropping.names import crop_names, line_of
 from dgn_tf.data.cropping.noted import SETTINGS
 from dgn_tf.data.decoding import kind_and_line
-from dgn_tf.data.file_names import file_names
 from dgn_tf.data.sources.clips import check_sources
 from dgn_tf.data.sources.folders import find_images, tell_ignored
 from dgn_tf.data.sources.frames import Notes, Seen
@@ -182,8 +180,8 @@ def _fill(
     _begin(root, target, settings)
     manifest, skipped = _journals(target, settings)
     finished = _finished(manifest, skipped)
-    names = _crop_names(files, manifest.rows)
-    todo = [file for file in files if _line(file) not in finished]
+    names = crop_names(files, manifest.rows)
+    todo = [file for file in files if line_of(file) not in finished]
     gone = [row["crop"] for row in manifest.rows if not _is_there(target, row)]
     if gone:
         _log.warning(
@@ -208,15 +206,15 @@ def _fill(
     damaged = []
     for done in work:
         if done.damage:
-            damaged.append(f"{_line(done.file)} ({done.damage})")
+            damaged.append(f"{line_of(done.file)} ({done.damage})")
         if done.rows:
-            manifest.append([{"source": _line(done.file)} | row for row in done.rows])
+            manifest.append([{"source": line_of(done.file)} | row for row in done.rows])
             counts["crops"] += len(done.rows)
             counts["images"] += 1
         else:
             if done.unreadable:
-                _log.warning("%s is skipped: %s", _line(done.file), done.reason)
-            skipped.append([{"source": _line(done.file), "reason": done.reason}])
+                _log.warning("%s is skipped: %s", line_of(done.file), done.reason)
+            skipped.append([{"source": line_of(done.file), "reason": done.reason}])
             counts["skipped"] += 1
     if not settings.clips:
         tell_ignored(printable(str(root)), damaged)
@@ -288,7 +286,7 @@ def _require_moved(
         before: where the images were.
         settings: how they are cropped.
     """
-    missing = _finished(*_journals(target, settings)) - {_line(file) for file in files}
+    missing = _finished(*_journals(target, settings)) - {line_of(file) for file in files}
     if missing:
         raise InputError(f"{_other_images(dest, before)} Of those it lacks {min(missing)}.")
     _log.warning("%s: the images of %s have moved; going on with them.", dest, before)
@@ -313,40 +311,6 @@ def _begin(root: Path, target: Path, settings: CropSettings) -> None:
     begun = {"source": printable(str(root))} | dataclasses.asdict(settings)
     write_text(target / SETTINGS, json.dumps(begun, indent=2) + "\n")
     (target / "crops").mkdir(exist_ok=True)
-
-
-def _line(file: str) -> str:
-    """The relative path as a list can hold it: valid text without control characters."""
-    return "".join(
-        mark if mark >= " " else mark.encode("unicode_escape").decode() for mark in printable(file)
-    )
-
-
-def _crop_names(files: Sequence[str], rows: Sequence[dict[str, str]]) -> dict[str, str]:
-    """A safe name for the crops of each file, which no crop of another file has.
-
-    Only where two would be equal, in either case, or where another file that is gone had that name,
-    they get a part of the hash of their path. No name that `file_names` makes has a plus sign.
-
-    Args:
-        files: relative paths.
-        rows: those of the manifest, of what was cropped before.
-    """
-    names = {file: file_names([_line(file)])[0] for file in files}
-    uses = collections.Counter(name.casefold() for name in names.values())
-    owners = {(_stem(row["crop"]).casefold(), row["source"]) for row in rows}
-    taken = collections.Counter(name for name, _ in owners)
-    for file, name in names.items():
-        others = taken[name.casefold()] - ((name.casefold(), _line(file)) in owners)
-        if uses[name.casefold()] > 1 or others:
-            names[file] = f"{name}+{hashlib.sha256(os.fsencode(file)).hexdigest()[:8]}"
-    return names
-
-
-def _stem(crop: str) -> str:
-    """What `file_names` made of the source of a crop, "crops/a__one+2.png" for example."""
-    stem = crop.removeprefix("crops/").removesuffix(".png").removesuffix(".jpg")
-    return stem.partition("+")[0]
 
 
 def _photographs(
@@ -386,12 +350,12 @@ def _clips(
                 folder = target / "crops" / name
                 made = cut_clip(source, opener, folder, settings, detector, seen, tell)
             except (NoFace, Unreadable) as error:
-                reason = _line(as_flags(str(error)))
+                reason = line_of(as_flags(str(error)))
                 yield _Done(file, [], reason, isinstance(error, Unreadable), "")
             else:
-                notes.add(_line(file), seen)
+                notes.add(line_of(file), seen)
                 rows = [{"crop": f"crops/{at.name}", "frames": str(count)} for at, count in made]
-                yield _Done(file, rows, "", False, _line(seen.gaps[0]) if seen.gaps else "")
+                yield _Done(file, rows, "", False, line_of(seen.gaps[0]) if seen.gaps else "")
             searched = until
             report(searched, total)
 
@@ -409,7 +373,7 @@ def _read(root: Path, files: Sequence[str]) -> Iterator[tuple[str, Image.Image |
             return file, *crops.read_upright(root / file)
         except Exception as error:
             text = f"cannot be read ({kind_and_line(error)})"
-            return file, _line(text), ""
+            return file, line_of(text), ""
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for first in range(0, len(files), _AHEAD):
